@@ -1,0 +1,13 @@
+"""The errors a user can act on: each says what was found and what to do."""
+
+
+class UserError(Exception):
+    """Something the user gave is wrong; the message is the whole answer, no traceback needed."""
+
+
+class BadCase(UserError):
+    """One case cannot be used; the others go on (or the run stops, as `on_bad_case` says)."""
+
+
+class EmptyLiver(BadCase):
+    """No voxel of the mask is liver."""
