@@ -50,6 +50,11 @@ class Volume:
         return self.affine[2] @ np.array([x, y, 0, 1]) + self.affine[2, 2] * index
 
 
+def orientation(affine: np.ndarray) -> str:
+    """Letters for where the axes (x, y, z) of an affine point, such as LPS."""
+    return "".join(nib.aff2axcodes(affine))
+
+
 def canonical(array_xyz: np.ndarray, affine: np.ndarray) -> Volume:
     """Turn a NIfTI-ordered array (x, y, z) into the canonical (z, y, x) volume.
 

@@ -1,0 +1,50 @@
+# From raw abdominal CT to result tables. What a run does is said by config.yaml; how, by rules/.
+from snakemake.utils import min_version
+
+min_version("9.8")
+
+
+configfile: "config.yaml"
+
+
+report: "rules/captions/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/simulate.smk"
+include: "rules/ingest.smk"
+include: "rules/segment.smk"
+include: "rules/slices.smk"
+include: "rules/tensors.smk"
+include: "rules/cohort.smk"
+include: "rules/pretrain.smk"
+include: "rules/features.smk"
+include: "rules/linear.smk"
+include: "rules/finetune.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    """Everything: tables, figures, report, and the predictions for external cohorts."""
+    default_target: True
+    input:
+        results("tables/table1.csv"),
+        results("tables/table2.csv"),
+        results("tables/learning_curve.csv"),
+        expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
+        external_predictions(),
+        results("report.html"),
+
+
+onstart:
+    preflight()
+
+
+onsuccess:
+    print(summary())

@@ -1,0 +1,58 @@
+"""Feature vectors of all slices of a cohort under one encoder."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from hepatoclr import backbone, cohort, data, devices, files
+
+
+def extract(network: backbone.Network, slices: data.Slices, device: torch.device) -> np.ndarray:
+    """Map slices, without augmentation, to feature vectors, shape (slices, channels), float32."""
+    network.to(device).eval()
+    with torch.inference_mode():
+        return torch.cat(
+            [network.backbone(chunk.to(device)).cpu() for chunk in slices.chunks()]
+        ).numpy()
+
+
+def run(
+    encoder: str,
+    table: str,
+    caches: Sequence[str],
+    output: str,
+    *,
+    window: tuple[int, int],
+    network: Mapping,
+    device: str,
+    threads: int,
+) -> None:
+    """Extract the features of a cohort's included cases and write them.
+
+    Args:
+        encoder: Weights.
+        table: The cohort's table.
+        caches: Slices of each case of the table.
+        output: Parquet to write, a row per slice: case, patient_id, slice, f0, f1, ...
+        window: Lowest and highest HU of the caches.
+        network: Section of the configuration.
+        device, threads: See `devices.prepare`.
+    """
+    place = devices.prepare(device, threads)
+    cases = cohort.read(table)
+    used = cases["included"].to_numpy()
+    slices = data.collect([cache for cache, use in zip(caches, used, strict=True) if use], window)
+    vectors = extract(backbone.load(encoder, network), slices, place)
+    rows = cases.loc[used, ["case", "patient_id"]].iloc[slices.case].reset_index(drop=True)
+    rows["slice"] = slices.place
+    names = [f"f{number}" for number in range(vectors.shape[1])]
+    with files.atomic(output) as temporary:
+        rows.join(pd.DataFrame(vectors, columns=names)).to_parquet(temporary, index=False)
+
+
+def read(path: str) -> tuple[pd.Series, np.ndarray]:
+    """Read features: the patient of each slice, and the vectors, shape (slices, channels)."""
+    table = pd.read_parquet(path)
+    return table["patient_id"].astype(str), table.filter(regex=r"^f\d+$").to_numpy(np.float64)

@@ -1,0 +1,130 @@
+"""Raw CT, as a hospital exports it, to a canonical volume in Hounsfield units."""
+
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from hepatoclr import geometry, nifti, volumes
+from hepatoclr.errors import BadCase
+from hepatoclr.volumes import Volume
+
+ZIP_LIMIT_GB = 8
+ENCRYPTED = 0x1
+
+
+def read_ct(path: str | Path) -> Volume:
+    """Read a CT: a DICOM folder, a zip of one, or a NIfTI file.
+
+    Args:
+        path: Folders may be nested and may hold other objects too, as long as there is one
+            axial CT volume among them.
+
+    Returns:
+        int16 HU, canonical, nothing below air (-1024); the facts say how it was stored, what
+        was ignored and what is odd, and hold no text that could name anybody.
+
+    Raises:
+        BadCase: What was found is not one CT volume on a regular grid; the message says what
+            was found and what to do, and names no path.
+    """
+    path = Path(path)
+    try:
+        form, read = _reader(path)
+        return _as_ct(read(path), form)
+    except PermissionError as error:
+        raise BadCase("a file or folder may not be read: permission denied.") from error
+
+
+def _reader(path: Path) -> tuple[str, Callable[[Path], Volume]]:
+    """Name the format of a path and the function that reads it."""
+    if path.is_dir():
+        return "dicom", _dicom
+    if not path.exists():
+        raise BadCase("there is no such file or folder. Check `image` in the manifest.")
+    if nifti.is_named(path):
+        return "nifti", nifti.read
+    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+        return "zip", _zip
+    raise BadCase(
+        "the file is neither NIfTI (.nii, .nii.gz) nor a zip archive. "
+        "Of a DICOM series give the folder, not one image."
+    )
+
+
+def _as_ct(found: Volume, form: str) -> Volume:
+    """Check that a volume can be a CT, make it int16 HU, and complete its facts."""
+    slices, *_ = found.array.shape
+    if slices < geometry.MIN_SLICES:
+        raise BadCase(
+            f"the volume has {slices} slices; at least {geometry.MIN_SLICES} are needed. "
+            "Give the whole series."
+        )
+    facts = {
+        "format": form,
+        "slices": slices,
+        "size": list(found.array.shape),
+        "spacing_mm": [round(length, 6) for length in found.spacing],
+        **found.facts,
+    }
+    return replace(found, array=_hounsfield(found.array), facts=facts)
+
+
+def _hounsfield(array: np.ndarray) -> np.ndarray:
+    """Make int16 of HU, with air for anything below it."""
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise BadCase("some voxels are not numbers (NaN or infinite). Export the CT again.")
+        array = np.rint(array)
+    low, high = array.min(), array.max()
+    # in every CT there is something lighter than water, and something heavier
+    if high < 0 or low >= 0:
+        raise BadCase(
+            f"intensities are not Hounsfield units ({low:g}..{high:g}). "
+            "Export the CT with its rescale, not as a picture."
+        )
+    return np.clip(array, volumes.AIR, np.iinfo(np.int16).max).astype(np.int16)
+
+
+def _dicom(folder: Path) -> Volume:
+    # pydicom and SimpleITK take 0.7 s to import: NIfTI cases go without
+    from hepatoclr import dicom
+
+    return dicom.read(folder)
+
+
+def _zip(path: Path) -> Volume:
+    """Read the DICOM folder inside a zip archive."""
+    with tempfile.TemporaryDirectory(prefix="hepatoclr-") as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _extract(archive, Path(folder))
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise BadCase("the zip archive is broken. Export or pack it again.") from error
+        return _dicom(Path(folder))
+
+
+def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
+    """Write the files of an archive into a folder, under numbers instead of their names.
+
+    Names inside archives may lead out of the folder, be too long, or differ in case only.
+    """
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if sum(entry.file_size for entry in entries) > ZIP_LIMIT_GB * 1e9:
+        raise BadCase(f"the zip archive holds more than {ZIP_LIMIT_GB} GB. Give one series.")
+    for number, entry in enumerate(entries):
+        parts = PurePosixPath(entry.filename.replace("\\", "/"))
+        if parts.is_absolute() or ".." in parts.parts:
+            raise BadCase("the zip archive has an entry that leads outside of it. Pack it again.")
+        if entry.flag_bits & ENCRYPTED:
+            raise BadCase("the zip archive is encrypted. Give it without a password.")
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            continue
+        with archive.open(entry) as packed, open(folder / f"{number:06d}", "wb") as file:
+            shutil.copyfileobj(packed, file)

@@ -1,0 +1,199 @@
+"""Cohort manifests: reading them, and everything that can be wrong with them, told at once."""
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hepatoclr import files, names, settings
+from hepatoclr.errors import UserError
+
+POSITIVE, NEGATIVE, EXCLUDED = "positive", "negative", "exclude"
+
+
+COLUMNS = (
+    *("patient_id", "scan_id", "image", "label"),
+    *("liver_mask", "liver_label", "site", "phase"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One CT of a cohort.
+
+    Attributes:
+        number: Its row in the manifest, the header being row 1.
+        case: Name of its files, see `names`.
+        patient_id, scan_id, label, liver_label, site, phase: As the manifest has them, or empty.
+        image, liver_mask: Paths from the working directory; empty where there is no mask.
+    """
+
+    number: int
+    case: str
+    patient_id: str
+    image: str
+    label: str
+    liver_mask: str
+    liver_label: str
+    scan_id: str
+    site: str
+    phase: str
+
+
+def read(path: str | Path, schema: Mapping) -> list[Row]:
+    """Read a manifest; every value is text, so `0012` stays `0012`.
+
+    Raises:
+        UserError: The file cannot be read or its columns or values break the schema.
+    """
+    path = Path(path)
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            records = list(table)
+            columns = table.fieldnames or []
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such manifest") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as a CSV in UTF-8 ({error})") from None
+    wrong = settings.problems(dict.fromkeys(columns, "1"), schema)
+    if not wrong:
+        wrong = [
+            f"row {number}: {text}"
+            for number, record in enumerate(records, start=2)
+            for text in _record_problems(record, schema)
+        ]
+    if wrong:
+        raise UserError(settings.listing(f"{path} has", wrong))
+    return [row(record, path.parent, number) for number, record in enumerate(records, start=2)]
+
+
+def row(record: Mapping[str, str], folder: Path, number: int) -> Row:
+    """Make a row of a manifest's record; its paths are relative to `folder`."""
+    values = {key: (record.get(key) or "").strip() for key in COLUMNS}
+    for key in ("image", "liver_mask"):
+        if values[key]:
+            values[key] = str(folder / values[key])
+    case = names.case(values["patient_id"], values["scan_id"])
+    return Row(number=number, case=case, **values)
+
+
+def write(records: Sequence[Mapping[str, str]], path: str | Path) -> None:
+    """Write a manifest; columns that a manifest does not have are left out."""
+    columns = [key for key in COLUMNS if any(key in record for record in records)]
+    with files.atomic(path) as temporary, open(temporary, "w", newline="") as file:
+        table = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        table.writeheader()
+        table.writerows(records)
+
+
+def meaning(label: str, labels: Mapping) -> str:
+    """Say in which of the lists positive, negative and exclude a label stands; empty if in none."""
+    found = [side for side in (POSITIVE, NEGATIVE, EXCLUDED) if label in labels[side]]
+    return found[0] if found else ""
+
+
+def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
+    """Check all cohorts together, before any job.
+
+    Args:
+        cohorts: The rows of each cohort.
+        config: The complete configuration.
+
+    Raises:
+        UserError: Everything that is wrong, one line each.
+    """
+    wrong = list(_role_problems(config["cohorts"]))
+    for name, rows in cohorts.items():
+        lines = [*_row_problems(rows, config, name), *_class_problems(rows, config, name)]
+        wrong += [f"cohorts.{name}: {line}" for line in lines]
+    wrong += _leaks(cohorts, config["cohorts"])
+    if wrong:
+        raise UserError(settings.listing("the cohorts have", wrong))
+
+
+def _record_problems(record: Mapping, schema: Mapping) -> list[str]:
+    if None in record:
+        return ["has more values than the header has columns; quote values that hold commas"]
+    return settings.problems({key: (value or "").strip() for key, value in record.items()}, schema)
+
+
+def _role_problems(cohorts: Mapping) -> Iterator[str]:
+    roles = Counter(cohort["role"] for cohort in cohorts.values())
+    if roles["evaluation"] != 1:
+        yield f"cohorts: exactly one must have the role evaluation, got {roles['evaluation']}"
+    if not roles["pretraining"]:
+        yield "cohorts: at least one must have the role pretraining, got none"
+    for name, cohort in cohorts.items():
+        if ("manifest" in cohort) == ("simulate" in cohort):
+            yield f"cohorts.{name}: give either a manifest or simulate"
+
+
+def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
+    cohort = config["cohorts"][name]
+    simulated, external = "simulate" in cohort, cohort["role"] == "external"
+    first: dict[str, int] = {}
+    for row in rows:
+        for column, text in (("patient_id", row.patient_id), ("scan_id", row.scan_id)):
+            objection = names.objection(text) if text or column == "patient_id" else None
+            if objection:
+                yield f"row {row.number}: {column} {text!r} {objection}"
+        if row.case in first:
+            hint = "" if row.scan_id else "; tell a patient's CTs apart by scan_id"
+            yield (
+                f"row {row.number}: patient_id {row.patient_id!r} scan_id {row.scan_id!r} "
+                f"stands already in row {first[row.case]}{hint}"
+            )
+        first.setdefault(row.case, row.number)
+        if not meaning(row.label, cohort["labels"]) and (row.label or not external):
+            yield f"row {row.number}: label {row.label!r} stands in none of the lists of labels"
+        if not simulated:
+            yield from _file_problems(row, config["segment"]["backend"])
+    unknown = set(cohort["exclude"]) - {row.patient_id for row in rows}
+    for patient in sorted(unknown):
+        yield f"exclude: there is no patient {patient!r}"
+
+
+def _file_problems(row: Row, backend: str) -> Iterator[str]:
+    if not Path(row.image).exists():
+        yield f"row {row.number}: image {row.image} does not exist"
+    if backend == "provided" and not row.liver_mask:
+        yield f"row {row.number}: liver_mask is empty, but segment.backend is provided"
+    if row.liver_mask and not Path(row.liver_mask).exists():
+        yield f"row {row.number}: liver_mask {row.liver_mask} does not exist"
+
+
+def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
+    cohort = config["cohorts"][name]
+    for label, count in Counter(
+        label for side in (POSITIVE, NEGATIVE, EXCLUDED) for label in cohort["labels"][side]
+    ).items():
+        if count > 1:
+            yield f"labels: {label!r} stands in the lists {count} times"
+    sides = defaultdict(set)
+    for row in rows:
+        if row.patient_id not in cohort["exclude"]:
+            sides[meaning(row.label, cohort["labels"])].add(row.patient_id)
+    for patient in sorted(sides[POSITIVE] & sides[NEGATIVE]):
+        yield f"patient {patient!r} has positive and negative labels; one label per patient"
+    if cohort["role"] == "external":
+        return
+    least = config["evaluation"]["folds"] if cohort["role"] == "evaluation" else 1
+    for side in (POSITIVE, NEGATIVE):
+        if len(sides[side]) < least:
+            need = f"{least} folds need at least {least}" if least > 1 else "training needs both"
+            yield f"the {side} class has {len(sides[side])} patients; {need}"
+
+
+def _leaks(cohorts: Mapping[str, list[Row]], settings_of: Mapping) -> Iterator[str]:
+    """A patient must not be met in training and in evaluation."""
+    met: dict[str, str] = {}
+    for name, rows in cohorts.items():
+        for patient in sorted({row.patient_id for row in rows}):
+            other = met.setdefault(patient, name)
+            if settings_of[other]["role"] != settings_of[name]["role"]:
+                yield (
+                    f"patient {patient!r} is in {other} ({settings_of[other]['role']}) and in "
+                    f"{name} ({settings_of[name]['role']}): leakage; leave the patient out of one"
+                )

@@ -1,0 +1,240 @@
+"""How well predictions separate the classes: per fold, and summarised over folds.
+
+Everything starts from a *predictions* table, a row per tested patient: protocol, encoder,
+fraction, repeat, fold, patient_id, label, probability, threshold, slices.
+
+scikit-learn is imported inside the functions: its import takes 2.5 s, and what only draws or
+formats a finished table should not wait for it.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from hepatoclr.errors import UserError
+
+FOLD = ["protocol", "encoder", "fraction", "repeat", "fold"]
+GROUP = ["protocol", "encoder", "fraction"]
+MEASURES = ["auc", "balanced_accuracy"]
+
+
+def auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Area under the ROC curve.
+
+    Args:
+        labels: 0 or 1 per patient, shape (patients,).
+        probabilities: Predicted probability of label 1, in [0, 1], shape (patients,).
+
+    Returns:
+        The share of (positive, negative) pairs ranked rightly, ties counting one half.
+
+    Raises:
+        UserError: One class only, or probabilities that are missing or outside [0, 1].
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(*_checked(labels, probabilities)))
+
+
+def balanced_accuracy(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> float:
+    """Mean of sensitivity and specificity at a decision threshold.
+
+    Args:
+        labels: 0 or 1 per patient, shape (patients,).
+        probabilities: Predicted probability of label 1, in [0, 1], shape (patients,).
+        threshold: A patient is called positive at this probability or above.
+
+    Raises:
+        UserError: One class only, or probabilities that are missing or outside [0, 1].
+    """
+    from sklearn.metrics import balanced_accuracy_score
+
+    labels, probabilities = _checked(labels, probabilities)
+    return float(balanced_accuracy_score(labels, probabilities >= threshold))
+
+
+def youden(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """The threshold that maximises sensitivity + specificity - 1 (Youden, Cancer 1950).
+
+    Choose it on training patients: chosen on the tested ones it flatters the result.
+
+    Args:
+        labels: 0 or 1 per training patient, shape (patients,).
+        probabilities: Predicted probability of label 1, in [0, 1], shape (patients,).
+
+    Returns:
+        The threshold, halfway between the lowest probability called positive and the highest
+        called negative; the highest such threshold where several are equally good.
+
+    Raises:
+        UserError: One class only, or probabilities that are missing or outside [0, 1].
+    """
+    from sklearn.metrics import roc_curve
+
+    labels, probabilities = _checked(labels, probabilities)
+    fpr, tpr, cuts = roc_curve(labels, probabilities, drop_intermediate=False)
+    # The first cut is infinite: nobody positive, never better than everybody positive.
+    best = 1 + int(np.argmax((tpr - fpr)[1:]))
+    cut = float(cuts[best])
+    below = float(cuts[best + 1]) if best + 1 < len(cuts) else cut
+    halfway = (cut + below) / 2
+    # Between neighbouring floats (saturated probabilities) halfway rounds onto one of them.
+    return halfway if halfway > below else cut
+
+
+def roc(labels: ArrayLike, probabilities: ArrayLike, grid: np.ndarray) -> np.ndarray:
+    """Sensitivity at given false positive rates, for averaging ROC curves vertically.
+
+    Args:
+        labels: 0 or 1 per patient, shape (patients,).
+        probabilities: Predicted probability of label 1, in [0, 1], shape (patients,).
+        grid: False positive rates in [0, 1], shape (points,).
+
+    Returns:
+        True positive rates, shape (points,).
+
+    Raises:
+        UserError: One class only, or probabilities that are missing or outside [0, 1].
+    """
+    from sklearn.metrics import roc_curve
+
+    fpr, tpr, _ = roc_curve(*_checked(labels, probabilities), drop_intermediate=False)
+    return np.interp(grid, fpr, tpr)
+
+
+def mean_roc(predictions: pd.DataFrame, points: int = 101) -> pd.DataFrame:
+    """The mean over folds of the ROC curves of each encoder (vertical averaging, Fawcett 2006).
+
+    Args:
+        predictions: A predictions table.
+        points: How many false positive rates, evenly spaced over [0, 1].
+
+    Returns:
+        One row per (protocol, encoder, fraction) and point: fpr, tpr. Each curve starts with
+        an extra point at the origin.
+
+    Raises:
+        UserError: As `by_fold`.
+    """
+    grid = np.linspace(0, 1, points)
+    curves = [
+        {**dict(zip(FOLD, key, strict=True)), "tpr": roc(fold["label"], fold["probability"], grid)}
+        for key, fold in predictions.groupby(FOLD)
+    ]
+    rows = []
+    for key, group in pd.DataFrame(curves).groupby(GROUP):
+        tpr = np.mean(np.stack(group["tpr"]), axis=0)
+        curve = pd.DataFrame({"fpr": np.r_[0, grid], "tpr": np.r_[0, tpr]})
+        rows.append(curve.assign(**dict(zip(GROUP, key, strict=True))))
+    return pd.concat(rows, ignore_index=True)[[*GROUP, "fpr", "tpr"]]
+
+
+def by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Evaluate every fold by itself.
+
+    Args:
+        predictions: A predictions table.
+
+    Returns:
+        One row per (protocol, encoder, fraction, repeat, fold): auc, balanced_accuracy,
+        n_patients.
+
+    Raises:
+        UserError: A fold holds one class only, several thresholds, or probabilities that are
+            missing or outside [0, 1]; the message names the fold.
+    """
+    rows = []
+    for key, fold in predictions.groupby(FOLD):
+        place = dict(zip(FOLD, key, strict=True))
+        try:
+            rows.append(place | _fold_measures(fold))
+        except UserError as error:
+            raise UserError(f"{_describe(place)}: {error}") from None
+    return pd.DataFrame(rows, columns=[*FOLD, *MEASURES, "n_patients"])
+
+
+def _fold_measures(fold: pd.DataFrame) -> dict[str, float]:
+    """The measures of one fold's rows of a predictions table; see `by_fold`."""
+    thresholds = fold["threshold"].unique()
+    if len(thresholds) != 1 or np.isnan(thresholds[0]):
+        raise UserError(
+            f"found the decision thresholds {sorted(map(float, thresholds))}, expected one for "
+            "the whole fold. Predict this fold again; do not mix files of different runs."
+        )
+    return {
+        "auc": auc(fold["label"], fold["probability"]),
+        "balanced_accuracy": balanced_accuracy(
+            fold["label"], fold["probability"], float(thresholds[0])
+        ),
+        "n_patients": len(fold),
+    }
+
+
+def summary(folds: pd.DataFrame) -> pd.DataFrame:
+    """Summarise folds: mean and sample standard deviation (n - 1) over folds and repeats.
+
+    Args:
+        folds: What `by_fold` returns.
+
+    Returns:
+        One row per (protocol, encoder, fraction): n_folds, auc_mean, auc_sd,
+        balanced_accuracy_mean, balanced_accuracy_sd. The sd of a single fold is NaN.
+    """
+    groups = folds.groupby(GROUP)
+    columns = {"n_folds": groups.size()}
+    for measure in MEASURES:
+        columns[f"{measure}_mean"] = groups[measure].mean()
+        columns[f"{measure}_sd"] = groups[measure].std(ddof=1)
+    return pd.DataFrame(columns).reset_index()
+
+
+def counts(predictions: pd.DataFrame) -> dict[str, int]:
+    """Count the tested patients: patients, positive, negative."""
+    labels = predictions.drop_duplicates("patient_id")["label"]
+    positive = int(labels.sum())
+    return {"patients": len(labels), "positive": positive, "negative": len(labels) - positive}
+
+
+def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Give labels and probabilities as arrays, or say what keeps them from being evaluated.
+
+    Raises:
+        UserError: Labels other than 0 and 1, one class only, or probabilities that are missing
+            or outside [0, 1].
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=float)
+    if labels.shape != probabilities.shape or labels.ndim != 1:
+        raise UserError(
+            f"labels {labels.shape} and probabilities {probabilities.shape} differ in shape; "
+            "give one of each per patient."
+        )
+    if missing := int(np.isnan(probabilities).sum()):
+        raise UserError(
+            f"{missing} of {probabilities.size} probabilities are missing (NaN). The training "
+            "has diverged or the file is cut short: read its log, then predict again."
+        )
+    if len(outside := probabilities[(probabilities < 0) | (probabilities > 1)]):
+        raise UserError(
+            f"the probability {outside[0]:g} is outside [0, 1] ({len(outside)} of "
+            f"{probabilities.size} are). Give probabilities of label 1, not logits."
+        )
+    found = np.unique(labels).tolist()
+    if not set(found) <= {0, 1}:
+        raise UserError(f"labels must be 0 or 1, found {found}.")
+    if len(found) < 2:
+        raise UserError(
+            f"all {labels.size} patients have label {found[0]}; both classes are needed. "
+            "Use fewer folds, stratified by label, or test more patients."
+        )
+    return labels.astype(int), probabilities
+
+
+def _describe(place: Mapping[str, object]) -> str:
+    """Name a fold in a message: `linear simclr, repeat 1, fold 3`, with the fraction if below 1."""
+    share = "" if place["fraction"] == 1 else f" with {place['fraction']:.0%} of the patients"
+    return (
+        f"{place['protocol']} {place['encoder']}{share}, "
+        f"repeat {place['repeat']}, fold {place['fold']}"
+    )

@@ -1,0 +1,116 @@
+"""Settings in layers: the schema's defaults, then a preset, then what the user chose."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from hepatoclr.errors import UserError
+
+
+def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
+    """Complete what the user chose with the preset and the schema's defaults, and check it.
+
+    Args:
+        chosen: The user's settings: `config.yaml` under the command line.
+        schema: JSON schema with a default for every key.
+        presets: Folder of the presets, one YAML file each.
+
+    Returns:
+        Every setting.
+
+    Raises:
+        UserError: All that is wrong, one line each.
+    """
+    default = schema["properties"]["preset"]["default"]
+    config = merge(preset(chosen.get("preset", default), presets), chosen)
+    wrong = problems(config, schema)
+    if wrong:
+        raise UserError(listing("the configuration has", wrong))
+    return with_defaults(config, schema)
+
+
+def preset(name: str, presets: Path) -> dict:
+    """Read a preset by name."""
+    known = sorted(file.stem for file in presets.glob("*.yaml"))
+    if name not in known:
+        raise UserError(f"preset: there is no preset {name!r}{_hint(str(name), known)}. Known are: {', '.join(known)}.")
+    return yaml.safe_load((presets / f"{name}.yaml").read_text(encoding="utf-8")) or {}
+
+
+def merge(lower: Mapping, upper: Mapping) -> dict:
+    """Lay one mapping over another; mappings merge, everything else is replaced."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def with_defaults(value: Any, schema: Mapping) -> Any:
+    """Fill in the schema's defaults, at every depth."""
+    if not isinstance(value, Mapping):
+        return value
+    known, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
+    missing = {key: part["default"] for key, part in known.items() if "default" in part}
+    return {
+        key: with_defaults(item, known.get(key, others)) for key, item in {**missing, **value}.items()
+    }
+
+
+def problems(value: Any, schema: Mapping) -> list[str]:
+    """List what in a value breaks its schema, one sentence each, with the nearest known key."""
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    return sorted({line for error in errors for line in _sentences(error)})
+
+
+def listing(opening: str, lines: list[str]) -> str:
+    """Say how many things are wrong, then each on its line."""
+    count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
+    return "\n".join([f"{opening} {count}:", *(f"  - {line}" for line in lines)])
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """A hint at the known word most like `word`, or nothing."""
+    return _hint(word, known)
+
+
+def _sentences(error: jsonschema.ValidationError) -> Iterator[str]:
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        for key in error.instance.keys() - set(known):
+            path = f"{where}.{key}" if where else key
+            yield f"{path}: unknown key{_hint(str(key), known) or '; known are: ' + ', '.join(known)}"
+    elif error.validator == "required":
+        for key in set(error.validator_value) - set(error.instance):
+            yield f"{where or 'the top level'}: {key!r} is missing"
+    elif error.validator == "enum":
+        known = [str(option) for option in error.validator_value]
+        yield f"{where}: must be one of {', '.join(known)}, got {error.instance!r}{_hint(str(error.instance), known)}"
+    elif error.validator == "type":
+        yield f"{where}: must be {_article(error.validator_value)}, got {error.instance!r}{_number_hint(error)}"
+    elif error.validator == "pattern":
+        yield f"{where}: {error.instance!r} does not fit the pattern {error.validator_value}"
+    else:
+        yield f"{where}: {error.message}"
+
+
+def _hint(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _number_hint(error: jsonschema.ValidationError) -> str:
+    """YAML 1.1 reads 1e-4 as text, 1.0e-4 as a number."""
+    try:
+        return f"; write {float(error.instance):f}" if error.validator_value == "number" else ""
+    except (TypeError, ValueError):
+        return ""

@@ -1,0 +1,73 @@
+"""The cache the networks read: clipped int16 slices, compressed one by one, memory-mapped."""
+
+from pathlib import Path
+
+import blosc2
+import numpy as np
+from PIL import Image
+
+from hepatoclr import files
+from hepatoclr.slices import Slice
+from hepatoclr.volumes import Volume
+
+
+def clipped(
+    volume: Volume | None, slices: list[Slice], window: tuple[int, int], size: int
+) -> np.ndarray:
+    """Cut the kept slices out of a CT, clip them, and bring them to one in-plane size.
+
+    Args:
+        volume: CT in HU, shape (z, y, x); not looked at where no slice is kept.
+        slices: The slices to keep.
+        window: Lowest and highest HU.
+        size: Rows and columns of the result. Slices of another size are padded to a square
+            with the lowest HU and resampled.
+
+    Returns:
+        int16 HU in the window, shape (slices, size, size), in the order of `slices`.
+    """
+    if not slices:
+        return np.empty((0, size, size), np.int16)
+    kept = np.clip(volume.array[[part.index for part in slices]], *window)
+    if kept.shape[1:] != (size, size):
+        kept = _resampled(_square(kept, window[0]), size)
+    return kept.astype(np.int16)
+
+
+def write(slices: np.ndarray, path: str | Path) -> None:
+    """Write slices, shape (slices, size, size), chunked one slice each.
+
+    Zstandard 1 with byte shuffling: five times smaller than plain, and the fastest to read of
+    the settings tried (docs/performance.md).
+    """
+    chunk = (1, *slices.shape[1:])
+    with files.atomic(path) as temporary:
+        blosc2.asarray(
+            slices,
+            chunks=chunk if len(slices) else None,
+            urlpath=str(temporary),
+            cparams={"codec": blosc2.Codec.ZSTD, "clevel": 1, "filters": [blosc2.Filter.SHUFFLE]},
+        )
+
+
+def load(path: str | Path) -> blosc2.NDArray:
+    """Open a cache without reading it; index it like an array (slices, size, size)."""
+    return blosc2.open(str(path), mode="r", mmap_mode="r")
+
+
+def _square(slices: np.ndarray, fill: int) -> np.ndarray:
+    """Pad rows or columns evenly on both sides."""
+    _, rows, columns = slices.shape
+    side = max(rows, columns)
+    before = (0, (side - rows) // 2, (side - columns) // 2)
+    after = (0, side - rows - before[1], side - columns - before[2])
+    return np.pad(slices, list(zip(before, after, strict=True)), constant_values=fill)
+
+
+def _resampled(slices: np.ndarray, size: int) -> np.ndarray:
+    """Bilinear, with the filter widened where slices shrink, so that nothing aliases."""
+    resized = [
+        np.asarray(Image.fromarray(part.astype(np.float32)).resize((size, size), Image.BILINEAR))
+        for part in slices
+    ]
+    return np.rint(np.array(resized, np.float32).reshape(-1, size, size))

@@ -1,0 +1,47 @@
+rule cohort:
+    """List every case of a cohort with its target and facts, used or why not."""
+    input:
+        manifest=lambda wildcards: manifest(wildcards.cohort),
+        livers=lambda wildcards: case_files("livers/{cohort}/{case}.json", [wildcards.cohort]),
+        slices=lambda wildcards: case_files("slices/{cohort}/{case}.csv", [wildcards.cohort]),
+    output:
+        results("cohorts/{cohort}.csv"),
+    log:
+        results("logs/cohort/{cohort}.log"),
+    benchmark:
+        results("benchmarks/cohort/{cohort}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Listing the cases of {wildcards.cohort}"
+    params:
+        schema=schema("cohort"),
+        cohort=lambda wildcards: {
+            key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
+        },
+        on_bad_case=config["on_bad_case"],
+        code=code("cohort"),
+    script:
+        "../scripts/cohort.py"
+
+
+rule splits:
+    """Deal the patients of the evaluation cohort into folds, for all methods alike."""
+    input:
+        results(f"cohorts/{EVALUATION}.csv"),
+    output:
+        results("splits/repeat{repeat}.csv"),
+    log:
+        results("logs/splits/repeat{repeat}.log"),
+    benchmark:
+        results("benchmarks/splits/repeat{repeat}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Splitting the evaluation cohort, repeat {wildcards.repeat}"
+    params:
+        folds=config["evaluation"]["folds"],
+        seed=config["seed"],
+        code=code("splits"),
+    script:
+        "../scripts/splits.py"

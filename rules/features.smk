@@ -1,0 +1,26 @@
+rule features:
+    """Map every slice of a cohort to its feature vector under an encoder."""
+    input:
+        encoder=results("encoders/{encoder}/encoder.safetensors"),
+        cohort=results("cohorts/{cohort}.csv"),
+        tensors=lambda wildcards: case_files("tensors/{cohort}/{case}.b2nd", [wildcards.cohort]),
+    output:
+        results("features/{cohort}/{encoder}.parquet"),
+    log:
+        results("logs/features/{cohort}/{encoder}.log"),
+    benchmark:
+        results("benchmarks/features/{cohort}/{encoder}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Extracting the features of {wildcards.cohort} under {wildcards.encoder}"
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        window=config["tensors"]["window"],
+        network=config["network"],
+        device=config["device"],
+        code=code("features"),
+    script:
+        "../scripts/features.py"

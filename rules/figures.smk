@@ -1,0 +1,50 @@
+rule figures:
+    """Draw the tables and the ROC curves."""
+    input:
+        predictions=predictions(),
+        table1=results("tables/table1.csv"),
+        table2=results("tables/table2.csv"),
+        learning_curve=results("tables/learning_curve.csv"),
+    output:
+        **figure("learning_curve"),
+        **figure("beta"),
+        **figure("roc"),
+    log:
+        results("logs/figures.log"),
+    benchmark:
+        results("benchmarks/figures.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Drawing the figures"
+    params:
+        methods=encoders.by_method(**section("experiment", "methods", "beta")),
+        synthetic=bool(SIMULATED),
+        code=code("figures"),
+    script:
+        "../scripts/figures.py"
+
+
+rule preprocessing:
+    """Draw what became of one case on its way to the networks."""
+    input:
+        volume=results(f"volumes/{SHOWN[0]}/{SHOWN[1]}.nii.gz"),
+        liver=results(f"livers/{SHOWN[0]}/{SHOWN[1]}.nii.gz"),
+        slices=results(f"slices/{SHOWN[0]}/{SHOWN[1]}.csv"),
+        tensor=results(f"tensors/{SHOWN[0]}/{SHOWN[1]}.b2nd"),
+    output:
+        **figure("preprocessing"),
+    log:
+        results("logs/preprocessing.log"),
+    benchmark:
+        results("benchmarks/preprocessing.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Drawing the preprocessing of one case"
+    params:
+        window=config["tensors"]["window"],
+        synthetic=SHOWN[0] in SIMULATED,
+        code=code("preprocessing"),
+    script:
+        "../scripts/preprocessing.py"

@@ -1,0 +1,50 @@
+rule finetune:
+    """Predict patients by the whole network, trained on the strong labels of the other folds."""
+    input:
+        encoder=results("encoders/{encoder}/encoder.safetensors"),
+        cohort=results(f"cohorts/{EVALUATION}.csv"),
+        tensors=case_files("tensors/{cohort}/{case}.b2nd", [EVALUATION]),
+        split=split_of,
+    output:
+        results("predictions/finetune/{encoder}/{part}.csv"),
+    log:
+        results("logs/finetune/{encoder}/{part}.log"),
+    benchmark:
+        results("benchmarks/finetune/{encoder}/{part}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Fine-tuning {wildcards.encoder}, {wildcards.part}"
+    resources:
+        mem_mb=8000,
+        runtime=600,
+    params:
+        encoder="{encoder}",
+        fraction=1.0,
+        folds=lambda wildcards: PARTS[wildcards.part][1],
+        training=training("finetune"),
+        code=code("finetune"),
+    script:
+        "../scripts/finetune.py"
+
+
+use rule finetune as learning_curve with:
+    input:
+        encoder=results("encoders/none/encoder.safetensors"),
+        cohort=results(f"cohorts/{EVALUATION}.csv"),
+        tensors=case_files("tensors/{cohort}/{case}.b2nd", [EVALUATION]),
+        split=split_of,
+    output:
+        results("predictions/learning_curve/{fraction}/{part}.csv"),
+    log:
+        results("logs/learning_curve/{fraction}/{part}.log"),
+    benchmark:
+        results("benchmarks/learning_curve/{fraction}/{part}.tsv")
+    message:
+        "Training on {wildcards.fraction} of the patients, {wildcards.part}"
+    params:
+        encoder="none",
+        fraction=lambda wildcards: float(wildcards.fraction),
+        folds=lambda wildcards: PARTS[wildcards.part][1],
+        training=training("finetune"),
+        code=code("finetune"),

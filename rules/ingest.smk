@@ -1,0 +1,23 @@
+rule ingest:
+    """Read a CT, whatever its format, as a canonical volume in HU."""
+    input:
+        image=lambda wildcards: source(wildcards, "image"),
+    output:
+        volume=results("volumes/{cohort}/{case}.nii.gz"),
+        facts=results("volumes/{cohort}/{case}.json"),
+    log:
+        results("logs/ingest/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/ingest/{cohort}/{case}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Reading the CT of {wildcards.cohort} {wildcards.case}"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        image=lambda wildcards: CASES[wildcards.cohort, wildcards.case].image,
+        code=code("ingest"),
+    script:
+        "../scripts/ingest.py"

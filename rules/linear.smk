@@ -1,0 +1,50 @@
+rule linear:
+    """Predict patients by logistic regression on frozen features, fitted on the other folds."""
+    input:
+        features=results(f"features/{EVALUATION}/{{encoder}}.parquet"),
+        split=split_of,
+    output:
+        results("predictions/linear/{encoder}/{part}.csv"),
+    log:
+        results("logs/linear/{encoder}/{part}.log"),
+    benchmark:
+        results("benchmarks/linear/{encoder}/{part}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Linear evaluation of {wildcards.encoder}, {wildcards.part}"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        folds=lambda wildcards: PARTS[wildcards.part][1],
+        settings=config["linear"],
+        code=code("linear"),
+    script:
+        "../scripts/linear.py"
+
+
+rule external:
+    """Predict an external cohort by the linear model of the whole evaluation cohort."""
+    input:
+        features=results(f"features/{EVALUATION}/{{encoder}}.parquet"),
+        evaluation=results(f"cohorts/{EVALUATION}.csv"),
+        external=results("features/{cohort}/{encoder}.parquet"),
+    output:
+        results("predictions/linear/{encoder}/external/{cohort}.csv"),
+    log:
+        results("logs/external/{cohort}/{encoder}.log"),
+    benchmark:
+        results("benchmarks/external/{cohort}/{encoder}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Predicting {wildcards.cohort} with {wildcards.encoder}"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=config["linear"],
+        code=code("external"),
+    script:
+        "../scripts/external.py"

@@ -1,0 +1,49 @@
+rule initialise:
+    """Draw the random weights that every training starts from; as an encoder, the baseline."""
+    output:
+        results("encoders/none/encoder.safetensors"),
+    log:
+        results("logs/initialise.log"),
+    benchmark:
+        results("benchmarks/initialise.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Drawing random weights"
+    params:
+        network=config["network"],
+        seed=config["seed"],
+        code=code("initialise"),
+    script:
+        "../scripts/initialise.py"
+
+
+rule pretrain:
+    """Pretrain an encoder on the weak labels."""
+    input:
+        cohorts=expand(results("cohorts/{cohort}.csv"), cohort=with_role("pretraining")),
+        tensors=case_files("tensors/{cohort}/{case}.b2nd", with_role("pretraining")),
+    output:
+        encoder=results("encoders/{encoder}/encoder.safetensors"),
+        history=results("encoders/{encoder}/history.csv"),
+        metadata=results("encoders/{encoder}/metadata.json"),
+    log:
+        results("logs/pretrain/{encoder}.log"),
+    benchmark:
+        results("benchmarks/pretrain/{encoder}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Pretraining {wildcards.encoder}"
+    resources:
+        mem_mb=16000,
+        runtime=2880,
+    params:
+        spec=lambda wildcards: ENCODERS[wildcards.encoder],
+        training=training("pretraining"),
+        tensorboard=results("logs/tensorboard/{encoder}"),
+        code=lambda wildcards: code(
+            "pretrain", f"hepatoclr/methods/{ENCODERS[wildcards.encoder]['method']}.py"
+        ),
+    script:
+        "../scripts/pretrain.py"

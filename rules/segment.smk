@@ -1,0 +1,32 @@
+rule segment:
+    """Find the liver."""
+    input:
+        volume=results("volumes/{cohort}/{case}.nii.gz"),
+        facts=results("volumes/{cohort}/{case}.json"),
+        mask=branch(
+            config["segment"]["backend"] == "provided",
+            then=lambda wildcards: source(wildcards, "liver_mask"),
+            otherwise=[],
+        ),
+    output:
+        liver=results("livers/{cohort}/{case}.nii.gz"),
+        facts=results("livers/{cohort}/{case}.json"),
+    log:
+        results("logs/segment/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/segment/{cohort}/{case}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Segmenting the liver of {wildcards.cohort} {wildcards.case}"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        mask=lambda wildcards: CASES[wildcards.cohort, wildcards.case].liver_mask,
+        label=lambda wildcards: CASES[wildcards.cohort, wildcards.case].liver_label,
+        settings=config["segment"],
+        device=config["device"],
+        code=code("segment"),
+    script:
+        "../scripts/segment.py"

@@ -1,0 +1,38 @@
+rule manifest:
+    """Write the manifest of a simulated cohort."""
+    output:
+        results("simulated/{cohort}/manifest.csv"),
+    log:
+        results("logs/manifest/{cohort}.log"),
+    benchmark:
+        results("benchmarks/manifest/{cohort}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Writing the manifest of the simulated cohort {wildcards.cohort}"
+    params:
+        cohort=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"],
+        settings=section("simulate", "confusion", "seed"),
+        code=code("manifest"),
+    script:
+        "../scripts/manifest.py"
+
+
+rule simulate:
+    """Simulate the CT of one patient, with its liver mask."""
+    output:
+        directory(results("simulated/{cohort}/{case}")),
+    log:
+        results("logs/simulate/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/simulate/{cohort}/{case}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Simulating {wildcards.cohort} {wildcards.case}"
+    params:
+        patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],
+        settings=section("simulate", "seed", "matrix", "slice_mm"),
+        code=code("simulate"),
+    script:
+        "../scripts/simulate.py"

@@ -1,0 +1,23 @@
+rule slices:
+    """Keep the central share of the axial slices that hold liver."""
+    input:
+        liver=results("livers/{cohort}/{case}.nii.gz"),
+        facts=results("livers/{cohort}/{case}.json"),
+    output:
+        results("slices/{cohort}/{case}.csv"),
+    log:
+        results("logs/slices/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/slices/{cohort}/{case}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    message:
+        "Choosing slices of {wildcards.cohort} {wildcards.case}"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=config["slices"],
+        code=code("slices"),
+    script:
+        "../scripts/slices.py"

@@ -1,0 +1,11 @@
+from hepatoclr import cohort, logs, manifests
+
+with logs.to_file(snakemake.log[0]):
+    table = cohort.assemble(
+        manifests.read(snakemake.input.manifest, snakemake.params.schema),
+        snakemake.input.livers,
+        snakemake.input.slices,
+        on_bad_case=snakemake.params.on_bad_case,
+        **snakemake.params.cohort,
+    )
+    cohort.write(table, snakemake.output[0])

@@ -1,0 +1,7 @@
+from hepatoclr import logs, manifests, simulate
+
+with logs.to_file(snakemake.log[0]):
+    patients = simulate.cohort(
+        snakemake.wildcards.cohort, **snakemake.params.cohort, **snakemake.params.settings
+    )
+    manifests.write(patients, snakemake.output[0])

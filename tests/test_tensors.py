@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from hepatoclr import slices, tensors, volumes
+
+
+@pytest.fixture
+def ct():
+    rng = np.random.default_rng(0)
+    return volumes.Volume(rng.integers(-1024, 1500, (6, 20, 20)).astype(np.int16), np.eye(4))
+
+
+def kept(*indices):
+    return [slices.Slice(index, 0.0, 0.5, 1.0) for index in indices]
+
+
+def test_pixels_are_the_cts_in_the_window(ct):
+    found = tensors.clipped(ct, kept(4, 1), (-100, 400), 20)
+    assert found.dtype == np.int16
+    assert np.array_equal(found, np.clip(ct.array[[4, 1]], -100, 400))
+
+
+def test_another_size_is_padded_to_a_square_and_resampled():
+    array = np.full((2, 10, 20), 300, np.int16)
+    found = tensors.clipped(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), 40)
+    assert found.shape == (1, 40, 40)
+    assert (found[0, :8] == -100).all()
+    assert (found[0, 14:26] == 300).all()
+    assert (found[0, 32:] == -100).all()
+
+
+def test_resampling_does_not_shift(ct):
+    mirrored = volumes.Volume(ct.array[:, ::-1, ::-1], ct.affine)
+    plain = tensors.clipped(ct, kept(0), (-100, 400), 13).astype(int)
+    again = tensors.clipped(mirrored, kept(0), (-100, 400), 13).astype(int)
+    assert np.abs(plain - again[:, ::-1, ::-1]).max() <= 1
+
+
+def test_round_trip_is_lossless_and_a_chunk_a_slice(ct, tmp_path):
+    found = tensors.clipped(ct, kept(5, 3, 0), (-100, 400), 20)
+    tensors.write(found, tmp_path / "case.b2nd")
+    cache = tensors.load(tmp_path / "case.b2nd")
+    assert cache.chunks == (1, 20, 20)
+    assert np.array_equal(cache[:], found)
+    assert np.array_equal(cache[1], found[1])
+
+
+def test_no_slices(tmp_path):
+    tensors.write(tensors.clipped(None, [], (-100, 400), 20), tmp_path / "case.b2nd")
+    assert tensors.load(tmp_path / "case.b2nd").shape == (0, 20, 20)
+
+
+def test_equal_slices_give_equal_bytes(ct, tmp_path):
+    for name in ("a", "b"):
+        tensors.write(ct.array, tmp_path / f"{name}.b2nd")
+    assert (tmp_path / "a.b2nd").read_bytes() == (tmp_path / "b.b2nd").read_bytes()
