@@ -34,9 +34,7 @@ rule all:
     """Everything: tables, figures, report, and the predictions for external cohorts."""
     default_target: True
     input:
-        results("tables/table1.csv"),
-        results("tables/table2.csv"),
-        results("tables/learning_curve.csv"),
+        expand(results("tables/{table}.{format}"), table=TABLES, format=["csv", "md", "tex"]),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
         external_predictions(),
         results("report.html"),

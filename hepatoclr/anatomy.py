@@ -276,7 +276,7 @@ def paint_liver(b: Body) -> None:
     surface = sizes["nodularity"] * field(b.who.rng("nodules"), g.axes, 15)
     inset = 0.5 * sizes["gap"] + sizes["nodularity"] + 0.5 * sizes["ascites"]
     whole = np.maximum(liver(g, sizes["atrophy"]), b.abdomen[box] + inset) + surface
-    grain = np.tanh(1.5 * field(b.who.rng("texture"), g.axes, 15)) * 1.2
+    grain = np.tanh(1.5 * field(b.who.rng("texture"), g.axes, 18)) * 1.2
     density = hu["liver"] + sizes["texture"] * grain
     whole = b.place(whole, density, box, gap=1.5, label=LIVER)
     within = np.full_like(b.room, 1000)
@@ -299,9 +299,9 @@ def paint_spleen(b: Body) -> None:
     box, g = b.g.crop((10, -60, -175), (150, 110, 10))
     along, across = 0.80 * (g.y - 36) - 0.6 * (g.x - 92), 0.6 * (g.y - 36) + 0.8 * (g.x - 92)
     own = replace(g, x=across, y=along)
-    spleen = ellipsoid(own, (0, 0, -64 - 14 * (k - 1)), (27 * k, 52 * k, 52 * k))
-    hollow = ellipsoid(g, (52, -4, -66), (36, 36, 44))
-    inset = 2.0 + 0.3 * b.who.sizes["ascites"]
+    spleen = ellipsoid(own, (6 - 10 * k, 0, -44 - 22 * k), (27 * k, 52 * k, 52 * k))
+    hollow = ellipsoid(g, (56 - 10 * k, -4, -66), (36, 36, 44))
+    inset = 2.0 + 0.2 * b.who.sizes["ascites"]
     spleen = np.maximum(np.maximum(spleen, -hollow), b.abdomen[box] + inset)
     spleen += 1.2 * field(b.who.rng("spleen"), g.axes, 34)
     b.place(spleen, b.who.hu["spleen"], box, label=SPLEEN)
@@ -310,7 +310,13 @@ def paint_spleen(b: Body) -> None:
 def paint_pancreas(b: Body) -> None:
     """A lobulated band from the duodenum to the hilum of the spleen."""
     box, g = b.g.crop((-60, -60, -170), (110, 50, -60))
-    course = [(-26, -8, -138, 11), (-20, -16, -116, 13), (8, -24, -104, 8), (40, -8, -96, 9), (76, 18, -84, 8)]
+    course = [
+        (-26, -8, -138, 11),
+        (-20, -16, -116, 13),
+        (8, -24, -104, 8),
+        (40, -8, -96, 9),
+        (76, 18, -84, 8),
+    ]
     lobules = 1.8 * field(b.who.rng("pancreas"), g.axes, 13)
     b.place(tube(g, course) + lobules, b.who.hu["muscle"] + 32, box, gap=0.5)
 
@@ -320,7 +326,12 @@ def paint_stomach(b: Body) -> None:
     sizes, hu = b.who.sizes, b.who.hu
     k = sizes["stomach"]
     box, g = b.g.crop((-70, -110, -190), (130, 60, 0))
-    course = [(40, 18, -28, 14 * k), (66, 2, -44, 34 * k), (74, -24, -72, 30 * k), (60, -44, -100, 25 * k)]
+    course = [
+        (40, 18, -28, 14 * k),
+        (66, 2, -44, 34 * k),
+        (74, -24, -72, 30 * k),
+        (60, -44, -100, 25 * k),
+    ]
     course += [(22, -52, -114, 20 * k), (-16, -42, -112, 13 * k), (-34, -24, -110, 12)]
     course += [(-42, -2, -126, 11), (-36, 8, -160, 11)]
     folds = 1.5 * field(b.who.rng("folds"), g.axes, 20)
@@ -336,7 +347,13 @@ def paint_bowel(b: Body) -> None:
     sizes, hu = b.who.sizes, b.who.hu
     box, g = b.g.crop((-150, -110, -1e3), (150, 80, -60))
     course = [(-88, 20, -270, 24), (-88, 8, -190, 22), (-66, -30, -158, 20), (-30, -62, -148, 18)]
-    course += [(14, -66, -156, 18), (58, -58, -136, 18), (94, -18, -96, 17), (106, 22, -128, 14), (104, 26, -270, 14)]
+    course += [
+        (14, -66, -156, 18),
+        (58, -58, -136, 18),
+        (94, -18, -96, 17),
+        (106, 22, -128, 14),
+        (104, 26, -270, 14),
+    ]
     haustra = 3.5 * field(b.who.rng("haustra"), g.axes, 26)
     inside = b.abdomen[box] + 4
     colon = b.place(np.maximum(tube(g, course) + haustra, inside), 60, box, gap=sizes["gap"])

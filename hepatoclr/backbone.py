@@ -36,10 +36,9 @@ class Backbone(nn.Module):
                 for before, after in zip((1, *channels[:-1]), channels, strict=True)
             )
         )
-        self.apply(_he)
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """Map slices (n, 1, rows, columns) in [0, 1], or one (1, rows, columns), to the last map."""
+        """Map slices (n, 1, rows, columns) in [0, 1], or one (1, rows, columns), to a map."""
         return self.blocks(images)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -68,7 +67,6 @@ class Network(nn.Module):
         self.shared = nn.Sequential(nn.Linear(channels[-1], hidden), nn.ReLU())
         self.classifier = nn.Linear(hidden, 2)
         self.projector = nn.Linear(hidden, projection)
-        self.apply(_he)
 
     def classify(self, images: Tensor) -> Tensor:
         """Map slices (n, 1, rows, columns) to the logits (n, 2) of the two classes."""
@@ -77,16 +75,6 @@ class Network(nn.Module):
     def project(self, images: Tensor) -> Tensor:
         """Map slices (n, 1, rows, columns) to contrastive projections (n, projection)."""
         return self.projector(self.shared(self.backbone(images)))
-
-
-def _he(module: nn.Module) -> None:
-    """Initialise for ReLU (He et al. 2015, arXiv 1502.01852), biases 0.
-
-    PyTorch's default lets the signal fade over five blocks until biases rule and all slices look alike.
-    """
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        nn.init.zeros_(module.bias)
 
 
 def initialise(seed: int, **settings) -> Network:

@@ -83,7 +83,9 @@ def assemble(
     facts = [files.read_json(path) for path in livers]
     bad = [row.patient_id for row, found in zip(rows, facts, strict=True) if "set_aside" in found]
     if bad and on_bad_case == "stop":
-        raise UserError(f"{len(bad)} cases were set aside and on_bad_case is stop: {', '.join(bad)}")
+        raise UserError(
+            f"{len(bad)} cases were set aside and on_bad_case is stop: {', '.join(bad)}"
+        )
     return table(
         rows,
         facts=facts,
@@ -115,3 +117,17 @@ def patients(cohort: pd.DataFrame) -> pd.DataFrame:
     if used.empty:
         raise UserError("no case of the cohort could be used; the reasons stand in its table")
     return used[["patient_id", "target"]].reset_index(drop=True)
+
+
+def counts(cohort: pd.DataFrame) -> dict[str, int]:
+    """Count cases and patients of a cohort, and what of them is used."""
+    used = cohort[cohort["included"]]
+    people = used.drop_duplicates("patient_id")
+    return {
+        "cases": len(cohort),
+        "cases used": len(used),
+        "patients used": len(people),
+        "positive": int((people["target"] == 1).sum()),
+        "negative": int((people["target"] == 0).sum()),
+        "slices": int(used["slices"].sum()),
+    }

@@ -1,4 +1,4 @@
-"""The slices of many cases as one indexed collection, and the order in which training draws them."""
+"""The slices of many cases as one collection, and the order in which training draws them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -156,6 +156,7 @@ def _examine(path: Path) -> Image | str:
         # pydicom's warnings quote values, which may be identities
         with warnings.catch_warnings(action="ignore"):
             header = dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
+            list(header)  # elements are decoded when they are first asked for: all, here
             return _kind(header) or _image(path, header)
     except InvalidDicomError:
         return "not DICOM"

@@ -12,8 +12,8 @@ NOTICE = "<!-- Generated from rules/{name}.schema.yaml by `make docs`; edit that
 def configuration(schema: Mapping) -> str:
     """Describe every key of the configuration: type, range, default and meaning."""
     head = (
-        "# Configuration\n\nSettings come in layers, the later going before the earlier: the defaults below "
-        "(the paper's values), the preset, `config.yaml`, and the command line "
+        "# Configuration\n\nSettings come in layers, the later going before the earlier: the defaults "
+        "below (the paper's values), the preset, `config.yaml`, and the command line "
         "(`snakemake --config 'slices={fraction: 0.5}'`). An unknown key is an error.\n"
     )
     return NOTICE.format(name="config") + head + "\n".join(_sections(schema))
@@ -83,9 +83,11 @@ def _table(prefix: str, keys: list[tuple[str, Mapping]]) -> Iterator[str]:
     if keys:
         yield "| key | values | default | meaning |\n|---|---|---|---|"
     for key, part in keys:
-        default = yaml.safe_dump(part["default"], default_flow_style=True).strip() if (
-            "default" in part
-        ) else "required"
+        default = (
+            yaml.safe_dump(part["default"], default_flow_style=True).strip()
+            if ("default" in part)
+            else "required"
+        )
         default = default.removesuffix("...").strip()
         yield f"| `{prefix}{key}` | {_values(part)} | `{default}` | {part['description']} |"
 

@@ -1,7 +1,6 @@
 """Atomic writes: a file is there whole or not at all."""
 
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = folder / path.name
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
         folder.rmdir()

@@ -2,8 +2,9 @@
 
 The rule: lower-case letters a-z, digits and `-` stay; `+` switches between lower and upper
 case, starting in lower case; every other byte of the UTF-8 text becomes `_` and two hex digits.
-So `0012` stays `0012`, `Patient 7` becomes `+p+atient_207`, and no two ids share a name, not even on a
-disk that ignores case. A case is named `patient`, or `patient~scan` where the manifest names scans.
+So `0012` stays `0012`, `Patient 7` becomes `+p+atient_207`, and no two ids share a name, not even
+on a disk that ignores case. A case is named `patient`, or `patient~scan` where the manifest names
+scans.
 """
 
 import re
@@ -61,5 +62,7 @@ def objection(text: str) -> str | None:
     if DEVICES.fullmatch(text):
         return "is a reserved device name on some systems"
     if len(encode(text)) > LONGEST:
-        return f"is too long: its file name would take {len(encode(text))} bytes of at most {LONGEST}"
+        return (
+            f"is too long: its file name would take {len(encode(text))} bytes of at most {LONGEST}"
+        )
     return None

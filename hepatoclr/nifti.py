@@ -12,7 +12,7 @@ from hepatoclr.errors import BadCase
 from hepatoclr.volumes import Volume
 
 SUFFIXES = (".nii", ".nii.gz")
-CUT_SHORT = (EOFError, OSError, ValueError, zlib.error)
+CUT_SHORT = (EOFError, MemoryError, OSError, OverflowError, ValueError, zlib.error)
 
 
 def is_named(path: Path) -> bool:

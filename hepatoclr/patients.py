@@ -61,18 +61,18 @@ def _signs(rng: np.random.Generator, stage: int) -> dict[str, float]:
 
     return {
         "nodularity": 0.3 + 1.4 * ramp(0.15, 1.0),
-        "texture": 2.0 + 14.0 * ramp(0.15, 1.0),
+        "texture": 2.0 + 18.0 * ramp(0.2, 0.95),
         "atrophy": ramp(0.2, 1.0),
-        "spleen": float(np.exp(rng.normal(0, 0.07))) * (1 + 0.4 * ramp(0.25, 1.0)),
+        "spleen": float(np.exp(rng.normal(0, 0.07))) * (1 + 0.5 * ramp(0.25, 1.0)),
         "portal": 6.0 + 2.0 * ramp(0.2, 1.0),
-        "ascites": 22.0 * ramp(0.78, 1.1),
+        "ascites": 24.0 * ramp(0.77, 1.08),
     }
 
 
 def _densities(rng: np.random.Generator) -> dict[str, float]:
     """Draw portal-venous densities: how well the contrast arrived is the patient's, not the liver's."""
     contrast = rng.normal(1.0, 0.10)
-    enhanced = {"liver": 52, "spleen": 75, "kidney": 150, "aorta": 112, "portal": 128, "muscle": 12}
+    enhanced = {"liver": 57, "spleen": 75, "kidney": 150, "aorta": 112, "portal": 128, "muscle": 12}
     plain = {"liver": 58, "spleen": 48, "kidney": 32, "aorta": 42, "portal": 40, "muscle": 48}
     hu = {name: plain[name] + contrast * rise for name, rise in enhanced.items()}
     hu["liver"] += rng.normal(0, 9)

@@ -48,5 +48,5 @@ def write(parts: Sequence[pd.DataFrame], path: str | Path) -> None:
     together = pd.concat(parts, ignore_index=True)
     with files.atomic(path) as temporary:
         together[[name for name in COLUMNS if name in together]].to_csv(
-            temporary, index=False, lineterminator="\n", float_format="%.8f"
+            temporary, index=False, lineterminator="\n"
         )

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from hepatoclr import files, layout
+from hepatoclr import __version__, files, layout
 from hepatoclr.errors import UserError
 
 Table = pd.DataFrame | str | Path
@@ -63,6 +64,12 @@ def html(
         },
         facts={title: _grid(section) for title, section in facts.items()},
     )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the results depend on."""
+    packages = ("torch", "kornia", "scikit-learn", "totalsegmentator", "simpleitk", "nibabel")
+    return {"hepatoclr": __version__, **{name: metadata.version(name) for name in packages}}
 
 
 def write(page: str, path: str | Path) -> None:

@@ -37,7 +37,8 @@ def preset(name: str, presets: Path) -> dict:
     """Read a preset by name."""
     known = sorted(file.stem for file in presets.glob("*.yaml"))
     if name not in known:
-        raise UserError(f"preset: there is no preset {name!r}{_hint(str(name), known)}. Known are: {', '.join(known)}.")
+        hint = _hint(str(name), known) or f"; known are: {', '.join(known)}"
+        raise UserError(f"preset: there is no preset {name!r}{hint}")
     return yaml.safe_load((presets / f"{name}.yaml").read_text(encoding="utf-8")) or {}
 
 
@@ -57,7 +58,8 @@ def with_defaults(value: Any, schema: Mapping) -> Any:
     known, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
     missing = {key: part["default"] for key, part in known.items() if "default" in part}
     return {
-        key: with_defaults(item, known.get(key, others)) for key, item in {**missing, **value}.items()
+        key: with_defaults(item, known.get(key, others))
+        for key, item in {**missing, **value}.items()
     }
 
 
@@ -73,26 +75,24 @@ def listing(opening: str, lines: list[str]) -> str:
     return "\n".join([f"{opening} {count}:", *(f"  - {line}" for line in lines)])
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """A hint at the known word most like `word`, or nothing."""
-    return _hint(word, known)
-
-
 def _sentences(error: jsonschema.ValidationError) -> Iterator[str]:
     where = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         for key in error.instance.keys() - set(known):
             path = f"{where}.{key}" if where else key
-            yield f"{path}: unknown key{_hint(str(key), known) or '; known are: ' + ', '.join(known)}"
+            hint = _hint(str(key), known) or f"; known are: {', '.join(known)}"
+            yield f"{path}: unknown key{hint}"
     elif error.validator == "required":
         for key in set(error.validator_value) - set(error.instance):
             yield f"{where or 'the top level'}: {key!r} is missing"
     elif error.validator == "enum":
         known = [str(option) for option in error.validator_value]
-        yield f"{where}: must be one of {', '.join(known)}, got {error.instance!r}{_hint(str(error.instance), known)}"
+        hint = _hint(str(error.instance), known)
+        yield f"{where}: must be one of {', '.join(known)}, got {error.instance!r}{hint}"
     elif error.validator == "type":
-        yield f"{where}: must be {_article(error.validator_value)}, got {error.instance!r}{_number_hint(error)}"
+        kind, hint = _article(error.validator_value), _number_hint(error)
+        yield f"{where}: must be {kind}, got {error.instance!r}{hint}"
     elif error.validator == "pattern":
         yield f"{where}: {error.instance!r} does not fit the pattern {error.validator_value}"
     else:

@@ -48,7 +48,9 @@ def field(rng: np.random.Generator, axes: tuple, wavelength: float, waves: int =
     direction /= np.linalg.norm(direction, axis=0)
     wave = direction * rng.uniform(0.7, 1.3, waves) * (2 * np.pi / wavelength)
     phase = np.exp(2j * np.pi * rng.random(waves)) * np.sqrt(2 / waves)
-    along = [np.exp(1j * np.outer(axis.astype(float), w)) for axis, w in zip(axes, wave, strict=True)]
+    along = [
+        np.exp(1j * np.outer(axis.astype(float), w)) for axis, w in zip(axes, wave, strict=True)
+    ]
     plane = (along[0][:, None] * along[1][None] * phase).reshape(-1, waves)
     # in float64: the order of the sum must not show, whatever the number of threads
     product = plane.real @ along[2].real.T - plane.imag @ along[2].imag.T

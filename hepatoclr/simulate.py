@@ -65,13 +65,21 @@ def cohort(
     rows = []
     for index in range(patients):
         stage = _stage(name, index, stages, seed)
-        label = STAGES[stage] if reader == "histology" else _read(name, index, stage, confusion, seed)
-        patient_id = f"{index + 1:04d}"
+        label = (
+            STAGES[stage] if reader == "histology" else _read(name, index, stage, confusion, seed)
+        )
+        patient_id = f"{name}-{index + 1:04d}"
         case = names.case(patient_id)
         image = f"{case}/{IMAGES[index % len(IMAGES)]}"
         mask = f"{case}/liver.nii.gz"
         rows.append(
-            {"patient_id": patient_id, "image": image, "liver_mask": mask, "label": label, "stage": stage}
+            {
+                "patient_id": patient_id,
+                "image": image,
+                "liver_mask": mask,
+                "label": label,
+                "stage": stage,
+            }
         )
     return rows
 
@@ -90,7 +98,9 @@ def _check_sum(what: str, shares: Sequence[float]) -> None:
 def _check_confusion(confusion: Mapping[str, Sequence[float]]) -> None:
     for label, row in confusion.items():
         if len(row) != len(STAGES):
-            raise UserError(f'confusion: "{label}" must give {len(STAGES)} numbers, F0..F4, not {len(row)}.')
+            raise UserError(
+                f'confusion: "{label}" must give {len(STAGES)} numbers, F0..F4, not {len(row)}.'
+            )
     for stage, column in zip(STAGES, zip(*confusion.values(), strict=True), strict=True):
         _check_sum(f"confusion: the probabilities at {stage} ({', '.join(confusion)})", column)
 
@@ -154,7 +164,7 @@ def write_case(
         matrix: Pixels along a side of a slice.
         slice_mm: Nominal distance between slices.
     """
-    index = int(row["patient_id"]) - 1
+    index = int(row["patient_id"].rsplit("-", 1)[1]) - 1
     ct, liver = volume(cohort, index, int(row["stage"]), seed, matrix, slice_mm)
     key = _key(cohort, index, seed)
     rng = np.random.default_rng([*key, zlib.crc32(b"files")])
@@ -260,7 +270,9 @@ def _slice(ct: Volume, k: int, style: dict) -> tuple[np.ndarray, dict]:
         "SliceThickness": _decimal([1.25 * spacing[0]])[0],
         "SliceLocation": _decimal([ct.z_mm(k)])[0],
     }
-    return pixels, tags | ({"SpacingBetweenSlices": _decimal(spacing[:1])[0]} if style["gap_tag"] else {})
+    return pixels, tags | (
+        {"SpacingBetweenSlices": _decimal(spacing[:1])[0]} if style["gap_tag"] else {}
+    )
 
 
 def _localizer(ct: Volume) -> tuple[np.ndarray, dict]:
@@ -295,7 +307,9 @@ def _write_dicom(
     stored = (hu - np.int16(intercept)).astype("<u2" if unsigned else "<i2")
     if style["storage"] == "padded":
         stored = np.where(hu == AIR, PADDING, stored).astype("<i2")
-    instance = generate_uid(entropy_srcs=[uids["study"], tags["SeriesInstanceUID"], *map(str, [tags["InstanceNumber"]])])
+    instance = generate_uid(
+        entropy_srcs=[uids["study"], tags["SeriesInstanceUID"], *map(str, [tags["InstanceNumber"]])]
+    )
     ds = Dataset()
     content = tags | {
         "SOPClassUID": CTImageStorage,

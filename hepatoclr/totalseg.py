@@ -51,7 +51,8 @@ def totalsegmentator(
     """Find the liver with TotalSegmentator (Wasserthal 2023, doi:10.1148/ryai.230024).
 
     It starts worker processes: a script that calls this does so under
-    `if __name__ == "__main__":`. Nothing is sent, nothing is written but temporary files.
+    `if __name__ == "__main__":`. No usage statistics are sent, and TotalSegmentator's settings in
+    the user's home are neither read nor written.
 
     Args:
         ct: HU, canonical.

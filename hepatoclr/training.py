@@ -77,7 +77,7 @@ def fit(
         recipe: How to train.
         device: Where to train.
         seed: Seed of the views.
-        state: File of the resumable state. What an earlier, interrupted run left in it is continued.
+        state: File of the resumable state; what an interrupted run left in it is continued.
         after_epoch: Called with the network and the epoch's line of history.
 
     Returns:
@@ -175,7 +175,8 @@ def _line(epoch: int, losses: list[Tensor], rate: float, batch_size: int) -> dic
     loss = float(torch.stack(losses).mean())
     if not np.isfinite(loss):
         raise UserError(
-            f"the loss is {loss} in epoch {epoch + 1}; lower learning_rate, or set precision to float32"
+            f"the loss is {loss} in epoch {epoch + 1}; lower learning_rate, "
+            "or set precision to float32"
         )
     samples = len(losses) * batch_size
     return {"epoch": epoch + 1, "loss": loss, "learning_rate": rate, "samples": samples}

@@ -12,8 +12,6 @@ rule cohort:
         results("benchmarks/cohort/{cohort}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Listing the cases of {wildcards.cohort}"
     params:
         schema=schema("cohort"),
         cohort=lambda wildcards: {
@@ -21,6 +19,8 @@ rule cohort:
         },
         on_bad_case=config["on_bad_case"],
         code=code("cohort"),
+    message:
+        "Listing the cases of {wildcards.cohort}"
     script:
         "../scripts/cohort.py"
 
@@ -37,11 +37,11 @@ rule splits:
         results("benchmarks/splits/repeat{repeat}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Splitting the evaluation cohort, repeat {wildcards.repeat}"
     params:
         folds=config["evaluation"]["folds"],
         seed=config["seed"],
         code=code("splits"),
+    message:
+        "Splitting the evaluation cohort, repeat {wildcards.repeat}"
     script:
         "../scripts/splits.py"

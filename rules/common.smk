@@ -8,9 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
-)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 from hepatoclr import encoders, fingerprint, manifests, names, settings
 from hepatoclr.errors import UserError
@@ -84,7 +82,8 @@ def with_role(role):
 
 EVALUATION = with_role("evaluation")[0]
 SHOWN = EVALUATION, COHORTS[EVALUATION][0].case  # the case whose preprocessing is drawn
-FIGURES = ["learning_curve", "beta", "roc", "preprocessing"]
+TABLES = ["table1", "table2", "learning_curve"]
+FIGURES = ["preprocessing", "roc", "beta", "learning_curve"]
 
 
 def source(wildcards, column):
@@ -135,8 +134,18 @@ def predictions():
     return evaluated + curve
 
 
+def table(name):
+    """The files of a table, with its caption for Snakemake's report."""
+    caption = {"caption": f"captions/{name}.rst", "category": "Tables"}
+    return {
+        name: report(results(f"tables/{name}.csv"), **caption),
+        f"{name}_md": results(f"tables/{name}.md"),
+        f"{name}_tex": results(f"tables/{name}.tex"),
+    }
+
+
 def figure(name):
-    """Both files of a figure, with its caption for Snakemake's report."""
+    """The files of a figure, with its caption for Snakemake's report."""
     caption = {"caption": f"captions/{name}.rst", "category": "Figures"}
     return {
         name: report(results(f"figures/{name}.svg"), **caption),

@@ -12,8 +12,6 @@ rule features:
         results("benchmarks/features/{cohort}/{encoder}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Extracting the features of {wildcards.cohort} under {wildcards.encoder}"
     resources:
         mem_mb=8000,
         runtime=120,
@@ -22,5 +20,7 @@ rule features:
         network=config["network"],
         device=config["device"],
         code=code("features"),
+    message:
+        "Extracting the features of {wildcards.cohort} under {wildcards.encoder}"
     script:
         "../scripts/features.py"

@@ -15,12 +15,12 @@ rule figures:
         results("benchmarks/figures.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Drawing the figures"
     params:
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
         synthetic=bool(SIMULATED),
         code=code("figures"),
+    message:
+        "Drawing the figures"
     script:
         "../scripts/figures.py"
 
@@ -40,11 +40,11 @@ rule preprocessing:
         results("benchmarks/preprocessing.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Drawing the preprocessing of one case"
     params:
         window=config["tensors"]["window"],
         synthetic=SHOWN[0] in SIMULATED,
         code=code("preprocessing"),
+    message:
+        "Drawing the preprocessing of one case"
     script:
         "../scripts/preprocessing.py"

@@ -13,8 +13,6 @@ rule finetune:
         results("benchmarks/finetune/{encoder}/{part}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Fine-tuning {wildcards.encoder}, {wildcards.part}"
     resources:
         mem_mb=8000,
         runtime=600,
@@ -24,6 +22,8 @@ rule finetune:
         folds=lambda wildcards: PARTS[wildcards.part][1],
         training=training("finetune"),
         code=code("finetune"),
+    message:
+        "Fine-tuning {wildcards.encoder}, {wildcards.part}"
     script:
         "../scripts/finetune.py"
 
@@ -40,11 +40,11 @@ use rule finetune as learning_curve with:
         results("logs/learning_curve/{fraction}/{part}.log"),
     benchmark:
         results("benchmarks/learning_curve/{fraction}/{part}.tsv")
-    message:
-        "Training on {wildcards.fraction} of the patients, {wildcards.part}"
     params:
         encoder="none",
         fraction=lambda wildcards: float(wildcards.fraction),
         folds=lambda wildcards: PARTS[wildcards.part][1],
         training=training("finetune"),
         code=code("finetune"),
+    message:
+        "Training on {wildcards.fraction} of the patients, {wildcards.part}"

@@ -11,13 +11,13 @@ rule ingest:
         results("benchmarks/ingest/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Reading the CT of {wildcards.cohort} {wildcards.case}"
     resources:
         mem_mb=2000,
         runtime=20,
     params:
         image=lambda wildcards: CASES[wildcards.cohort, wildcards.case].image,
         code=code("ingest"),
+    message:
+        "Reading the CT of {wildcards.cohort} {wildcards.case}"
     script:
         "../scripts/ingest.py"

@@ -11,8 +11,6 @@ rule linear:
         results("benchmarks/linear/{encoder}/{part}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Linear evaluation of {wildcards.encoder}, {wildcards.part}"
     resources:
         mem_mb=2000,
         runtime=30,
@@ -20,6 +18,8 @@ rule linear:
         folds=lambda wildcards: PARTS[wildcards.part][1],
         settings=config["linear"],
         code=code("linear"),
+    message:
+        "Linear evaluation of {wildcards.encoder}, {wildcards.part}"
     script:
         "../scripts/linear.py"
 
@@ -38,13 +38,13 @@ rule external:
         results("benchmarks/external/{cohort}/{encoder}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Predicting {wildcards.cohort} with {wildcards.encoder}"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
         settings=config["linear"],
         code=code("external"),
+    message:
+        "Predicting {wildcards.cohort} with {wildcards.encoder}"
     script:
         "../scripts/external.py"

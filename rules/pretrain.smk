@@ -8,12 +8,12 @@ rule initialise:
         results("benchmarks/initialise.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Drawing random weights"
     params:
         network=config["network"],
         seed=config["seed"],
         code=code("initialise"),
+    message:
+        "Drawing random weights"
     script:
         "../scripts/initialise.py"
 
@@ -33,8 +33,6 @@ rule pretrain:
         results("benchmarks/pretrain/{encoder}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Pretraining {wildcards.encoder}"
     resources:
         mem_mb=16000,
         runtime=2880,
@@ -45,5 +43,7 @@ rule pretrain:
         code=lambda wildcards: code(
             "pretrain", f"hepatoclr/methods/{ENCODERS[wildcards.encoder]['method']}.py"
         ),
+    message:
+        "Pretraining {wildcards.encoder}"
     script:
         "../scripts/pretrain.py"

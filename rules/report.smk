@@ -1,7 +1,7 @@
 rule report:
     """Put tables and figures on one page."""
     input:
-        tables=expand(results("tables/{table}.csv"), table=["table1", "table2", "learning_curve"]),
+        tables=expand(results("tables/{table}.csv"), table=TABLES),
         figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
     output:
@@ -12,12 +12,13 @@ rule report:
         results("benchmarks/report.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Writing the report"
     params:
         run=config["run"],
-        settings=config,
+        cohorts=list(COHORTS),
+        settings={key: config[key] for key in config if key != "cohorts"},
         synthetic=bool(SIMULATED),
         code=code("report", "hepatoclr/templates/report.html.j2"),
+    message:
+        "Writing the report"
     script:
         "../scripts/report.py"

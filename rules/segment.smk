@@ -17,8 +17,6 @@ rule segment:
         results("benchmarks/segment/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Segmenting the liver of {wildcards.cohort} {wildcards.case}"
     resources:
         mem_mb=8000,
         runtime=60,
@@ -28,5 +26,7 @@ rule segment:
         settings=config["segment"],
         device=config["device"],
         code=code("segment"),
+    message:
+        "Segmenting the liver of {wildcards.cohort} {wildcards.case}"
     script:
         "../scripts/segment.py"

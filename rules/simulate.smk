@@ -8,12 +8,12 @@ rule manifest:
         results("benchmarks/manifest/{cohort}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Writing the manifest of the simulated cohort {wildcards.cohort}"
     params:
         cohort=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"],
         settings=section("simulate", "confusion", "seed"),
         code=code("manifest"),
+    message:
+        "Writing the manifest of the simulated cohort {wildcards.cohort}"
     script:
         "../scripts/manifest.py"
 
@@ -28,11 +28,11 @@ rule simulate:
         results("benchmarks/simulate/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Simulating {wildcards.cohort} {wildcards.case}"
     params:
         patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],
         settings=section("simulate", "seed", "matrix", "slice_mm"),
         code=code("simulate"),
+    message:
+        "Simulating {wildcards.cohort} {wildcards.case}"
     script:
         "../scripts/simulate.py"

@@ -11,13 +11,13 @@ rule slices:
         results("benchmarks/slices/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Choosing slices of {wildcards.cohort} {wildcards.case}"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
         settings=config["slices"],
         code=code("slices"),
+    message:
+        "Choosing slices of {wildcards.cohort} {wildcards.case}"
     script:
         "../scripts/slices.py"

@@ -11,13 +11,13 @@ rule tensors:
         results("benchmarks/tensors/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    message:
-        "Caching the slices of {wildcards.cohort} {wildcards.case}"
     resources:
         mem_mb=2000,
         runtime=10,
     params:
         settings=config["tensors"],
         code=code("tensors"),
+    message:
+        "Caching the slices of {wildcards.cohort} {wildcards.case}"
     script:
         "../scripts/tensors.py"

@@ -80,7 +80,9 @@ def test_everything_wrong_is_told_at_once_with_row_numbers(write):
 
 
 def test_case_only_differences_and_commas_are_different_patients(write):
-    rows = write("x", HISTO[0], "ab,ct.nii.gz,F0", "aB,ct.nii.gz,F3", '"a,b",ct.nii.gz,F0', "é,ct.nii.gz,F3")
+    rows = write(
+        "x", HISTO[0], "ab,ct.nii.gz,F0", "aB,ct.nii.gz,F3", '"a,b",ct.nii.gz,F0', "é,ct.nii.gz,F3"
+    )
     manifests.check({"radio": write(*RADIO), "histo": rows}, config(**ROLES))
     assert len({row.case.lower() for row in rows}) == 4
 

@@ -11,7 +11,9 @@ def liver(heights, spacing=(5.0, 2.0, 2.0)):
     for k, count in enumerate(heights):
         mask[k].flat[:count] = 1
     z, y, x = spacing
-    return volumes.Volume(mask, np.array([[-x, 0, 0, 0], [0, -y, 0, 0], [0, 0, z, 100], [0, 0, 0, 1.0]]))
+    return volumes.Volume(
+        mask, np.array([[-x, 0, 0, 0], [0, -y, 0, 0], [0, 0, z, 100], [0, 0, 0, 1.0]])
+    )
 
 
 def test_central_share_is_symmetric_and_top_down():

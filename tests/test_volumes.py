@@ -5,7 +5,7 @@ from itertools import permutations, product
 import nibabel as nib
 import numpy as np
 import pytest
-from example_dicom import affine, random_hu
+from example_ct import affine, random_hu
 
 from hepatoclr import volumes
 from hepatoclr.volumes import Volume

@@ -8,6 +8,7 @@ weights. Run as a script, because the workers start anew and import the main mod
 """
 
 import json
+import os
 import socket
 import sys
 from pathlib import Path
@@ -157,7 +158,7 @@ def main(folder: Path) -> None:
     trainer = TASK_CONFIGS["total"]["sub_modes"]["fast"]["trainer"]
     make_model(folder / "weights", 297, 3.0, trainer)
     ct, truth = phantom()
-    asked = without_network()
+    asked, environment = without_network(), dict(os.environ)
     found = segment.liver(ct, "totalsegmentator", weights=folder / "weights", device="cpu")
     both = np.count_nonzero(found.array & truth)
     result = {
@@ -166,6 +167,7 @@ def main(folder: Path) -> None:
         "same_affine": bool(np.array_equal(found.affine, ct.affine)),
         "facts": found.facts,
         "asked": asked,
+        "environment_kept": environment == dict(os.environ),
     }
     print("RESULT", json.dumps(result))
 

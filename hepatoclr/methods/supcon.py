@@ -1,4 +1,4 @@
-"""SupCon: slices with the same weak label attract each other (Khosla et al. 2020, arXiv 2004.11362)."""
+"""SupCon: slices of one weak label attract each other (Khosla et al. 2020, arXiv 2004.11362)."""
 
 from collections.abc import Mapping
 

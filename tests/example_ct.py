@@ -1,11 +1,16 @@
-"""Small CTs made by code, in HU and as DICOM series."""
+"""Small CTs made by code, in HU and as DICOM series or NIfTI, and how they are looked at."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from hepatoclr import ingest
+from hepatoclr.errors import BadCase
 
 SPACING = (2.5, 0.9, 0.8)
 ORIGIN = (-60.0, -80.5, 312.25)
@@ -71,3 +76,28 @@ def write_series(
         change(number, made)
         made.save_as(folder / f"{prefix}{number:03d}.dcm", enforce_file_format=True)
     return folder
+
+
+def write_nifti(path, array_xyz=None, grid=None) -> Path:
+    """Write an array (x, y, z) as NIfTI."""
+    array_xyz = random_hu().transpose(2, 1, 0) if array_xyz is None else array_xyz
+    nib.save(nib.Nifti1Image(array_xyz, affine() if grid is None else grid), path)
+    return path
+
+
+def check(ct, hu, grid=None):
+    """The volume is this HU on this grid."""
+    np.testing.assert_array_equal(ct.array, hu)
+    assert ct.array.dtype == np.int16
+    np.testing.assert_allclose(ct.affine, affine() if grid is None else grid, atol=1e-6)
+
+
+def refusal(path) -> str:
+    """The message with which a path is refused; it names no path."""
+    with pytest.raises(BadCase) as refused:
+        ingest.read_ct(path)
+    message = str(refused.value)
+    assert "/" not in message
+    assert "Sentinel" not in message
+    assert message.endswith(".")
+    return message

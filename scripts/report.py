@@ -1,0 +1,18 @@
+from hepatoclr import cohort, logs, report
+
+TABLES = ["Pretraining methods", "Weight of the weak label", "Learning curve"]
+FIGURES = ["From CT to tensor", "ROC curves", "Weight of the weak label", "Learning curve"]
+
+with logs.to_file(snakemake.log[0]):
+    tables = zip(TABLES, snakemake.input.tables, strict=True)
+    figures = zip(FIGURES, snakemake.input.figures, strict=True)
+    cohorts = zip(snakemake.params.cohorts, snakemake.input.cohorts, strict=True)
+    facts = {
+        "Cohorts": {name: cohort.counts(cohort.read(path)) for name, path in cohorts},
+        "Settings": snakemake.params.settings,
+        "Versions": report.versions(),
+    }
+    page = report.html(
+        snakemake.params.run, dict(tables), dict(figures), facts, snakemake.params.synthetic
+    )
+    report.write(page, snakemake.output[0])

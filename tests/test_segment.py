@@ -1,0 +1,360 @@
+"""The liver: provided masks, TotalSegmentator, and what is measured of both."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from example_ct import affine, random_hu, write_series
+
+from hepatoclr import ingest, segment, totalseg, volumes
+from hepatoclr.errors import BadCase, EmptyLiver, UserError
+from hepatoclr.volumes import Volume
+
+ROOT = Path(__file__).resolve().parents[1]
+SHAPE = (12, 20, 16)
+
+
+@pytest.fixture
+def ct() -> Volume:
+    """A canonical CT."""
+    return Volume(random_hu(SHAPE), affine())
+
+
+@pytest.fixture
+def organs() -> np.ndarray:
+    """Labels on the CT's grid: 2 a box, 5 another, both without symmetry."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2:9, 3:12, 1:7] = 5
+    labels[5:11, 13:19, 9:15] = 2
+    return labels
+
+
+def save(labels: np.ndarray, path: Path, axes: str = "LPS", grid: np.ndarray | None = None) -> Path:
+    """Write labels (z, y, x) as NIfTI stored in another orientation."""
+    grid = affine() if grid is None else grid
+    stored = nib.Nifti1Image(labels.transpose(2, 1, 0), grid)
+    turn = nib.orientations.ornt_transform(
+        nib.io_orientation(grid), nib.orientations.axcodes2ornt(axes)
+    )
+    nib.save(stored.as_reoriented(turn), path)
+    return path
+
+
+# provided masks
+
+
+@pytest.mark.parametrize(
+    ("ct_name", "mask_name", "label", "ml", "cut"),
+    [
+        ("chaos_dicom", "chaos_liver", None, 1417, (True, False)),
+        ("totalseg_dicom", "totalseg_dicom_seg", 5, 699, (True, True)),
+        ("totalseg_example_ct.nii.gz", "totalseg_example_ct_seg", 5, 1126, (False, True)),
+        ("totalseg_example_ct_sm.nii.gz", "totalseg_example_ct_sm_seg", 5, None, (True, True)),
+    ],
+)
+def test_real_livers_keep_their_volume(shared_ct, ct_name, mask_name, label, ml, cut):
+    path = shared_ct / f"{mask_name}.nii.gz"
+    ct = ingest.read_ct(shared_ct / ct_name)
+    liver = segment.liver(ct, "provided", mask=path, label=label)
+    stored = nib.load(path)
+    values = np.asanyarray(stored.dataobj)
+    own = np.count_nonzero(values == label if label else values) * abs(
+        np.linalg.det(stored.affine[:3, :3])
+    )
+    assert liver.facts["volume_ml"] == pytest.approx(own / 1000, rel=1e-3)
+    if ml:
+        assert liver.facts["volume_ml"] == pytest.approx(ml, rel=0.01)
+    assert not liver.facts["resampled"]
+    assert (liver.facts["touches_first_slice"], liver.facts["touches_last_slice"]) == cut
+    low, middle, high = np.percentile(ct.array[liver.array == 1], (5, 50, 95))
+    assert 40 < middle < 150
+    assert high - low < 120, "other tissue lies under the mask"
+
+
+def test_a_real_mask_on_another_grid_keeps_its_volume(shared_ct, tmp_path):
+    ct = ingest.read_ct(shared_ct / "chaos_dicom")
+    mask = volumes.load(shared_ct / "chaos_liver.nii.gz")
+    grid = mask.affine @ np.diag([2.0, 2.0, 1.0, 1.0])
+    grid[:3, 3] += mask.affine[:3, :3] @ [0.5, 0.5, 0]
+    path = save(mask.array[:, ::2, ::2], tmp_path / "half.nii.gz", "RAS", grid)
+    liver = segment.liver(ct, "provided", mask=path)
+    assert liver.facts["resampled"]
+    assert liver.facts["volume_ml"] == pytest.approx(1417, rel=0.01)
+    both = np.count_nonzero(liver.array & mask.array)
+    assert 2 * both / (liver.array.sum() + mask.array.sum()) > 0.97
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "SPR", "ILA"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float64])
+def test_masks_in_any_orientation(ct, organs, tmp_path, axes, dtype):
+    path = save(organs.astype(dtype), tmp_path / "mask.nii.gz", axes)
+    liver = segment.provided(path, ct, 5)
+    np.testing.assert_array_equal(liver.array, organs == 5)
+    assert liver.array.dtype == np.uint8
+    np.testing.assert_array_equal(liver.affine, ct.affine)
+    every = segment.provided(path, ct)
+    np.testing.assert_array_equal(every.array, organs > 0)
+
+
+def test_a_cropped_mask_is_put_in_its_place(ct, organs, tmp_path):
+    grid = affine()
+    grid[:3, 3] += grid[:3, :3] @ [1, 2, 1]
+    path = save(organs[1:10, 2:15, 1:], tmp_path / "crop.nii", "RAS", grid)
+    liver = segment.provided(path, ct, 5)
+    np.testing.assert_array_equal(liver.array, organs == 5)
+    assert liver.facts["resampled"]
+    assert liver.facts["warnings"] == []
+
+
+def test_oblique_grids_are_resampled_right(organs, tmp_path):
+    angle = np.radians(25)
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    ct = Volume(random_hu(SHAPE), turn @ affine())
+    grid = ct.affine.copy()
+    grid[:3, 3] += grid[:3, :3] @ [-3, -2, -1]
+    wider = np.pad(organs, ((1, 1), (2, 2), (3, 3)))
+    path = save(wider, tmp_path / "mask.nii", "PRI", grid)
+    np.testing.assert_array_equal(segment.provided(path, ct, 5).array, organs == 5)
+
+
+def test_a_mask_partly_outside_is_told_and_one_mostly_outside_refused(ct, organs, tmp_path):
+    for slices, outcome in ((2, "29%"), (5, "71%"), (40, "100%")):
+        grid = affine()
+        grid[2, 3] -= (2 + slices) * 2.5
+        path = save(organs, tmp_path / f"{slices}.nii.gz", grid=grid)
+        inside = 100 - int(outcome[:-1])
+        if inside > 50:
+            warnings = segment.provided(path, ct, 5).facts["warnings"]
+            assert warnings == [f"{inside}% of the mask lies inside the CT"]
+        else:
+            with pytest.raises(BadCase, match=f"only {inside}% of the mask lies inside"):
+                segment.provided(path, ct, 5)
+
+
+def test_masks_that_cannot_be_used_are_refused(ct, organs, tmp_path):
+    path = save(organs, tmp_path / "mask.nii.gz")
+    with pytest.raises(BadCase, match=r"no label 7; it has 2, 5\. Check"):
+        segment.provided(path, ct, 7)
+    with pytest.raises(BadCase, match="no such mask file"):
+        segment.provided(tmp_path / "none.nii.gz", ct)
+    (tmp_path / "cut.nii.gz").write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BadCase, match="damaged"):
+        segment.provided(tmp_path / "cut.nii.gz", ct)
+    (tmp_path / "mask.png").write_bytes(b"\x89PNG")
+    with pytest.raises(BadCase, match="neither NIfTI"):
+        segment.provided(tmp_path / "mask.png", ct)
+    one = write_series(tmp_path / "ct", random_hu(SHAPE)) / "000.dcm"
+    with pytest.raises(BadCase, match="nor a DICOM SEG"):
+        segment.provided(one, ct)
+    with pytest.raises(BadCase, match="names no liver_mask"):
+        segment.liver(ct, "provided")
+
+
+def dicom_seg(folder: Path, organs: np.ndarray, path: Path, kind: str) -> Path:
+    """Write labels 2 and 5 as segments 1 and 2 of a DICOM SEG upon a series."""
+    from highdicom.seg import Segmentation, SegmentDescription
+    from pydicom import dcmread
+    from pydicom.sr.codedict import codes
+    from pydicom.uid import generate_uid
+
+    images = [dcmread(one) for one in sorted(folder.iterdir())]
+    segments = [
+        SegmentDescription(number, name, codes.SCT.Organ, codes.SCT.Liver, algorithm_type="MANUAL")
+        for number, name in ((1, "other"), (2, "liver"))
+    ]
+    pixels = np.stack([organs == 2, organs == 5], axis=-1)
+    made = Segmentation(
+        images[::-1],
+        pixels[::-1].astype(np.uint8 if kind == "BINARY" else np.float32),
+        kind,
+        segments,
+        generate_uid(),
+        1,
+        generate_uid(),
+        1,
+        "maker",
+        "model",
+        "1",
+        "0",
+    )
+    made.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL"])
+def test_dicom_seg(organs, tmp_path, kind):
+    folder = write_series(tmp_path / "ct", random_hu(SHAPE))
+    ct = ingest.read_ct(folder)
+    path = dicom_seg(folder, organs, tmp_path / "seg.dcm", kind)
+    liver = segment.provided(path, ct, 2)
+    np.testing.assert_array_equal(liver.array, organs == 5)
+    assert liver.facts["format"] == "dicom_seg"
+    np.testing.assert_array_equal(segment.provided(path, ct).array, organs > 0)
+    with pytest.raises(BadCase, match=r"no label 5; it has 1, 2\."):
+        segment.provided(path, ct, 5)
+
+
+# measures
+
+
+def test_measures(organs):
+    facts = segment.measured(Volume((organs == 5).astype(np.uint8), affine()))
+    assert facts == {
+        "volume_ml": round(7 * 9 * 6 * 2.5 * 0.9 * 0.8 / 1000, 1),
+        "slices": 7,
+        "touches_first_slice": False,
+        "touches_last_slice": False,
+        "warnings": [],
+    }
+    cut = segment.measured(Volume((organs == 5).astype(np.uint8)[:5], affine()))
+    assert (cut["touches_first_slice"], cut["touches_last_slice"]) == (False, True)
+    assert cut["warnings"] == ["the liver reaches the highest slice and may be cut off"]
+
+
+def test_an_empty_mask_is_told(ct, tmp_path):
+    path = save(np.zeros(SHAPE, np.uint8), tmp_path / "mask.nii.gz")
+    with pytest.raises(EmptyLiver, match=r"the liver mask is empty\. Look at the CT"):
+        segment.liver(ct, "provided", mask=path)
+
+
+def test_unknown_backends_are_refused(ct):
+    with pytest.raises(UserError, match="must be provided or totalsegmentator, got 'nnunet'"):
+        segment.liver(ct, "nnunet")
+
+
+# TotalSegmentator
+
+
+def test_tables_agree_with_totalsegmentator():
+    tasks = pytest.importorskip("totalsegmentator.map_tasks_config")
+    for task, folder in totalseg.FOLDERS.items():
+        assert tasks.TASK_ID_WEIGHTS_CONFIGS[task]["foldername"] == folder
+    modes = tasks.TASK_CONFIGS["total"]["sub_modes"]
+    assert (modes["fast"]["task_id"],) == totalseg.NEEDED["fast"]
+    assert (modes["fastest"]["task_id"],) == totalseg.NEEDED["fastest"]
+    assert {*modes["default"]["task_id"], 298} == set(totalseg.NEEDED["full"])
+    import totalsegmentator
+
+    source = Path(totalsegmentator.__file__).with_name("map_to_binary.py").read_text()
+    assert '5: "liver"' in source.split('"total": {')[1].split("}")[0]
+    command = Path(totalsegmentator.__file__).parent / "bin" / "totalseg_download_weights.py"
+    for name in set(totalseg.DOWNLOADS.values()):
+        assert f'"{name}":' in command.read_text()
+
+
+def complete(weights: Path, *tasks: int) -> None:
+    """Pretend that the weights of some tasks are there."""
+    for task in tasks:
+        fold = weights / totalseg.FOLDERS[task] / "trainer" / "fold_0"
+        fold.mkdir(parents=True)
+        (fold / "checkpoint_final.pth").touch()
+
+
+def test_missing_weights(tmp_path):
+    fast, fastest = totalseg.FOLDERS[297], totalseg.FOLDERS[298]
+    assert segment.missing_weights("fast", tmp_path) == [fast]
+    complete(tmp_path, 297, 291)
+    assert segment.missing_weights("fast", tmp_path) == []
+    assert segment.missing_weights("fastest", str(tmp_path)) == [fastest]
+    assert len(segment.missing_weights("full", tmp_path)) == 5
+    # a download that broke off
+    (tmp_path / fastest).mkdir()
+    assert segment.missing_weights("fastest", tmp_path) == [fastest]
+    with pytest.raises(UserError, match="one of fastest, fast, full, got 'slow'"):
+        segment.missing_weights("slow", tmp_path)
+
+
+def test_weights_are_looked_for_where_totalsegmentator_does(tmp_path, monkeypatch):
+    monkeypatch.delenv("TOTALSEG_WEIGHTS_PATH", raising=False)
+    monkeypatch.delenv("TOTALSEG_HOME_DIR", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert totalseg.weights_folder() == tmp_path / ".totalsegmentator" / "nnunet" / "results"
+    monkeypatch.setenv("TOTALSEG_HOME_DIR", str(tmp_path / "home"))
+    assert totalseg.weights_folder() == tmp_path / "home" / "nnunet" / "results"
+    monkeypatch.setenv("TOTALSEG_WEIGHTS_PATH", str(tmp_path / "weights"))
+    assert totalseg.weights_folder("") == tmp_path / "weights"
+    assert totalseg.weights_folder(tmp_path / "told") == tmp_path / "told"
+
+
+def test_preflight_says_what_is_missing_where_and_how_to_get_it(tmp_path):
+    with pytest.raises(UserError) as refused:
+        segment.preflight("fast", tmp_path)
+    message = str(refused.value)
+    assert totalseg.FOLDERS[297] in message
+    assert str(tmp_path) in message
+    assert "totalseg_download_weights -t total_fast" in message
+    complete(tmp_path, 297)
+    segment.preflight("fast", tmp_path)
+
+
+def test_preflight_loads_nothing_heavy():
+    code = (
+        "import sys; from hepatoclr import segment; segment.missing_weights('fast'); "
+        "heavy = {'torch', 'totalsegmentator', 'SimpleITK', 'highdicom'}; "
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_labels_of_totalsegmentator_become_a_mask(ct, organs, tmp_path, monkeypatch):
+    complete(tmp_path, 297)
+
+    def run(labels):
+        grid = nib.Nifti1Image(labels.transpose(2, 1, 0), affine())
+        monkeypatch.setattr(totalseg, "_run", lambda *_: (grid, "cpu"))
+        return segment.totalsegmentator(ct, weights=tmp_path)
+
+    np.testing.assert_array_equal(run(organs).array, organs == 5)
+    with pytest.raises(EmptyLiver, match="TotalSegmentator found no liver"):
+        run(organs * (organs == 2))
+    with pytest.raises(BadCase, match="another grid"):
+        run(organs[1:])
+
+
+def test_failures_of_totalsegmentator_set_the_case_aside(ct, tmp_path, monkeypatch):
+    api = pytest.importorskip("totalsegmentator.python_api")
+    complete(tmp_path, 297)
+    before = dict(os.environ)
+    for failure in (RuntimeError("no memory"), SystemExit(1)):
+
+        def fail(*_args, failure=failure, **_options):
+            raise failure
+
+        monkeypatch.setattr(api, "totalsegmentator", fail)
+        with pytest.raises(BadCase, match=f"failed .{type(failure).__name__}"):
+            segment.totalsegmentator(ct, weights=tmp_path, device="cpu")
+    assert dict(os.environ) == before
+
+
+def test_totalsegmentator_runs_and_sends_nothing(tmp_path):
+    pytest.importorskip("totalsegmentator")
+    home = tmp_path / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "tiny_totalseg.py", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(home)},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    last = done.stdout.strip().splitlines()[-1]
+    found = json.loads(last.removeprefix("RESULT "))
+    assert found["dice"] > 0.95
+    assert found["dtype"] == "uint8"
+    assert found["same_affine"]
+    assert found["asked"] == []
+    assert not (home / ".totalsegmentator").exists()
+    facts = found["facts"]
+    assert facts["model"] == "fast"
+    assert facts["device"] == "cpu"
+    assert list(facts["weights"]) == ["297"]
+    assert facts["volume_ml"] > 100
+    assert str(tmp_path) not in json.dumps(facts)
+    assert found["environment_kept"]

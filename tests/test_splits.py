@@ -1,0 +1,49 @@
+import pandas as pd
+import pytest
+
+from hepatoclr import splits
+from hepatoclr.errors import UserError
+
+
+def patients(negative=13, positive=10):
+    ids = [f"{number:04}" for number in range(negative + positive)]
+    return pd.DataFrame({"patient_id": ids, "target": [0] * negative + [1] * positive})
+
+
+def test_folds_are_stratified_and_hold_every_patient_once():
+    split = splits.stratified(patients(), folds=5, repeat=1, seed=1)
+    assert sorted(split["patient_id"]) == sorted(patients()["patient_id"])
+    counts = split.groupby(["fold", "target"]).size().unstack()
+    assert counts[1].tolist() == [2] * 5
+    assert set(counts[0]) == {2, 3}
+
+
+def test_repeats_differ_and_seeds_repeat():
+    first = splits.stratified(patients(), 5, 1, 1)
+    assert first.equals(splits.stratified(patients(), 5, 1, 1))
+    assert not first["fold"].equals(splits.stratified(patients(), 5, 2, 1)["fold"])
+
+
+def test_a_class_too_small():
+    with pytest.raises(UserError, match="a class has 4 usable patients but there are 5 folds"):
+        splits.stratified(patients(positive=4), 5, 1, 1)
+
+
+def test_training_shares_are_nested_stratified_and_untouched_by_the_test_fold():
+    split = splits.stratified(patients(50, 30), 5, 1, 1)
+    shares = {part: splits.training(split, 2, part, 1) for part in (0.4, 0.6, 0.8, 1.0)}
+    tested = set(split.loc[split["fold"] == 2, "patient_id"])
+    before = set()
+    for part, chosen in shares.items():
+        assert before <= set(chosen["patient_id"])
+        assert not tested & set(chosen["patient_id"])
+        assert len(chosen) == round(part * 64)
+        assert chosen["target"].mean() == pytest.approx(24 / 64, abs=0.02)
+        before = set(chosen["patient_id"])
+    assert before == set(split["patient_id"]) - tested
+
+
+def test_round_trip_keeps_ids(tmp_path):
+    split = splits.stratified(patients(), 5, 1, 1)
+    splits.write(split, tmp_path / "repeat1.csv")
+    assert splits.read(tmp_path / "repeat1.csv")["patient_id"].tolist()[0] == "0000"

@@ -1,0 +1,144 @@
+"""The training loop and the methods in it: repeatable, resumable, and equal where they must be."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hepatoclr import backbone, data, methods, tensors, training
+from hepatoclr.augment import Augmentation
+from hepatoclr.errors import UserError
+
+NETWORK = {"channels": (8, 8, 16, 16, 32), "hidden": 16, "projection": 8}
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory):
+    """Eight patients; a positive one has a bright lower half."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(8):
+        pixels = rng.integers(-100, 200, (6, 32, 32)).astype(np.int16)
+        pixels[:, 16:] += 200 * (number % 2)
+        paths.append(str(tmp_path_factory.mktemp("cache") / f"{number}.b2nd"))
+        tensors.write(pixels, paths[-1])
+    return data.collect(paths, (-100, 400))
+
+
+def train(slices, name="simclr", epochs=2, state=None, rate=1e-3, batch_size=8, **spec):
+    cases = pd.DataFrame({"patient_id": list("abcdefgh"), "target": [0, 1] * 4})
+    settings = {"sampling": "weighted", "samples_per_epoch": 24}
+    network = backbone.initialise(1, **NETWORK)
+    history = training.fit(
+        network,
+        methods.load(name, **spec),
+        slices,
+        data.sampler(cases, slices, np.arange(len(slices)), settings, 1),
+        Augmentation(),
+        training.Recipe(epochs, batch_size, rate, 1e-4, "adam", "auto"),
+        torch.device("cpu"),
+        1,
+        state,
+    )
+    return network, history
+
+
+def equal(first, second):
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_same_seed_gives_the_same_weights(slices):
+    first, history = train(slices)
+    second, again = train(slices)
+    assert equal(first, second)
+    assert history == again
+    assert [line["epoch"] for line in history] == [1, 2]
+    assert history[0]["samples"] == 24
+
+
+def test_weak_simclr_takes_the_steps_of_its_ends(slices):
+    assert equal(train(slices, "weak_simclr", beta=0)[0], train(slices, "simclr")[0])
+    assert equal(train(slices, "weak_simclr", beta=1)[0], train(slices, "supervised")[0])
+
+
+def test_weak_simclr_between_is_the_weighted_sum(slices):
+    network = backbone.initialise(1, **NETWORK)
+    images = slices.fetch(np.arange(8))
+    views = {"first": images, "second": images.flip(-1), "weak": images.flip(-2)}
+    labels = torch.tensor([0, 1] * 4)
+    term = {
+        name: methods.load(name).loss(network, views, labels) for name in ("simclr", "supervised")
+    }
+    found = methods.load("weak_simclr", beta=0.2).loss(network, views, labels)
+    assert torch.allclose(found, 0.2 * term["supervised"] + 0.8 * term["simclr"])
+
+
+@pytest.mark.parametrize("name", ["supervised", "simclr", "supcon", "weak_simclr"])
+def test_every_method_moves_the_backbone(slices, name):
+    trained, history = train(slices, name, epochs=1)
+    fresh = backbone.initialise(1, **NETWORK)
+    for before, after in zip(
+        fresh.backbone.parameters(), trained.backbone.parameters(), strict=True
+    ):
+        assert not torch.equal(before, after)
+    assert np.isfinite(history[0]["loss"])
+
+
+def test_supervised_learns_what_can_be_seen(slices):
+    network, history = train(slices, "supervised", epochs=60, rate=3e-3, batch_size=24)
+    odds = training.probabilities(network, slices, torch.device("cpu"))
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert odds[slices.case % 2 == 1].min() > odds[slices.case % 2 == 0].max()
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_run_resumes_to_the_same_weights(slices, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    whole, history = train(slices, epochs=4)
+    state, save = tmp_path / "x.state", training._save
+
+    def save_twice(path, *rest):
+        save(path, *rest)
+        if len(rest[-1]) == 2:
+            raise Killed
+
+    monkeypatch.setattr(training, "_save", save_twice)
+    with pytest.raises(Killed):
+        train(slices, epochs=4, state=state)
+    monkeypatch.setattr(training, "_save", save)
+    resumed, again = train(slices, epochs=4, state=state)
+    assert equal(whole, resumed)
+    assert again == history
+    assert "continuing after epoch 2" in caplog.text
+
+
+def test_a_loss_that_is_not_finite_stops_with_what_to_change(slices):
+    with pytest.raises(UserError, match="loss is nan in epoch 1; lower learning_rate"):
+        train(slices, "supervised", rate=1e30)
+
+
+def test_states_are_kept_apart(tmp_path):
+    cache = tmp_path / "a.b2nd"
+    cache.write_bytes(b"x")
+    output = tmp_path / "encoder.safetensors"
+    state = training.state_file(output, [{"beta": 0.5}], [str(cache)])
+    assert training.state_file(output, [{"beta": 0.4}], [str(cache)]) != state
+    assert training.state_file(output, [{"beta": 0.5}], [str(cache)]) == state
+    cache.write_bytes(b"xy")
+    assert training.state_file(output, [{"beta": 0.5}], [str(cache)]) != state
+    state.touch()
+    training.remove_states(output, but=[state])
+    assert state.exists()
+    training.remove_states(output)
+    assert not state.exists()
+
+
+def test_the_learning_rate_decays_along_a_cosine():
+    rates = [training._cosine(2.0, progress) for progress in (0, 0.5, 1)]
+    assert rates == pytest.approx([2.0, 1.0, 0.0])
