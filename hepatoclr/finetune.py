@@ -11,7 +11,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hepatoclr import backbone, cohort, data, devices, metrics, predictions, splits, training
+from hepatoclr import (
+    backbone,
+    cohort,
+    data,
+    devices,
+    fingerprint,
+    metrics,
+    predictions,
+    splits,
+    training,
+)
 from hepatoclr.augment import Augmentation
 
 log = logging.getLogger(__name__)
@@ -58,7 +68,6 @@ def run(
     seed: int,
     device: str,
     threads: int,
-    code: Sequence[str],
 ) -> None:
     """Predict the patients of some folds, each by a network trained on the other folds.
 
@@ -75,12 +84,12 @@ def run(
         network, augmentation, settings: Sections of the configuration.
         seed: Seed of the last layer, draws and views.
         device, threads: See `devices.prepare`.
-        code: Fingerprint of the code; changed code does not continue old weights.
     """
     place = devices.prepare(device, threads)
     cases, used = data.labelled([cohort.read(table)], caches)
     slices = data.collect(used, window)
     dealt = splits.read(split)
+    code = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/finetune.py")
     shared = [encoder, network, augmentation, settings, seed, fraction, code]
     states = {
         fold: training.state_file(output, [*shared, fold], [*used, weights, split])

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -14,6 +15,7 @@ def to_file(path: str | Path) -> Iterator[None]:
     """Send logging, stdout and stderr to `path` while the block runs.
 
     A `UserError` is written to the log and to the terminal, then ends the process with status 1.
+    Any other error goes to the log too, and on.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
@@ -29,3 +31,6 @@ def to_file(path: str | Path) -> Iterator[None]:
             print(f"error: {error}", file=log)
             print(f"error: {error}", file=terminal)
             sys.exit(1)
+        except Exception:
+            traceback.print_exc(file=log)
+            raise

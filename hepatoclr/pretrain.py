@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from lightning_fabric.loggers import TensorBoardLogger
 
-from hepatoclr import backbone, cohort, data, devices, files, methods, training
+from hepatoclr import backbone, cohort, data, devices, files, fingerprint, methods, training
 from hepatoclr.augment import Augmentation
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ def run(
     seed: int,
     device: str,
     threads: int,
-    code: Sequence[str],
     tensorboard: str,
     encoder: str,
     history: str,
@@ -44,7 +43,6 @@ def run(
         network, augmentation, settings: Sections of the configuration.
         seed: Seed of weights, draws and views.
         device, threads: See `devices.prepare`.
-        code: Fingerprint of the code; changed code does not continue old weights.
         tensorboard: Folder of the TensorBoard log.
         encoder, history, metadata: Files to write.
     """
@@ -53,6 +51,9 @@ def run(
     slices = data.collect(used, window)
     method = methods.load(**spec, **{key: settings[key] for key in METHOD_SETTINGS})
     net = backbone.initialise(seed, **network)
+    code = fingerprint.reached(
+        fingerprint.PROJECT, "hepatoclr/pretrain.py", f"hepatoclr/methods/{spec['method']}.py"
+    )
     state = training.state_file(encoder, [spec, network, augmentation, settings, seed, code], used)
     training.remove_states(encoder, but=[state])
     log.info("%s on %d slices of %d cases, %s", spec, len(slices), len(cases), place)

@@ -13,12 +13,12 @@ rule cohort:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("cohort"),
         schema=schema("cohort"),
         cohort=lambda wildcards: {
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
         },
         on_bad_case=config["on_bad_case"],
-        code=code("cohort"),
     message:
         "Listing the cases of {wildcards.cohort}"
     script:
@@ -38,9 +38,9 @@ rule splits:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("splits"),
         folds=config["evaluation"]["folds"],
         seed=config["seed"],
-        code=code("splits"),
     message:
         "Splitting the evaluation cohort, repeat {wildcards.repeat}"
     script:

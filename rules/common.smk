@@ -1,5 +1,4 @@
 # What the rules share: the configuration in force, the cohorts, the experiment, and a few names.
-import os
 import sys
 from pathlib import Path
 
@@ -7,8 +6,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
 from hepatoclr import encoders, fingerprint, manifests, names, settings
 from hepatoclr.errors import UserError
@@ -24,8 +22,14 @@ def results(path):
 
 
 def code(rule, *more):
-    """Fingerprints of all code a rule's script reaches; an edit there reruns the rule."""
+    """Fingerprints of all code a rule's script reaches, as params; an edit there reruns the rule."""
     return fingerprint.reached(ROOT, f"scripts/{rule}.py", *more)
+
+
+def method_code(method):
+    """Fingerprint of the file of a pretraining method, which its script loads by name."""
+    file = f"hepatoclr/methods/{method}.py"
+    return f"{file}@{fingerprint.digest(ROOT / file)}"
 
 
 def manifest(cohort):

@@ -16,10 +16,10 @@ rule features:
         mem_mb=8000,
         runtime=120,
     params:
+        *code("features"),
         window=config["tensors"]["window"],
         network=config["network"],
         device=config["device"],
-        code=code("features"),
     message:
         "Extracting the features of {wildcards.cohort} under {wildcards.encoder}"
     script:

@@ -16,9 +16,9 @@ rule figures:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("figures"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
         synthetic=bool(SIMULATED),
-        code=code("figures"),
     message:
         "Drawing the figures"
     script:
@@ -41,9 +41,9 @@ rule preprocessing:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("preprocessing"),
         window=config["tensors"]["window"],
         synthetic=SHOWN[0] in SIMULATED,
-        code=code("preprocessing"),
     message:
         "Drawing the preprocessing of one case"
     script:

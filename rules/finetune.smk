@@ -17,11 +17,11 @@ rule finetune:
         mem_mb=8000,
         runtime=600,
     params:
+        *code("finetune"),
         encoder="{encoder}",
         fraction=1.0,
         folds=lambda wildcards: PARTS[wildcards.part][1],
         training=training("finetune"),
-        code=code("finetune"),
     message:
         "Fine-tuning {wildcards.encoder}, {wildcards.part}"
     script:
@@ -41,10 +41,10 @@ use rule finetune as learning_curve with:
     benchmark:
         results("benchmarks/learning_curve/{fraction}/{part}.tsv")
     params:
+        *code("finetune"),
         encoder="none",
         fraction=lambda wildcards: float(wildcards.fraction),
         folds=lambda wildcards: PARTS[wildcards.part][1],
         training=training("finetune"),
-        code=code("finetune"),
     message:
         "Training on {wildcards.fraction} of the patients, {wildcards.part}"

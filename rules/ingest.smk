@@ -15,8 +15,8 @@ rule ingest:
         mem_mb=2000,
         runtime=20,
     params:
+        *code("ingest"),
         image=lambda wildcards: CASES[wildcards.cohort, wildcards.case].image,
-        code=code("ingest"),
     message:
         "Reading the CT of {wildcards.cohort} {wildcards.case}"
     script:

@@ -15,9 +15,9 @@ rule linear:
         mem_mb=2000,
         runtime=30,
     params:
+        *code("linear"),
         folds=lambda wildcards: PARTS[wildcards.part][1],
         settings=config["linear"],
-        code=code("linear"),
     message:
         "Linear evaluation of {wildcards.encoder}, {wildcards.part}"
     script:
@@ -42,8 +42,8 @@ rule external:
         mem_mb=2000,
         runtime=30,
     params:
+        *code("external"),
         settings=config["linear"],
-        code=code("external"),
     message:
         "Predicting {wildcards.cohort} with {wildcards.encoder}"
     script:

@@ -9,9 +9,9 @@ rule initialise:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("initialise"),
         network=config["network"],
         seed=config["seed"],
-        code=code("initialise"),
     message:
         "Drawing random weights"
     script:
@@ -37,12 +37,11 @@ rule pretrain:
         mem_mb=16000,
         runtime=2880,
     params:
+        *code("pretrain"),
+        method=lambda wildcards: method_code(ENCODERS[wildcards.encoder]["method"]),
         spec=lambda wildcards: ENCODERS[wildcards.encoder],
         training=training("pretraining"),
         tensorboard=results("logs/tensorboard/{encoder}"),
-        code=lambda wildcards: code(
-            "pretrain", f"hepatoclr/methods/{ENCODERS[wildcards.encoder]['method']}.py"
-        ),
     message:
         "Pretraining {wildcards.encoder}"
     script:

@@ -13,11 +13,11 @@ rule report:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("report", "hepatoclr/templates/report.html.j2"),
         run=config["run"],
         cohorts=list(COHORTS),
         settings={key: config[key] for key in config if key != "cohorts"},
         synthetic=bool(SIMULATED),
-        code=code("report", "hepatoclr/templates/report.html.j2"),
     message:
         "Writing the report"
     script:

@@ -21,11 +21,11 @@ rule segment:
         mem_mb=8000,
         runtime=60,
     params:
+        *code("segment"),
         mask=lambda wildcards: CASES[wildcards.cohort, wildcards.case].liver_mask,
         label=lambda wildcards: CASES[wildcards.cohort, wildcards.case].liver_label,
         settings=config["segment"],
         device=config["device"],
-        code=code("segment"),
     message:
         "Segmenting the liver of {wildcards.cohort} {wildcards.case}"
     script:

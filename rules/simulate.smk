@@ -9,9 +9,9 @@ rule manifest:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("manifest"),
         cohort=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"],
         settings=section("simulate", "confusion", "seed"),
-        code=code("manifest"),
     message:
         "Writing the manifest of the simulated cohort {wildcards.cohort}"
     script:
@@ -29,9 +29,9 @@ rule simulate:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("simulate"),
         patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],
         settings=section("simulate", "seed", "matrix", "slice_mm"),
-        code=code("simulate"),
     message:
         "Simulating {wildcards.cohort} {wildcards.case}"
     script:

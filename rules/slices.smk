@@ -15,8 +15,8 @@ rule slices:
         mem_mb=1000,
         runtime=10,
     params:
+        *code("slices"),
         settings=config["slices"],
-        code=code("slices"),
     message:
         "Choosing slices of {wildcards.cohort} {wildcards.case}"
     script:

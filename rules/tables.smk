@@ -13,10 +13,10 @@ rule tables:
     conda:
         "../envs/hepatoclr.yaml"
     params:
+        *code("tables"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
         betas=encoders.by_beta(config["experiment"]["betas"]),
         synthetic=bool(SIMULATED),
-        code=code("tables"),
     message:
         "Computing the tables"
     script:

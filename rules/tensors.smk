@@ -15,8 +15,8 @@ rule tensors:
         mem_mb=2000,
         runtime=10,
     params:
+        *code("tensors"),
         settings=config["tensors"],
-        code=code("tensors"),
     message:
         "Caching the slices of {wildcards.cohort} {wildcards.case}"
     script:

@@ -12,5 +12,4 @@ with logs.to_file(snakemake.log[0]):
         fraction=snakemake.params.fraction,
         **snakemake.params.training,
         threads=snakemake.threads,
-        code=snakemake.params.code,
     )

@@ -7,7 +7,6 @@ with logs.to_file(snakemake.log[0]):
         snakemake.input.tensors,
         **snakemake.params.training,
         threads=snakemake.threads,
-        code=snakemake.params.code,
         tensorboard=snakemake.params.tensorboard,
         **snakemake.output,
     )

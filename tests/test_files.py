@@ -45,3 +45,4 @@ def test_a_users_mistake_ends_as_its_message(tmp_path, capsys):
 def test_other_errors_stay_errors(tmp_path):
     with pytest.raises(ZeroDivisionError), logs.to_file(tmp_path / "job.log"):
         _ = 1 / 0
+    assert "ZeroDivisionError: division by zero" in (tmp_path / "job.log").read_text()

@@ -5,11 +5,11 @@ from importlib import import_module
 from hepatoclr.methods.base import Method
 
 
-def load(name: str, **settings) -> Method:
-    """Make the method of the file `methods/<name>.py`.
+def load(method: str, **settings) -> Method:
+    """Make the method of the file `methods/<method>.py`.
 
     Args:
-        name: supervised, simclr, supcon, weak_simclr, or a file you added.
+        method: supervised, simclr, supcon, weak_simclr, or a file you added.
         **settings: Fields of `Method`: beta, temperature, nt_xent.
     """
-    return import_module(f"hepatoclr.methods.{name}").METHOD(**settings)
+    return import_module(f"hepatoclr.methods.{method}").METHOD(**settings)
