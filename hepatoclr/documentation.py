@@ -12,8 +12,8 @@ NOTICE = "<!-- Generated from rules/{name}.schema.yaml by `make docs`; edit that
 def configuration(schema: Mapping) -> str:
     """Describe every key of the configuration: type, range, default and meaning."""
     head = (
-        "# Configuration\n\nSettings come in layers, the later going before the earlier: the defaults "
-        "below (the paper's values), the preset, `config.yaml`, and the command line "
+        "# Configuration\n\nSettings come in layers, the later going before the earlier: the "
+        "defaults below (the paper's values), the preset, `config.yaml`, and the command line "
         "(`snakemake --config 'slices={fraction: 0.5}'`). An unknown key is an error.\n"
     )
     return NOTICE.format(name="config") + head + "\n".join(_sections(schema))
@@ -59,37 +59,33 @@ def _sections(schema: Mapping) -> Iterator[str]:
         (nested if part.get("type") == "object" else plain).append((key, part))
     yield from _table("", plain)
     for key, part in nested:
-        yield f"\n## {key}\n\n{part['description']}\n"
+        yield f"\n## {key}\n\n{part['description']}"
         yield from _table(f"{key}.", list(_leaves(part)))
 
 
 def _leaves(part: Mapping, prefix: str = "") -> Iterator[tuple[str, Mapping]]:
-    inner = part.get("properties", {})
-    other = part.get("additionalProperties")
-    if not inner and not isinstance(other, Mapping):
-        return
-    for key, child in {**inner, **({"<name>": other} if other else {})}.items():
-        if child.get("type") == "object" and "properties" in child:
-            if "description" in child:
-                yield f"{prefix}{key}", child
-            yield from _leaves(child, f"{prefix}{key}.")
-        elif "description" in child:
-            yield f"{prefix}{key}", child
-    if not inner and "default" in part:
-        return
+    """The described keys below a mapping, at every depth, with their dotted names."""
+    other = part.get("additionalProperties") or {}
+    named = {**part.get("properties", {}), **({"<name>": other} if "properties" in other else {})}
+    for key, child in named.items():
+        if "description" in child:
+            required = key in part.get("required", [])
+            yield f"{prefix}{key}", {**child, "required_here": required}
+        yield from _leaves(child, f"{prefix}{key}.")
 
 
 def _table(prefix: str, keys: list[tuple[str, Mapping]]) -> Iterator[str]:
     if keys:
-        yield "| key | values | default | meaning |\n|---|---|---|---|"
+        yield "\n| key | values | default | meaning |\n|---|---|---|---|"
     for key, part in keys:
-        default = (
-            yaml.safe_dump(part["default"], default_flow_style=True).strip()
-            if ("default" in part)
-            else "required"
-        )
-        default = default.removesuffix("...").strip()
-        yield f"| `{prefix}{key}` | {_values(part)} | `{default}` | {part['description']} |"
+        yield f"| `{prefix}{key}` | {_values(part)} | {_default(part)} | {part['description']} |"
+
+
+def _default(part: Mapping) -> str:
+    if "default" not in part:
+        return "required" if part.get("required_here") else ""
+    text = yaml.safe_dump(part["default"], default_flow_style=True, width=10_000, sort_keys=False)
+    return f"`{text.strip().removesuffix('...').strip()}`"
 
 
 def _values(part: Mapping) -> str:

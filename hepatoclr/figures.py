@@ -214,6 +214,14 @@ def preprocessing(
     return figure
 
 
+def set_aside(paths: Sequence[str | Path]) -> Figure:
+    """Draw, in place of `preprocessing`, that the case could not be used."""
+    figure = Figure(figsize=(7.2, 1.5))
+    figure.text(0.5, 0.5, "The case was set aside; the table of its cohort says why.", ha="center")
+    save(figure, *paths)
+    return figure
+
+
 def _performance(axes: Axes, label: str, lowest: float) -> None:
     """An axis for AUC or balanced accuracy: from below chance to 1, chance marked."""
     axes.axhline(0.5, color="#B0B0B0", linewidth=0.8)

@@ -12,6 +12,10 @@ rule cohort:
         results("benchmarks/cohort/{cohort}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("cohort"),
         schema=schema("cohort"),
@@ -37,6 +41,10 @@ rule splits:
         results("benchmarks/splits/repeat{repeat}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("splits"),
         folds=config["evaluation"]["folds"],

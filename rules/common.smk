@@ -96,6 +96,11 @@ def source(wildcards, column):
     return str(Path(path).parent) if wildcards.cohort in SIMULATED else path
 
 
+def given_mask(wildcards):
+    """The mask of the manifest, where masks are provided."""
+    return source(wildcards, "liver_mask") if config["segment"]["backend"] == "provided" else []
+
+
 def case_files(pattern, cohorts):
     """A file of each case of some cohorts, in the order of their tables."""
     return [

@@ -12,6 +12,7 @@ rule features:
         results("benchmarks/features/{cohort}/{encoder}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=120,

@@ -15,6 +15,10 @@ rule figures:
         results("benchmarks/figures.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("figures"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
@@ -40,6 +44,10 @@ rule preprocessing:
         results("benchmarks/preprocessing.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("preprocessing"),
         window=config["tensors"]["window"],

@@ -13,6 +13,7 @@ rule finetune:
         results("benchmarks/finetune/{encoder}/{part}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=600,

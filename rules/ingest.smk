@@ -11,6 +11,7 @@ rule ingest:
         results("benchmarks/ingest/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=20,

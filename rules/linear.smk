@@ -11,6 +11,7 @@ rule linear:
         results("benchmarks/linear/{encoder}/{part}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
@@ -38,6 +39,7 @@ rule external:
         results("benchmarks/external/{cohort}/{encoder}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,

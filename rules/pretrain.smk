@@ -8,6 +8,10 @@ rule initialise:
         results("benchmarks/initialise.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("initialise"),
         network=config["network"],
@@ -33,6 +37,7 @@ rule pretrain:
         results("benchmarks/pretrain/{encoder}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=16000,
         runtime=2880,

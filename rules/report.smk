@@ -12,6 +12,10 @@ rule report:
         results("benchmarks/report.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("report", "hepatoclr/templates/report.html.j2"),
         run=config["run"],

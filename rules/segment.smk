@@ -3,11 +3,7 @@ rule segment:
     input:
         volume=results("volumes/{cohort}/{case}.nii.gz"),
         facts=results("volumes/{cohort}/{case}.json"),
-        mask=branch(
-            config["segment"]["backend"] == "provided",
-            then=lambda wildcards: source(wildcards, "liver_mask"),
-            otherwise=[],
-        ),
+        mask=given_mask,
     output:
         liver=results("livers/{cohort}/{case}.nii.gz"),
         facts=results("livers/{cohort}/{case}.json"),
@@ -17,6 +13,7 @@ rule segment:
         results("benchmarks/segment/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=60,

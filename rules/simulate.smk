@@ -8,6 +8,10 @@ rule manifest:
         results("benchmarks/manifest/{cohort}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("manifest"),
         cohort=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"],
@@ -28,6 +32,10 @@ rule simulate:
         results("benchmarks/simulate/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("simulate"),
         patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],

@@ -11,6 +11,7 @@ rule slices:
         results("benchmarks/slices/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=10,

@@ -12,6 +12,10 @@ rule tables:
         results("benchmarks/tables.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         *code("tables"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),

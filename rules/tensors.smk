@@ -11,6 +11,7 @@ rule tensors:
         results("benchmarks/tensors/{cohort}/{case}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,

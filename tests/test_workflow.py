@@ -1,0 +1,361 @@
+"""The workflow as users meet it: Snakemake is run, and what it prints and leaves is read."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import nibabel as nib
+import pandas as pd
+import pytest
+import yaml
+
+from hepatoclr import names
+
+ROOT = Path(__file__).parents[1]
+PARTS = ["Snakefile", "config.yaml", "presets", "rules", "scripts", "hepatoclr", "profiles", "envs"]
+FIRST = ("manifest", "simulate", "ingest", "segment", "slices", "tensors", "cohort")
+EVALUATION = ("features", "linear", "finetune", "learning_curve")
+RESULT = ("tables", "figures", "report")
+
+
+class Project:
+    """A copy of the project in which Snakemake runs."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, folder / part, ignore=ignored, dirs_exist_ok=True)
+            else:
+                shutil.copy(source, folder / part)
+
+    def snakemake(self, *arguments, check=True, **config):
+        given = [f"{key}={value}" for key, value in {"preset": "tiny", **config}.items()]
+        command = ["snakemake", *arguments, "--config", *given]
+        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        run = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        text = run.stdout + run.stderr
+        assert not check or run.returncode == 0, text[-5000:]
+        return text
+
+    def plan(self, **config):
+        """The jobs a run would take, counted by rule, and what Snakemake says of them."""
+        text = self.snakemake("-n", "--cores", "2", **config)
+        if "Nothing to be done" in text:
+            return Counter(), text
+        table = text.split("Job stats:")[-1].split("total")[0]
+        jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+        jobs.pop("all", None)
+        return Counter(jobs), text
+
+    def edit(self, file, old, new):
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A project after a whole run of the tiny preset."""
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.printed = project.snakemake("--cores", "2")
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy of the finished project, to be changed; results keep their times."""
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.folder, copy, symlinks=True)
+    changed = object.__new__(Project)
+    changed.folder = copy
+    return changed
+
+
+def result(project, path):
+    return project.folder / "results" / "tiny" / path
+
+
+def test_tables_are_complete(finished):
+    table1 = pd.read_csv(result(finished, "tables/table1.csv"), keep_default_na=False)
+    assert table1.columns.tolist() == [
+        *("method", "protocol", "n_folds", "auc_mean", "auc_sd"),
+        *("balanced_accuracy_mean", "balanced_accuracy_sd", "paper_auc_mean", "paper_auc_sd"),
+        *("paper_balanced_accuracy_mean", "paper_balanced_accuracy_sd", "data"),
+    ]
+    assert table1["method"].unique().tolist() == [
+        *("none", "supervised", "simclr", "supcon", "weak_simclr")
+    ]
+    assert (table1["n_folds"].astype(int) == 2).all()
+    assert (table1["data"] == "synthetic").all()
+    table2 = pd.read_csv(result(finished, "tables/table2.csv"))
+    assert table2["beta"].unique().tolist() == [0, 0.5, 1]
+    curve = pd.read_csv(result(finished, "tables/learning_curve.csv"))
+    assert curve["fraction"].tolist() == [0.5, 1.0]
+    for table in (table2, curve):
+        assert table["auc_mean"].between(0, 1).all()
+    for name in ("table1", "table2", "learning_curve"):
+        for suffix in ("md", "tex"):
+            assert "ynthetic" in result(finished, f"tables/{name}.{suffix}").read_text()
+
+
+def test_everything_else_is_there(finished):
+    for name in ("learning_curve", "beta", "roc", "preprocessing"):
+        assert result(finished, f"figures/{name}.svg").read_text().count("synthetic") >= 1
+        assert result(finished, f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "ynthetic" in result(finished, "report.html").read_text()
+    assert "tables:  results/tiny/tables/" in finished.printed
+    history = pd.read_csv(result(finished, "encoders/simclr/history.csv"))
+    assert history["epoch"].tolist() == [1]
+    assert list(result(finished, "logs/tensorboard/simclr").glob("events.*"))
+    assert not list(result(finished, "").rglob("*.state"))
+    assert all(log.is_file() for log in result(finished, "logs/ingest").rglob("*.log"))
+
+
+def test_predictions_are_one_per_patient(finished):
+    cohort = pd.read_csv(result(finished, "cohorts/histo.csv"), dtype=str)
+    for file in result(finished, "predictions").rglob("repeat1.csv"):
+        found = pd.read_csv(file, dtype=str)
+        assert sorted(found["patient_id"]) == sorted(cohort["patient_id"]), file
+
+
+def test_a_finished_run_has_nothing_to_do(finished):
+    jobs, _ = finished.plan()
+    assert not jobs
+
+
+def test_a_second_run_from_scratch_gives_the_same_bytes(finished, tmp_path):
+    again = Project(tmp_path)
+    again.snakemake("--cores", "6", "results/tiny/tables/table1.csv")
+    for file in ("tables/table1.csv", "predictions/finetune/supcon/repeat1.csv"):
+        assert result(again, file).read_bytes() == result(finished, file).read_bytes()
+    encoder = "encoders/weak_simclr-0.5/encoder.safetensors"
+    assert result(again, encoder).read_bytes() == result(finished, encoder).read_bytes()
+
+
+def test_jobs_per_fold_predict_the_same(project, finished):
+    project.snakemake(
+        "--cores",
+        "2",
+        *(f"results/tiny/predictions/{kind}/simclr/repeat1-fold{fold}.csv"
+          for kind in ("linear", "finetune") for fold in (1, 2)),
+        evaluation="{job_per: fold}",
+    )  # fmt: skip
+    for kind in ("linear", "finetune"):
+        whole = pd.read_csv(result(finished, f"predictions/{kind}/simclr/repeat1.csv"), dtype=str)
+        folds = [
+            pd.read_csv(
+                result(project, f"predictions/{kind}/simclr/repeat1-fold{fold}.csv"), dtype=str
+            )
+            for fold in (1, 2)
+        ]
+        assert whole.equals(pd.concat(folds, ignore_index=True))
+
+
+def test_another_case_runs_its_own_stages_and_what_follows(project):
+    cohort = "{histo: {simulate: {patients: 7}}}"
+    jobs, _ = project.plan(cohorts=cohort)
+    for rule in ("simulate", "ingest", "segment", "slices", "tensors", "cohort", "manifest"):
+        assert jobs[rule] == 1, rule
+    assert jobs["pretrain"] == 0
+    assert jobs["features"] == 5
+    assert jobs["finetune"] == 5
+
+
+def test_another_window_redoes_tensors_and_what_follows(project):
+    jobs, text = project.plan(tensors="{window: [-150, 250]}")
+    assert jobs["tensors"] == 12
+    assert jobs["pretrain"] == 4
+    assert not set(jobs) & {"simulate", "ingest", "segment", "slices", "cohort", "splits"}
+    assert "-150" in text
+
+
+def test_another_beta_is_one_pretraining_and_its_evaluation(project):
+    jobs, text = project.plan(experiment="{betas: [0, 0.2, 0.5, 1]}")
+    assert jobs["pretrain"] == jobs["features"] == jobs["linear"] == jobs["finetune"] == 1
+    assert "Pretraining weak_simclr-0.2" in text
+    assert not set(jobs) & {*FIRST, "learning_curve", "splits"}
+    assert {"tables", "figures", "report"} <= set(jobs)
+
+
+def test_another_repeat_pretrains_nothing_and_keeps_the_first(project):
+    jobs, _ = project.plan(evaluation="{repeats: 2}")
+    assert jobs["pretrain"] == jobs["features"] == 0
+    assert jobs["splits"] == 1
+    assert jobs["linear"] == jobs["finetune"] == 5
+    assert jobs["learning_curve"] == 1
+
+
+def test_an_edit_reruns_what_it_reaches_and_is_named(project):
+    project.edit("hepatoclr/slices.py", "fraction / 2 + 1e-9", "fraction / 2 + 2e-9")
+    jobs, text = project.plan()
+    assert jobs["slices"] == jobs["tensors"] == 12
+    assert jobs["cohort"] == 2
+    assert jobs["pretrain"] == 4
+    assert not set(jobs) & {"simulate", "ingest", "segment", "initialise"}
+    reason = next(line for line in text.splitlines() if "Params have changed" in line)
+    assert "hepatoclr/slices.py@" in reason
+    assert "volumes.py" not in reason
+
+
+def test_an_edit_of_a_method_retrains_that_method_alone(project):
+    project.edit("hepatoclr/methods/supcon.py", "self.temperature)", "self.temperature * 1)")
+    jobs, text = project.plan()
+    assert jobs["pretrain"] == jobs["features"] == jobs["linear"] == jobs["finetune"] == 1
+    assert "Pretraining supcon" in text
+    assert "hepatoclr/methods/supcon.py@" in text
+    assert jobs["learning_curve"] == 0
+
+
+def test_a_comment_reruns_nothing(project):
+    project.edit("hepatoclr/slices.py", "def central", "# a remark\ndef central")
+    project.edit("hepatoclr/methods/simclr.py", "two augmented views", "two views")
+    assert not project.plan()[0]
+
+
+def test_an_edit_of_a_figure_redraws_figures_alone(project):
+    project.edit("hepatoclr/figures.py", "dpi=200", "dpi=201")
+    jobs, _ = project.plan()
+    assert set(jobs) == {"figures", "preprocessing", "report"}
+
+
+def test_an_interrupted_run_goes_on(project):
+    result(project, "encoders/supcon/encoder.safetensors").unlink()
+    result(project, "slices/histo/histo-0003.csv").unlink()
+    before = result(project, "tables/table1.csv").read_bytes()
+    jobs, _ = project.plan()
+    assert jobs["slices"] == jobs["pretrain"] == 1
+    project.snakemake("--cores", "2")
+    assert result(project, "tables/table1.csv").read_bytes() == before
+    assert not project.plan()[0]
+
+
+def manifests(folder, patients):
+    """Manifests of many cases that all show one CT and mask."""
+    (folder / "ct.nii.gz").touch()
+    for name, positive, negative in patients:
+        labels = [("pos", n) for n in range(positive)] + [("neg", n) for n in range(negative)]
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["patient_id", "image", "label"])
+            table.writerows([f"{name}{label}{n}", "ct.nii.gz", label] for label, n in labels)
+
+
+def test_the_paper_plans_as_published(tmp_path):
+    project = Project(tmp_path)
+    manifests(tmp_path, [("radio", 919, 1880), ("histo", 78, 28)])
+    labels = {"positive": ["pos"], "negative": ["neg"]}
+    config = {
+        "cohorts": {
+            name: {"role": role, "manifest": f"{name}.csv", "labels": labels}
+            for name, role in (("radio", "pretraining"), ("histo", "evaluation"))
+        }
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"preset": "paper", **config}))
+    jobs, _ = project.plan(preset="paper")
+    for rule in ("ingest", "segment", "slices", "tensors"):
+        assert jobs[rule] == 2905, rule
+    assert jobs["pretrain"] == 7
+    assert jobs["initialise"] == 1
+    assert jobs["features"] == 8
+    assert jobs["linear"] == jobs["finetune"] == 40
+    assert jobs["learning_curve"] == 15
+    assert "simulate" not in jobs
+
+
+@pytest.mark.parametrize(
+    ("config", "messages"),
+    [
+        ({"slises": "{}"}, ["slises: unknown key; did you mean 'slices'?"]),
+        (
+            {"slices": "{fraction: 70}", "seed": "x"},
+            ["2 problems", "slices.fraction: 70 is greater than", "seed: must be an integer"],
+        ),
+        ({"cohorts": "{histo: {manifest: none.csv}}"}, ["give either a manifest or simulate"]),
+        ({"evaluation": "{folds: 5}"}, ["cohorts.histo: the", "5 folds need at least 5"]),
+    ],
+)
+def test_mistakes_are_told_before_any_job(finished, config, messages):
+    text = finished.snakemake("-n", check=False, **config)
+    for message in messages:
+        assert message in text
+    assert "Traceback" not in text
+
+
+def test_missing_weights_are_told_before_any_job(finished, tmp_path):
+    text = finished.snakemake(
+        "--cores",
+        "1",
+        check=False,
+        run="weightless",
+        segment=f"{{backend: totalsegmentator, weights: {tmp_path}}}",
+    )
+    assert "totalseg_download_weights" in text
+    assert "Traceback" not in text
+    assert "Finished jobid" not in text
+
+
+def test_the_slurm_profile_plans(finished):
+    text = finished.snakemake("-n", "--workflow-profile", "profiles/slurm", "--forceall")
+    assert "pretrain" in text
+
+
+MASKS = {  # image, mask, label, ml of the mask itself
+    "chaos": ("chaos_dicom", "chaos_liver.nii.gz", "", 1417),
+    "slab": ("totalseg_dicom", "totalseg_dicom_seg.nii.gz", "5", 699),
+    "3 mm": ("totalseg_example_ct.nii.gz", "totalseg_example_ct_seg.nii.gz", "5", 1126),
+    "3 mm slab": ("totalseg_example_ct_sm.nii.gz", "totalseg_example_ct_sm_seg.nii.gz", "5", None),
+}
+
+
+def turned(source, path, axes):
+    """Store a NIfTI file in another orientation."""
+    image = nib.load(source)
+    turn = nib.orientations.ornt_transform(
+        nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(axes)
+    )
+    nib.save(image.as_reoriented(turn), path)
+    return path
+
+
+def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
+    lines = [["patient_id", "image", "liver_mask", "liver_label"]]
+    lines += [
+        [name, shared_ct / image, shared_ct / mask, label]
+        for name, (image, mask, label, _) in MASKS.items()
+    ]
+    image, mask, label, _ = MASKS["3 mm"]
+    turned(shared_ct / image, project.folder / "turned.nii.gz", "PIR")
+    lines.append(["3 mm turned", "turned.nii.gz", shared_ct / mask, label])
+    with open(project.folder / "real.csv", "w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    project.snakemake("--cores", "2", cohorts="{real: {role: external, manifest: real.csv}}")
+    cohort = pd.read_csv(result(project, "cohorts/real.csv"), dtype=str).set_index("patient_id")
+    assert (cohort["included"] == "True").all()
+    for name, (*_, volume) in MASKS.items():
+        if volume:
+            assert float(cohort.loc[name, "liver_ml"]) == pytest.approx(volume, rel=0.01)
+    same = [
+        result(project, f"tensors/real/{names.encode(n)}.b2nd") for n in ("3 mm", "3 mm turned")
+    ]
+    assert same[0].read_bytes() == same[1].read_bytes()
+    for encoder in ("none", "supervised", "simclr", "supcon", "weak_simclr-0.5"):
+        file = result(project, f"predictions/linear/{encoder}/external/real.csv")
+        found = pd.read_csv(file).set_index("patient_id")
+        assert set(found.index) == set(cohort.index)
+        assert found["probability"].between(0, 1).all()
+        assert found.loc["3 mm", "probability"] == found.loc["3 mm turned", "probability"]
+
+
+def test_lint(finished):
+    assert "good condition" in finished.snakemake("--lint")
