@@ -1,33 +1,23 @@
-"""A synthetic abdomen: who the patient is, and what lies at each point of the body.
+"""A synthetic abdomen in the portal-venous phase: what lies at each point of a patient's body.
 
 Organs are signed distances (mm, negative inside) in a reference body: x to the patient's left,
-y to the back, z to the head, origin on the midline at the height of the liver's dome. A patient
-is that body stretched, bent by a smooth warp, and changed by what fibrosis does to a liver.
-Every function of position is smooth, so the same patient can be sampled on any grid.
+y to the back, z to the head, origin on the midline at the height of the liver's dome. All points
+are (x, y, z), those of tubes (x, y, z, radius). Organs are painted in turn, and each keeps clear
+of those before it, so they never overlap however fibrosis has changed their size.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
-from hepatoclr.patients import Patient
-from hepatoclr.shapes import Grid, blend, ellipsoid, field, threads, tube, wrap
+from hepatoclr.patients import Patient, grid
+from hepatoclr.shapes import Box, Grid, blend, branches, ellipsoid, field, threads, tube, wrap
 
 LIVER, SPLEEN, KIDNEY, ASCITES = 1, 2, 3, 4
 BOTTOM, TOP = -172.0, 0.0  # reference heights that hold every liver, mm
-
-
-def grid(who: Patient, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> Grid:
-    """Sample points at body millimetres z, y, x (each ascending), bent by the patient's warp."""
-    axes = tuple((a / s).astype(np.float32) for a, s in zip((z, y, x), who.scale, strict=True))
-    bent = [
-        axis.reshape([-1 if i == j else 1 for j in range(3)])
-        + amount * field(who.rng(f"warp{i}"), axes, 130.0, 12)
-        for i, (axis, amount) in enumerate(zip(axes, (3.0, 2.5, 3.0), strict=True))
-    ]
-    return Grid(axes, *bent)
+WHOLE = (slice(None),) * 3
 
 
 def cavity(g: Grid) -> np.ndarray:
@@ -40,11 +30,13 @@ def cavity(g: Grid) -> np.ndarray:
 def diaphragm(g: Grid, left_dome: float) -> np.ndarray:
     """Distance to the underside of the diaphragm: a high right dome, a saddle, a left dome."""
     domes = ((-60, -2, 0, 74), (6, -28, 22, 64), (66, 0, left_dome, 70))
-    heights = []
+    depths = []
     for x, y, low, reach in domes:
-        out = ((g.x - x) ** 2 + (g.y - y) ** 2) / reach**2
-        heights.append(-low - (70 + 0.55 * g.y) * out * out)
-    return 0.6 * (g.z + blend(blend(-heights[0], -heights[1], 12.0), -heights[2], 12.0))
+        outwards = ((g.x - x) ** 2 + (g.y - y) ** 2) / reach**2
+        depths.append(low + (70 + 0.55 * g.y) * outwards**2)
+    right, saddle, left = depths
+    # 0.6: the domes slope, so what lies straight above is nearer than it seems
+    return 0.6 * (g.z + blend(blend(right, saddle, 12.0), left, 12.0))
 
 
 def liver(g: Grid, atrophy: float) -> np.ndarray:
@@ -53,16 +45,12 @@ def liver(g: Grid, atrophy: float) -> np.ndarray:
     Fibrosis shrinks the right lobe and segment IV; the caudate and the left lateral lobe grow.
     """
     a = atrophy
-    right = ellipsoid(
-        replace(g, x=g.x - 0.18 * (g.z + 72)),
-        (-76 - 4 * a, 4, -72),
-        (66 - 9 * a, 82 - 10 * a, 90 - 8 * a),
-        2.4,
-    )
+    leaning = replace(g, x=g.x - 0.18 * (g.z + 72))
+    radii = (66 - 9 * a, 82 - 10 * a, 90 - 8 * a)
+    right = ellipsoid(leaning, (-76 - 4 * a, 4, -72), radii, 2.4)
     middle = ellipsoid(g, (-28, -32, -58), (42 - 6 * a, 46 - 5 * a, 46 - 8 * a))
-    left = ellipsoid(
-        replace(g, z=g.z + 0.12 * g.x), (14, -44, -46), (66 + 6 * a, 33 + 4 * a, 36 + 8 * a)
-    )
+    rising = replace(g, z=g.z + 0.12 * g.x)
+    left = ellipsoid(rising, (14, -44, -46), (66 + 6 * a, 33 + 4 * a, 36 + 8 * a))
     caudate = ellipsoid(g, (-12, 10, -54), (15 + 7 * a, 15 + 6 * a, 26 + 10 * a))
     whole = blend(blend(blend(right, middle, 14.0), left, 12.0), caudate, 5.0)
     teres = np.maximum(np.abs(g.x - 4 - 0.15 * g.y) - 2, np.maximum(g.y + 24, g.z + 58))
@@ -89,20 +77,41 @@ class Body:
 
     @cached_property
     def cavity(self) -> np.ndarray:
+        """Distance to the inside of the wall."""
         return cavity(self.g)
 
     @cached_property
     def abdomen(self) -> np.ndarray:
-        """Distance to the space below the diaphragm and within the wall."""
+        """Distance to the space within the wall and below the diaphragm."""
         return np.maximum(self.cavity, diaphragm(self.g, self.who.sizes["left_dome"]))
 
-    def paint(self, distance, hu, box=...) -> None:
+    def paint(self, distance: np.ndarray, hu: float | np.ndarray, box: Box = WHOLE) -> None:
         """Cover what lies within `distance` < 0, with an edge one pixel wide."""
         cover = np.clip(0.5 - distance / self.edge, 0, 1)
         self.hu[box] += cover * (hu - self.hu[box])
 
-    def place(self, distance, hu, box, gap=2.0, margin=0.0, label=0) -> np.ndarray:
-        """Paint an organ where no other is; later ones stay `margin` further away from it."""
+    def place(
+        self,
+        distance: np.ndarray,
+        hu: float | np.ndarray,
+        box: Box,
+        gap: float = 2.0,
+        margin: float = 0.0,
+        label: int = 0,
+    ) -> np.ndarray:
+        """Paint an organ where no other is.
+
+        Args:
+            distance: Distance to the organ in `box`, as if it were alone.
+            hu: Its density.
+            box: Part of the grid that holds it.
+            gap: Fat between it and the organs before it, mm.
+            margin: Fat it adds to the gap of the organs after it, mm.
+            label: Its label.
+
+        Returns:
+            Distance to what is left of the organ, in `box`.
+        """
         distance = np.maximum(distance, gap - self.room[box])
         self.room[box] = np.minimum(self.room[box], distance - margin)
         self.paint(distance, hu, box)
@@ -116,11 +125,6 @@ def paint_wall(b: Body) -> None:
     g, hu = b.g, b.who.hu
     wall = ellipsoid(g, (0, 0), (148, 108), 2.3)
     skin = wall - b.who.sizes["fat"] * (1 - 0.003 * g.y)
-    if b.who.sizes["table"] > 0:
-        rest = 84 + 105 + 0.7 * b.who.sizes["fat"]
-        table = ellipsoid(g, (0, -84), (290, rest + 14))
-        b.paint(np.abs(table + 7) - 7, -940)
-        b.paint(np.abs(np.abs(table + 7) - 7) - 0.8, 120)
     b.paint(skin, 15)
     b.paint(skin + 2, hu["fat"])
     b.paint(wall, hu["muscle"] + 5 * field(b.who.rng("muscle"), g.axes, 16))
@@ -223,21 +227,7 @@ def paint_kidneys(b: Body) -> None:
         b.paint(np.maximum(hilum, 1 - b.room[box]), hu["portal"] - 10, box)
 
 
-def branches(rng: np.random.Generator, path: list[tuple], depth: int) -> list[list[tuple]]:
-    """A vessel and its side branches, ever thinner; a path is points (x, y, z, radius)."""
-    tree = [path]
-    for start, end in pairwise(path) if depth else ():
-        trunk = np.subtract(end, start)
-        for share in (0.4, 0.85):
-            root = np.add(start, share * trunk)
-            aside = rng.normal(size=3) * np.linalg.norm(trunk[:3]) * 0.45
-            tip = root[:3] + 0.7 * trunk[:3] + aside
-            twig = [(*root[:3], 0.65 * root[3]), (*tip, 0.35 * root[3])]
-            tree += branches(rng, [tuple(map(float, point)) for point in twig], depth - 1)
-    return tree
-
-
-def paint_portal_vein(b: Body) -> list[list[tuple]]:
+def paint_portal_vein(b: Body) -> None:
     """The portal trunk with the splenic vein and the superior mesenteric vessels behind it."""
     r = b.who.sizes["portal"]
     box, g = b.g.crop((-60, -50, -1e3), (110, 60, -40))
@@ -250,7 +240,7 @@ def paint_portal_vein(b: Body) -> list[list[tuple]]:
     b.place(artery, b.who.hu["aorta"], box, gap=0.5)
 
 
-def liver_trees(who: Patient) -> list[list[tuple]]:
+def liver_trees(who: Patient) -> list[Sequence[tuple]]:
     """Portal and hepatic veins inside the liver."""
     r = who.sizes["portal"]
     portal = [
@@ -275,22 +265,29 @@ def paint_liver(b: Body) -> None:
     b.place(bladder, 12, box, gap=1, margin=-1)
     surface = sizes["nodularity"] * field(b.who.rng("nodules"), g.axes, 15)
     inset = 0.5 * sizes["gap"] + sizes["nodularity"] + 0.5 * sizes["ascites"]
-    whole = np.maximum(liver(g, sizes["atrophy"]), b.abdomen[box] + inset) + surface
-    grain = np.tanh(1.5 * field(b.who.rng("texture"), g.axes, 18)) * 1.2
-    density = hu["liver"] + sizes["texture"] * grain
-    whole = b.place(whole, density, box, gap=1.5, label=LIVER)
+    # the wall presses nodules flat, and near the dome a little displacement goes a long way
+    pressed = b.abdomen[box] + inset + 0.6 * surface
+    whole = np.maximum(liver(g, sizes["atrophy"]) + surface, pressed)
+    grain = 1.2 * np.tanh(1.5 * field(b.who.rng("texture"), g.axes, 18))
+    whole = b.place(whole, hu["liver"] + sizes["texture"] * grain, box, gap=1.5, label=LIVER)
     within = np.full_like(b.room, 1000)
     within[box] = whole
     for path in liver_trees(b.who):
         low, high = np.min(path, 0)[:3] - 9, np.max(path, 0)[:3] + 9
         part, near = b.g.crop(tuple(low), tuple(high))
         b.paint(np.maximum(tube(near, path), within[part] + 1.5), hu["portal"], part)
+    _paint_cysts(b, within)
+
+
+def _paint_cysts(b: Body, within: np.ndarray) -> None:
+    """Cysts, which many livers have whatever their stage."""
     rng = b.who.rng("cysts")
-    for _ in range(round(max(sizes["cysts"], 0))):
-        centre, radius = rng.uniform((-110, -40, -120), (-30, 40, -30)), rng.uniform(4, 12)
+    for _ in range(round(max(b.who.sizes["cysts"], 0))):
+        centre = rng.uniform((-110, -40, -120), (-30, 40, -30))
+        radius = float(rng.uniform(4, 12))
         part, near = b.g.crop(tuple(centre - 25), tuple(centre + 25))
-        cyst = ellipsoid(near, tuple(map(float, centre)), (float(radius),) * 3)
-        b.paint(np.maximum(cyst, within[part] + 1), hu["fluid"], part)
+        cyst = ellipsoid(near, tuple(map(float, centre)), (radius, radius, radius))
+        b.paint(np.maximum(cyst, within[part] + 1), b.who.hu["fluid"], part)
 
 
 def paint_spleen(b: Body) -> None:
@@ -301,7 +298,7 @@ def paint_spleen(b: Body) -> None:
     own = replace(g, x=across, y=along)
     spleen = ellipsoid(own, (6 - 10 * k, 0, -44 - 22 * k), (27 * k, 52 * k, 52 * k))
     hollow = ellipsoid(g, (56 - 10 * k, -4, -66), (36, 36, 44))
-    inset = 2.0 + 0.2 * b.who.sizes["ascites"]
+    inset = 2.0 + 0.1 * b.who.sizes["ascites"]
     spleen = np.maximum(np.maximum(spleen, -hollow), b.abdomen[box] + inset)
     spleen += 1.2 * field(b.who.rng("spleen"), g.axes, 34)
     b.place(spleen, b.who.hu["spleen"], box, label=SPLEEN)
@@ -310,13 +307,8 @@ def paint_spleen(b: Body) -> None:
 def paint_pancreas(b: Body) -> None:
     """A lobulated band from the duodenum to the hilum of the spleen."""
     box, g = b.g.crop((-60, -60, -170), (110, 50, -60))
-    course = [
-        (-26, -8, -138, 11),
-        (-20, -16, -116, 13),
-        (8, -24, -104, 8),
-        (40, -8, -96, 9),
-        (76, 18, -84, 8),
-    ]
+    head, tail = [(-26, -8, -138, 11), (-20, -16, -116, 13)], [(40, -8, -96, 9), (76, 18, -84, 8)]
+    course = [*head, (8, -24, -104, 8), *tail]
     lobules = 1.8 * field(b.who.rng("pancreas"), g.axes, 13)
     b.place(tube(g, course) + lobules, b.who.hu["muscle"] + 32, box, gap=0.5)
 
@@ -326,16 +318,11 @@ def paint_stomach(b: Body) -> None:
     sizes, hu = b.who.sizes, b.who.hu
     k = sizes["stomach"]
     box, g = b.g.crop((-70, -110, -190), (130, 60, 0))
-    course = [
-        (40, 18, -28, 14 * k),
-        (66, 2, -44, 34 * k),
-        (74, -24, -72, 30 * k),
-        (60, -44, -100, 25 * k),
-    ]
-    course += [(22, -52, -114, 20 * k), (-16, -42, -112, 13 * k), (-34, -24, -110, 12)]
-    course += [(-42, -2, -126, 11), (-36, 8, -160, 11)]
+    fundus = [(40, 18, -28, 14 * k), (66, 2, -44, 34 * k), (74, -24, -72, 30 * k)]
+    antrum = [(60, -44, -100, 25 * k), (22, -52, -114, 20 * k), (-16, -42, -112, 13 * k)]
+    duodenum = [(-34, -24, -110, 12), (-42, -2, -126, 11), (-36, 8, -160, 11)]
     folds = 1.5 * field(b.who.rng("folds"), g.axes, 20)
-    outside = np.maximum(tube(g, course) + folds, b.abdomen[box] + 4)
+    outside = np.maximum(tube(g, fundus + antrum + duodenum) + folds, b.abdomen[box] + 4)
     outside = b.place(outside, hu["muscle"] + 25, box, gap=sizes["gap"])
     level = g.axes[1][:, None] + 25 - 25 * sizes["gas"]
     content = hu["fluid"] + 10 - 950 * np.clip(0.5 - level / b.edge, 0, 1)
@@ -346,17 +333,13 @@ def paint_bowel(b: Body) -> None:
     """Colon with haustra and stool, loops of small bowel, mesenteric vessels in the fat."""
     sizes, hu = b.who.sizes, b.who.hu
     box, g = b.g.crop((-150, -110, -1e3), (150, 80, -60))
-    course = [(-88, 20, -270, 24), (-88, 8, -190, 22), (-66, -30, -158, 20), (-30, -62, -148, 18)]
-    course += [
-        (14, -66, -156, 18),
-        (58, -58, -136, 18),
-        (94, -18, -96, 17),
-        (106, 22, -128, 14),
-        (104, 26, -270, 14),
-    ]
+    rising = [(-88, 20, -270, 24), (-88, 8, -190, 22), (-66, -30, -158, 20)]
+    across = [(-30, -62, -148, 18), (14, -66, -156, 18), (58, -58, -136, 18)]
+    falling = [(94, -18, -96, 17), (106, 22, -128, 14), (104, 26, -270, 14)]
     haustra = 3.5 * field(b.who.rng("haustra"), g.axes, 26)
     inside = b.abdomen[box] + 4
-    colon = b.place(np.maximum(tube(g, course) + haustra, inside), 60, box, gap=sizes["gap"])
+    colon = np.maximum(tube(g, rising + across + falling) + haustra, inside)
+    colon = b.place(colon, 60, box, gap=sizes["gap"])
     bubbles = field(b.who.rng("stool"), g.axes, 13) - 0.012 * (g.y + 20) - 0.5 - sizes["stool"]
     stool = 25 + 25 * field(b.who.rng("mixed"), g.axes, 8) - 850 * np.clip(3 * bubbles, 0, 1)
     b.paint(colon + 2.5, stool, box)
@@ -373,12 +356,11 @@ def paint_ascites(b: Body) -> None:
     depth = b.who.sizes["ascites"]
     if depth < 1:
         return
-    g = b.g
-    swell = depth * (1 + 0.35 * field(b.who.rng("ascites"), g.axes, 60))
-    behind = np.maximum(g.y - 34 - 0.3 * np.abs(g.x), -g.z - 400)
-    mesentery = 20 - depth - 6 * field(b.who.rng("mesenteric"), g.axes, 40)
-    free = np.minimum(-b.abdomen - swell, np.maximum(mesentery, -g.z - 400))
-    fluid = np.maximum(np.maximum(b.abdomen + 1.5, free), np.maximum(behind, 0.5 - b.room))
+    along_wall = depth * (1 + 0.35 * field(b.who.rng("ascites"), b.g.axes, 60))
+    mesentery = 20 - depth - 6 * field(b.who.rng("mesenteric"), b.g.axes, 40)
+    fluid = np.maximum(b.abdomen + 1.5, np.minimum(-b.abdomen - along_wall, mesentery))
+    behind_peritoneum = b.g.y - 34 - 0.3 * np.abs(b.g.x)
+    fluid = np.maximum(fluid, np.maximum(behind_peritoneum, 0.5 - b.room))
     b.paint(fluid, b.who.hu["fluid"])
     b.labels[fluid < 0] = ASCITES
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hepatoclr.shapes import Grid, field
+
 
 @dataclass(frozen=True)
 class Patient:
@@ -47,7 +49,6 @@ def _habitus(rng: np.random.Generator) -> dict[str, float]:
         "rib_phase": (0, 29),
         "disc_phase": (0, 34),
         "left_dome": (12, 26),
-        "table": (-1.0, 1.0),
     }
     return {name: float(rng.uniform(low, high)) for name, (low, high) in uniform.items()}
 
@@ -70,7 +71,7 @@ def _signs(rng: np.random.Generator, stage: int) -> dict[str, float]:
 
 
 def _densities(rng: np.random.Generator) -> dict[str, float]:
-    """Draw portal-venous densities: how well the contrast arrived is the patient's, not the liver's."""
+    """Draw portal-venous densities; how well contrast arrived does not depend on the liver."""
     contrast = rng.normal(1.0, 0.10)
     enhanced = {"liver": 57, "spleen": 75, "kidney": 150, "aorta": 112, "portal": 128, "muscle": 12}
     plain = {"liver": 58, "spleen": 48, "kidney": 32, "aorta": 42, "portal": 40, "muscle": 48}
@@ -79,3 +80,14 @@ def _densities(rng: np.random.Generator) -> dict[str, float]:
     hu |= {"fat": rng.normal(-103, 5), "lung": rng.normal(-850, 25), "fluid": rng.uniform(2, 22)}
     hu |= {"bone": rng.uniform(420, 650), "marrow": rng.uniform(140, 240)}
     return {name: float(value) for name, value in hu.items()}
+
+
+def grid(who: Patient, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> Grid:
+    """Sample points at body millimetres z, y, x (each ascending), bent by the patient's warp."""
+    axes = tuple((a / s).astype(np.float32) for a, s in zip((z, y, x), who.scale, strict=True))
+    bent = [
+        axis.reshape([-1 if i == j else 1 for j in range(3)])
+        + amount * field(who.rng(f"warp{i}"), axes, 130.0, 12)
+        for i, (axis, amount) in enumerate(zip(axes, (3.0, 2.5, 3.0), strict=True))
+    ]
+    return Grid(axes, *bent)

@@ -22,6 +22,7 @@ class Scanner:
         overlap: Share of each neighbour in a slice's profile.
         noise: Standard deviation of the noise.
         grain: Cut-off of the noise spectrum, cycles per pixel.
+        table: Height of the table's top (along y, in the body), or infinity where none is seen.
     """
 
     z: np.ndarray
@@ -32,6 +33,7 @@ class Scanner:
     overlap: float
     noise: float
     grain: float
+    table: float
 
 
 def protocol(who: Patient, matrix: int, slice_mm: float) -> Scanner:
@@ -42,6 +44,7 @@ def protocol(who: Patient, matrix: int, slice_mm: float) -> Scanner:
     spacing = slice_mm * float(rng.uniform(0.8, 1.25))
     bottom = who.scale[0] * (anatomy.BOTTOM - rng.uniform(12, 40))
     top = who.scale[0] * (anatomy.TOP + rng.uniform(16, 45))
+    back = who.scale[1] * (108 + 0.7 * who.sizes["fat"])
     across = (np.arange(matrix) - (matrix - 1) / 2) * view / matrix
     return Scanner(
         z=bottom + spacing * np.arange(int((top - bottom) / spacing) + 1),
@@ -52,6 +55,7 @@ def protocol(who: Patient, matrix: int, slice_mm: float) -> Scanner:
         overlap=float(rng.uniform(0.04, 0.16)),
         noise=float(rng.uniform(9, 20)),
         grain=float(rng.uniform(0.22, 0.45)),
+        table=back + 5 if rng.random() < 0.5 else np.inf,
     )
 
 
@@ -74,10 +78,23 @@ def scan(who: Patient, matrix: int, slice_mm: float) -> tuple[Volume, Volume]:
         for k in range(0, len(scanner.z), step)
     ]
     density, labels = (np.concatenate(part) for part in zip(*slabs, strict=True))
+    density = np.maximum(density, table(scanner))
     seen = reconstruct(density, scanner, who.rng("noise"))
     affine = placement(scanner)
     liver = (labels == anatomy.LIVER).astype(np.uint8)
     return Volume(seen, affine), Volume(liver, affine)
+
+
+def table(scanner: Scanner) -> np.ndarray:
+    """Density of the patient table in every slice, shape (y, x): thin shells around foam."""
+    if not np.isfinite(scanner.table):
+        return np.full((len(scanner.y), len(scanner.x)), AIR, np.float32)
+    depth = scanner.table + 80
+    below = depth * (np.hypot(scanner.x / 280, (scanner.y[:, None] + 80) / depth) - 1)
+    pixel = scanner.x[1] - scanner.x[0]
+    shell = np.minimum(np.abs(below), np.abs(below - 16))
+    foam = np.where((below > 0) & (below < 16), -940, AIR)
+    return (foam + 1100 * np.clip(1.5 / pixel - shell / pixel, 0, 1)).astype(np.float32)
 
 
 def placement(scanner: Scanner) -> np.ndarray:

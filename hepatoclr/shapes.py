@@ -1,7 +1,8 @@
 """Shapes in space: sample points, signed distances to solids, and smooth random fields.
 
-Distances are in millimetres, negative inside, and good near the surface, which is all that painting
-with soft edges needs. Everything is a function of position, so the same scene can be sampled on any grid.
+Distances are in millimetres, negative inside, and good near the surface, which is all that
+painting with soft edges needs. Everything is a smooth function of position, so one scene can be
+sampled on any grid.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+
+Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Grid:
     y: np.ndarray
     x: np.ndarray
 
-    def crop(self, low: tuple, high: tuple) -> tuple[tuple[slice, ...], "Grid"]:
+    def crop(self, low: tuple, high: tuple) -> tuple[Box, "Grid"]:
         """The part within [low, high] (mm, given as (x, y, z)), as slices and as a grid."""
         box = tuple(
             slice(*np.searchsorted(axis, (start, stop)))
@@ -48,12 +51,11 @@ def field(rng: np.random.Generator, axes: tuple, wavelength: float, waves: int =
     direction /= np.linalg.norm(direction, axis=0)
     wave = direction * rng.uniform(0.7, 1.3, waves) * (2 * np.pi / wavelength)
     phase = np.exp(2j * np.pi * rng.random(waves)) * np.sqrt(2 / waves)
-    along = [
-        np.exp(1j * np.outer(axis.astype(float), w)) for axis, w in zip(axes, wave, strict=True)
-    ]
-    plane = (along[0][:, None] * along[1][None] * phase).reshape(-1, waves)
-    # in float64: the order of the sum must not show, whatever the number of threads
-    product = plane.real @ along[2].real.T - plane.imag @ along[2].imag.T
+    # in float64: the order of the sums must not show, whatever the number of threads
+    turns = [np.outer(axis.astype(float), w) for axis, w in zip(axes, wave, strict=True)]
+    z, y, x = (np.exp(1j * turn) for turn in turns)
+    plane = (z[:, None] * y[None] * phase).reshape(-1, waves)
+    product = np.hstack((plane.real, -plane.imag)) @ np.hstack((x.real, x.imag)).T
     return product.astype(np.float32).reshape([len(axis) for axis in axes])
 
 
@@ -77,6 +79,7 @@ def tube(g: Grid, points: Sequence[tuple]) -> np.ndarray:
 
 
 def _cone(g: Grid, start: tuple, end: tuple) -> np.ndarray:
+    """Distance to a straight piece of tube with round ends."""
     dx, dy, dz, dr = (b - a for a, b in zip(start, end, strict=True))
     x, y, z = g.x - start[0], g.y - start[1], g.z - start[2]
     along = np.clip((x * dx + y * dy + z * dz) / max(dx * dx + dy * dy + dz * dz, 1e-6), 0, 1)
@@ -99,3 +102,17 @@ def threads(rng: np.random.Generator, axes: tuple, wavelength: float) -> np.ndar
     """Distance to the curves on which two random fields vanish: a tangle of small vessels."""
     first, second = field(rng, axes, wavelength), field(rng, axes, wavelength)
     return np.sqrt(first**2 + second**2) * (wavelength / (2 * np.pi))
+
+
+def branches(rng: np.random.Generator, path: Sequence[tuple], depth: int) -> list[Sequence[tuple]]:
+    """A vessel and its side branches, ever thinner; a path is points (x, y, z, radius)."""
+    tree = [path]
+    for start, end in pairwise(path) if depth else ():
+        trunk = np.subtract(end, start)
+        for share in (0.4, 0.85):
+            root = np.add(start, share * trunk)
+            aside = rng.normal(size=3) * np.linalg.norm(trunk[:3]) * 0.45
+            tip = root[:3] + 0.7 * trunk[:3] + aside
+            twig = [(*root[:3], 0.65 * root[3]), (*tip, 0.35 * root[3])]
+            tree += branches(rng, [tuple(map(float, point)) for point in twig], depth - 1)
+    return tree

@@ -5,7 +5,6 @@ the scan the way hospitals do, in one of several formats, with a true mask of th
 about a patient follows from (seed, cohort, index), never from the other patients.
 """
 
-import os
 import shutil
 import tempfile
 import zipfile
@@ -59,28 +58,18 @@ def cohort(
     """
     if reader not in ("histology", "radiologist"):
         raise UserError(f'reader must be "histology" or "radiologist", not "{reader}".')
-    _check_sum(f"cohort {name}: the shares of F0..F4 (stages)", stages)
+    _check_shares(f"cohorts.{name}.simulate.stages", stages)
     if reader == "radiologist":
         _check_confusion(confusion)
     rows = []
     for index in range(patients):
         stage = _stage(name, index, stages, seed)
-        label = (
-            STAGES[stage] if reader == "histology" else _read(name, index, stage, confusion, seed)
-        )
+        histology = reader == "histology"
+        label = STAGES[stage] if histology else _read(name, index, stage, confusion, seed)
         patient_id = f"{name}-{index + 1:04d}"
         case = names.case(patient_id)
-        image = f"{case}/{IMAGES[index % len(IMAGES)]}"
-        mask = f"{case}/liver.nii.gz"
-        rows.append(
-            {
-                "patient_id": patient_id,
-                "image": image,
-                "liver_mask": mask,
-                "label": label,
-                "stage": stage,
-            }
-        )
+        row = {"patient_id": patient_id, "image": f"{case}/{IMAGES[index % len(IMAGES)]}"}
+        rows.append(row | {"liver_mask": f"{case}/liver.nii.gz", "label": label, "stage": stage})
     return rows
 
 
@@ -88,21 +77,26 @@ def _key(name: str, index: int, seed: int) -> tuple[int, int, int]:
     return seed, zlib.crc32(name.encode()), index
 
 
+def _check_shares(what: str, shares: Sequence[float]) -> None:
+    if len(shares) != len(STAGES):
+        raise UserError(f"{what} must be {len(STAGES)} numbers, F0..F4, not {len(shares)}.")
+    _check_sum(what, shares)
+
+
 def _check_sum(what: str, shares: Sequence[float]) -> None:
-    if len(shares) != len(STAGES) and "stages" in what:
-        raise UserError(f"{what} must be {len(STAGES)} numbers, not {len(shares)}.")
     if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-        raise UserError(f"{what} must be at least 0 and add to 1; they add to {sum(shares):g}.")
+        found = " + ".join(f"{share:g}" for share in shares)
+        raise UserError(f"{what} must be >= 0 and add to 1; found {found} = {sum(shares):g}.")
 
 
 def _check_confusion(confusion: Mapping[str, Sequence[float]]) -> None:
     for label, row in confusion.items():
         if len(row) != len(STAGES):
             raise UserError(
-                f'confusion: "{label}" must give {len(STAGES)} numbers, F0..F4, not {len(row)}.'
+                f"simulate.confusion.{label} must be {len(STAGES)} numbers, F0..F4, not {len(row)}."
             )
     for stage, column in zip(STAGES, zip(*confusion.values(), strict=True), strict=True):
-        _check_sum(f"confusion: the probabilities at {stage} ({', '.join(confusion)})", column)
+        _check_sum(f"simulate.confusion: column {stage} ({', '.join(confusion)})", column)
 
 
 def _pick(shares: Sequence[float], u: float) -> int:
@@ -125,6 +119,7 @@ def _stage(name: str, index: int, stages: Sequence[float], seed: int) -> int:
 
 
 def _read(name: str, index: int, stage: int, confusion: Mapping, seed: int) -> str:
+    """Draw what the radiologist makes of a stage."""
     rng = np.random.default_rng([*_key(name, index, seed), zlib.crc32(b"reader")])
     return list(confusion)[_pick([row[stage] for row in confusion.values()], rng.random())]
 
@@ -206,7 +201,7 @@ def _atomic_folder(folder: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o755)  # mkdtemp keeps others out
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(temporary, folder)
+        temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -222,122 +217,136 @@ def _zip(folder: Path, archive: Path) -> None:
 
 def _write_series(ct: Volume, folder: Path, rng: np.random.Generator, key: tuple) -> None:
     """Write a DICOM series with the habits of scanners: order, names, padding and extras vary."""
-    from pydicom.uid import generate_uid  # here: cases stored as NIfTI need not wait for it
-
-    uids = {
-        name: generate_uid(entropy_srcs=["hepatoclr", name, *map(str, key)])
-        for name in ("study", "series", "localizer", "frame")
-    }
     style = _series_style(rng)
+    study = _study_tags(key)
     count = len(ct.array)
     order = range(count) if style["ascending"] else range(count - 1, -1, -1)
     file_numbers = rng.permutation(count) + 1
     for instance, k in enumerate(order, 1):
-        pixels, geometry = _slice(ct, k, style)
-        tags = geometry | {"InstanceNumber": instance, "SeriesInstanceUID": uids["series"]}
-        _write_dicom(pixels, tags, style, uids, key, folder / f"IM{file_numbers[k]:04d}.dcm")
+        pixels, tags = _slice(ct, k, style)
+        tags |= study | {"SeriesNumber": 2, "InstanceNumber": instance}
+        _write_dicom(pixels, tags, style["storage"], folder / f"IM{file_numbers[k]:04d}.dcm")
     if style["localizer"]:
-        pixels, geometry = _localizer(ct)
-        tags = geometry | {"InstanceNumber": 1, "SeriesInstanceUID": uids["localizer"]}
-        _write_dicom(pixels, tags, style, uids, key, folder / "IM0000.dcm")
+        pixels, tags = _localizer(ct)
+        tags |= study | {"SeriesNumber": 1, "InstanceNumber": 1}
+        _write_dicom(pixels, tags, style["storage"], folder / "IM0000.dcm")
     if style["note"]:
-        (folder / "README.txt").write_text("Synthetic CT series of the HepatoCLR demo.\n")
+        note = "Synthetic CT series of the HepatoCLR demo.\n"
+        (folder / "README.txt").write_text(note, encoding="utf-8")
 
 
 def _series_style(rng: np.random.Generator) -> dict:
     """Draw how a site stores its series."""
     storage = str(rng.choice(("unsigned", "signed", "padded")))
-    chances = {"ascending": 0.5, "prone": 0.2, "localizer": 0.5, "note": 0.4, "gap_tag": 0.5}
+    chances = {"ascending": 0.5, "turned": 0.2, "localizer": 0.5, "note": 0.4, "gap": 0.5}
     return {"storage": storage} | {name: bool(rng.random() < p) for name, p in chances.items()}
 
 
+def _study_tags(key: tuple) -> dict:
+    """What all images of a patient have in common."""
+    from pydicom.uid import generate_uid  # here: cases stored as NIfTI need not wait for pydicom
+
+    seed, cohort_code, index = key
+    uid = [generate_uid(entropy_srcs=["hepatoclr", what, *map(str, key)]) for what in "sf"]
+    return {
+        "PatientName": f"Synthetic^Patient{index + 1:04d}",
+        "PatientID": f"synthetic-{seed}-{cohort_code:08x}-{index + 1:04d}",
+        "PatientBirthDate": "",
+        "PatientSex": "",
+        "PatientPosition": "HFS",
+        "StudyInstanceUID": uid[0],
+        "FrameOfReferenceUID": uid[1],
+        "PositionReferenceIndicator": "",
+        "StudyDate": "20000101",
+        "StudyTime": "000000",
+        "StudyID": "1",
+        "AccessionNumber": "",
+        "ReferringPhysicianName": "",
+        "Modality": "CT",
+        "Manufacturer": "HepatoCLR synthetic",
+        "AcquisitionNumber": 1,
+        "KVP": "120",
+    }
+
+
 def _slice(ct: Volume, k: int, style: dict) -> tuple[np.ndarray, dict]:
-    """Pixels (HU) and geometry of an axial slice; a prone patient's rows and columns run backwards."""
+    """Pixels (HU) and geometry of an axial slice; some sites store it turned by half a turn."""
     pixels = ct.array[k]
     corner, direction = np.array([0, 0, k, 1.0]), 1
-    if style["prone"]:
+    if style["turned"]:
         corner[:2], direction = np.array(pixels.shape[::-1]) - 1, -1
         pixels = pixels[::-1, ::-1]
-    spacing = ct.spacing
+    gap, *pixel = ct.spacing
     tags = {
         "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
         "SeriesDescription": "synthetic abdomen portal venous",
-        "PatientPosition": "HFP" if style["prone"] else "HFS",
         "ImagePositionPatient": _decimal((ct.affine @ corner)[:3] * (-1, -1, 1)),
         "ImageOrientationPatient": [direction, 0, 0, 0, direction, 0],
-        "PixelSpacing": _decimal(spacing[1:]),
-        # collimation is not the distance between slices: readers must use the positions
-        "SliceThickness": _decimal([1.25 * spacing[0]])[0],
+        "PixelSpacing": _decimal(pixel),
+        # the beam's width is not the distance between slices: readers must use the positions
+        "SliceThickness": _decimal([1.25 * gap])[0],
         "SliceLocation": _decimal([ct.z_mm(k)])[0],
     }
-    return pixels, tags | (
-        {"SpacingBetweenSlices": _decimal(spacing[:1])[0]} if style["gap_tag"] else {}
-    )
+    if style["gap"]:
+        tags["SpacingBetweenSlices"] = _decimal([gap])[0]
+    return pixels, tags
 
 
 def _localizer(ct: Volume) -> tuple[np.ndarray, dict]:
     """The frontal overview a scan is planned on: a mean through the body, head up."""
-    z, y, x = ct.array.shape
-    corner = ct.affine @ (0, (y - 1) / 2, z - 1, 1)
+    slices, rows, _ = ct.array.shape
+    corner = ct.affine @ (0, (rows - 1) / 2, slices - 1, 1)
     return ct.array[::-1].mean(axis=1).astype(np.int16), {
         "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"],
         "SeriesDescription": "synthetic localizer",
-        "PatientPosition": "HFS",
         "ImagePositionPatient": _decimal(corner[:3] * (-1, -1, 1)),
         "ImageOrientationPatient": [1, 0, 0, 0, 0, -1],
         "PixelSpacing": _decimal([ct.spacing[0], ct.spacing[2]]),
-        "SliceThickness": _decimal([y * ct.spacing[1]])[0],
+        "SliceThickness": _decimal([rows * ct.spacing[1]])[0],
     }
 
 
 def _decimal(values: Sequence[float]) -> list[str]:
     """DICOM decimal strings, at most 16 characters."""
-    return [f"{value:.6f}"[:16] for value in values]
+    return [f"{value:.6f}" for value in values]
 
 
-def _write_dicom(
-    hu: np.ndarray, tags: dict, style: dict, uids: dict, key: tuple, path: Path
-) -> None:
+def _write_dicom(hu: np.ndarray, tags: dict, storage: str, path: Path) -> None:
     """Write one image as CT Image Storage, explicit VR little endian."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-    unsigned = style["storage"] == "unsigned"
-    intercept = AIR if unsigned else 0
-    stored = (hu - np.int16(intercept)).astype("<u2" if unsigned else "<i2")
-    if style["storage"] == "padded":
-        stored = np.where(hu == AIR, PADDING, stored).astype("<i2")
-    instance = generate_uid(
-        entropy_srcs=[uids["study"], tags["SeriesInstanceUID"], *map(str, [tags["InstanceNumber"]])]
-    )
+    numbers = [str(tags[name]) for name in ("SeriesNumber", "InstanceNumber")]
+    uid = [generate_uid(entropy_srcs=[tags["StudyInstanceUID"], *numbers[:n]]) for n in (1, 2)]
+    pixels, encoding = _encode(hu, storage)
     ds = Dataset()
-    content = tags | {
-        "SOPClassUID": CTImageStorage,
-        "SOPInstanceUID": instance,
-        "Modality": "CT",
-        "Manufacturer": "HepatoCLR synthetic",
-        "PatientName": f"Synthetic^{key[1]:08x}",
-        "PatientID": f"synthetic-{key[1]:08x}-{key[2] + 1:04d}",
-        "PatientBirthDate": "",
-        "PatientSex": "",
-        "StudyDate": "20000101",
-        "StudyTime": "000000",
-        "AccessionNumber": "",
-        "ReferringPhysicianName": "",
-        "StudyID": "1",
-        "SeriesNumber": 1 if "LOCALIZER" in tags["ImageType"] else 2,
-        "StudyInstanceUID": uids["study"],
-        "FrameOfReferenceUID": uids["frame"],
-        "PositionReferenceIndicator": "",
-        "AcquisitionNumber": 1,
-        "KVP": "120",
+    ds.SOPClassUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = CTImageStorage, *uid
+    for name, value in (tags | encoding).items():
+        setattr(ds, name, value)
+    if storage == "padded":
+        # its VR follows the pixels', which pydicom cannot know from the value alone
+        ds.add_new("PixelPaddingValue", "SS", PADDING)
+    ds.PixelData = pixels.tobytes()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.save_as(path, enforce_file_format=True)
+
+
+def _encode(hu: np.ndarray, storage: str) -> tuple[np.ndarray, dict]:
+    """Pixels as stored, and the tags that say how."""
+    unsigned = storage == "unsigned"
+    intercept, bits = (AIR, 12) if unsigned else (0, 16)
+    stored = (hu.astype(np.int32) - intercept).astype("<u2" if unsigned else "<i2")
+    if storage == "padded":
+        stored[hu == AIR] = PADDING
+    return stored, {
         "SamplesPerPixel": 1,
         "PhotometricInterpretation": "MONOCHROME2",
         "Rows": hu.shape[0],
         "Columns": hu.shape[1],
         "BitsAllocated": 16,
-        "BitsStored": 12 if unsigned else 16,
-        "HighBit": 11 if unsigned else 15,
+        "BitsStored": bits,
+        "HighBit": bits - 1,
         "PixelRepresentation": 0 if unsigned else 1,
         "RescaleIntercept": str(intercept),
         "RescaleSlope": "1",
@@ -345,11 +354,3 @@ def _write_dicom(
         "WindowCenter": "60",
         "WindowWidth": "400",
     }
-    for name, value in content.items():
-        setattr(ds, name, value)
-    if style["storage"] == "padded":
-        ds.add_new("PixelPaddingValue", "SS", PADDING)
-    ds.PixelData = stored.tobytes()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.save_as(path, enforce_file_format=True)
