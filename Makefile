@@ -8,6 +8,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: env
 	snakemake --cores 6 all
+	@echo; echo "Tables, figures and report of the synthetic demo cohort:"
+	@ls results/demo/tables/*.md results/demo/figures/*.png results/demo/report.html
 
 test: env
 	pytest
@@ -18,7 +20,7 @@ lint: env
 	snakefmt --check Snakefile rules
 	snakemake --lint
 
-# the pages that are generated from the schemas, and the figure of the DAG
+# the pages that are generated from the schemas
 docs: env
 	python -m hepatoclr.documentation
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hepatoclr import files
@@ -36,6 +36,7 @@ class Backbone(nn.Module):
                 for before, after in zip((1, *channels[:-1]), channels, strict=True)
             )
         )
+        self.apply(_he)
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Map slices (n, 1, rows, columns) in [0, 1], or one (1, rows, columns), to a map."""
@@ -67,6 +68,7 @@ class Network(nn.Module):
         self.shared = nn.Sequential(nn.Linear(channels[-1], hidden), nn.ReLU())
         self.classifier = nn.Linear(hidden, 2)
         self.projector = nn.Linear(hidden, projection)
+        self.apply(_he)
 
     def classify(self, images: Tensor) -> Tensor:
         """Map slices (n, 1, rows, columns) to the logits (n, 2) of the two classes."""
@@ -77,6 +79,17 @@ class Network(nn.Module):
         return self.projector(self.shared(self.backbone(images)))
 
 
+def _he(module: nn.Module) -> None:
+    """Initialise for ReLU (He et al. 2015, arXiv 1502.01852), biases 0.
+
+    With PyTorch's default the signal fades over five blocks until all slices look alike: NT-Xent
+    starts, and may stay, at log(2n - 1), where nothing is told apart.
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.zeros_(module.bias)
+
+
 def initialise(seed: int, **settings) -> Network:
     """Make a network with random weights that depend on the seed alone."""
     with torch.random.fork_rng():
@@ -84,13 +97,13 @@ def initialise(seed: int, **settings) -> Network:
         return Network(**settings)
 
 
-def save(network: Network, path: str | Path) -> None:
+def write(network: Network, path: str | Path) -> None:
     """Write a network's weights."""
     with files.atomic(path) as temporary:
-        save_file({key: value.cpu() for key, value in network.state_dict().items()}, temporary)
+        temporary.write_bytes(save({key: item.cpu() for key, item in network.state_dict().items()}))
 
 
-def load(path: str | Path, settings: Mapping) -> Network:
+def read(path: str | Path, settings: Mapping) -> Network:
     """Read weights into a network of these settings."""
     network = Network(**settings)
     network.load_state_dict(load_file(path))

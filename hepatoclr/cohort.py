@@ -126,7 +126,7 @@ def counts(cohort: pd.DataFrame) -> dict[str, int]:
     return {
         "cases": len(cohort),
         "cases used": len(used),
-        "patients used": len(people),
+        "patients": len(people),
         "positive": int((people["target"] == 1).sum()),
         "negative": int((people["target"] == 0).sum()),
         "slices": int(used["slices"].sum()),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -105,23 +105,28 @@ class Sampler:
         most = len(np.unique(self.patient)) if self.kind == "patients" else len(self.patient)
         return self.samples or most
 
+    @property
+    def at_once(self) -> int:
+        """How many slices can be drawn before one may come again."""
+        if self.kind == "weighted":
+            return len(self)
+        return len(np.unique(self.patient)) if self.kind == "patients" else len(self.patient)
+
     def batches(self, epoch: int, size: int) -> Iterator[np.ndarray]:
         """Draw the slices of an epoch, counted from 0, in full batches of indices.
 
         Raises:
             UserError: What can be drawn at once does not fill a batch.
         """
-        rounds = self._rounds(np.random.default_rng([self.seed, epoch]))
-        first = next(rounds)
-        if len(first) < size:
+        if self.at_once < size:
             unit = "patients, one slice each," if self.kind == "patients" else "slices"
             raise UserError(
-                f"{len(first)} {unit} cannot fill a batch of {size}; lower batch_size, "
+                f"{self.at_once} {unit} cannot fill a batch of {size}; lower batch_size, "
                 "or set sampling to weighted"
             )
         full = (
             drawn[start : start + size]
-            for drawn in chain([first], rounds)
+            for drawn in self._rounds(np.random.default_rng([self.seed, epoch]))
             for start in range(0, len(drawn) - size + 1, size)
         )
         yield from islice(full, len(self) // size)

@@ -12,7 +12,7 @@ NOTICE = "<!-- Generated from rules/{name}.schema.yaml by `make docs`; edit that
 def configuration(schema: Mapping) -> str:
     """Describe every key of the configuration: type, range, default and meaning."""
     head = (
-        "# Configuration\n\nSettings come in layers, the later going before the earlier: the "
+        "# Configuration\n\nSettings come in layers, each overriding those before it: the "
         "defaults below (the paper's values), the preset, `config.yaml`, and the command line "
         "(`snakemake --config 'slices={fraction: 0.5}'`). An unknown key is an error.\n"
     )
@@ -46,7 +46,9 @@ def pages(root: Path) -> dict[Path, str]:
     }
     return {
         root / "docs/configuration.md": configuration(schemas["config"]),
-        root / "docs/manifest.md": NOTICE.format(name="cohort") + cohorts(schemas["cohort"]),
+        root / "docs/manifest.md": NOTICE.format(name="cohort")
+        + "# Cohort manifest\n\n"
+        + cohorts(schemas["cohort"]),
         root / "envs/hepatoclr.yaml": "# The pins of requirements.txt for --sdm conda; make docs.\n"
         + yaml.safe_dump(conda((root / "envs/requirements.txt").read_text()), sort_keys=False),
     }
@@ -84,7 +86,9 @@ def _table(prefix: str, keys: list[tuple[str, Mapping]]) -> Iterator[str]:
 def _default(part: Mapping) -> str:
     if "default" not in part:
         return "required" if part.get("required_here") else ""
-    text = yaml.safe_dump(part["default"], default_flow_style=True, width=10_000, sort_keys=False)
+    text = yaml.safe_dump(
+        part["default"], default_flow_style=True, width=float("inf"), sort_keys=False
+    )
     return f"`{text.strip().removesuffix('...').strip()}`"
 
 

@@ -1,15 +1,20 @@
 """The pretrained networks of an experiment, by name."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from hepatoclr.errors import UserError
 
 NONE = "none"  # random weights
+WEIGHTED = "weak_simclr"  # the method that has a beta
 
 
 def name(method: str, beta: float) -> str:
     """Name the encoder that a method gives; weak_simclr at 0 is simclr and at 1 supervised."""
-    if method != "weak_simclr":
+    if method != WEIGHTED:
         return method
-    return {0: "simclr", 1: "supervised"}.get(beta, f"weak_simclr-{beta:g}")
+    return {0: "simclr", 1: "supervised"}.get(beta, f"{WEIGHTED}-{beta:g}")
 
 
 def pretrained(methods: Sequence[str], betas: Sequence[float], beta: float) -> dict[str, dict]:
@@ -21,12 +26,25 @@ def pretrained(methods: Sequence[str], betas: Sequence[float], beta: float) -> d
         beta: Its weight in Table 1.
     """
     specs = {}
-    for method in methods:
-        for weight in [*betas, beta] if method == "weak_simclr" else [beta]:
-            encoder = name(method, weight)
-            plain = encoder != f"weak_simclr-{weight:g}"
-            specs[encoder] = {"method": encoder} if plain else {"method": method, "beta": weight}
+    for method, weight in [*((m, beta) for m in methods), *((WEIGHTED, b) for b in betas)]:
+        encoder = name(method, weight)
+        mixed = encoder.startswith(f"{WEIGHTED}-")
+        specs[encoder] = {"method": WEIGHTED, "beta": weight} if mixed else {"method": encoder}
     return specs
+
+
+def check(methods: Sequence[str], folder: Path) -> None:
+    """See that each method has its file.
+
+    Raises:
+        UserError: A method has none; with the nearest that has.
+    """
+    known = sorted(file.stem for file in folder.glob("[a-z]*.py") if file.stem != "base")
+    for method in methods:
+        if method not in known:
+            close = get_close_matches(method, known, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+            raise UserError(f"experiment.methods: there is no method {method!r}; {hint}")
 
 
 def by_method(methods: Sequence[str], beta: float) -> Mapping[str, str]:
@@ -36,4 +54,4 @@ def by_method(methods: Sequence[str], beta: float) -> Mapping[str, str]:
 
 def by_beta(betas: Sequence[float]) -> Mapping[float, str]:
     """Rows of Table 2: beta to encoder."""
-    return {beta: name("weak_simclr", beta) for beta in sorted(betas)}
+    return {beta: name(WEIGHTED, beta) for beta in sorted(betas)}

@@ -44,7 +44,7 @@ def run(
     cases = cohort.read(table)
     used = cases["included"].to_numpy()
     slices = data.collect([cache for cache, use in zip(caches, used, strict=True) if use], window)
-    vectors = extract(backbone.load(encoder, network), slices, place)
+    vectors = extract(backbone.read(encoder, network), slices, place)
     rows = cases.loc[used, ["case", "patient_id"]].iloc[slices.case].reset_index(drop=True)
     rows["slice"] = slices.place
     names = [f"f{number}" for number in range(vectors.shape[1])]

@@ -46,7 +46,7 @@ def start(encoder: str, network: Mapping, seed: int) -> backbone.Network:
 
     Only some methods pretrain the classifying layer, and on other labels.
     """
-    net = backbone.load(encoder, network)
+    net = backbone.read(encoder, network)
     net.classifier = backbone.initialise(seed, **network).classifier
     return net
 
@@ -154,7 +154,7 @@ class Fold:
         chosen = self._of(self.known["patient_id"])
         sampler = data.sampler(self.cases, self.slices, chosen, self.settings, self.seed)
         # a small share of the patients is one batch
-        batch_size = min(self.settings["batch_size"], len(chosen), len(sampler))
+        batch_size = min(self.settings["batch_size"], sampler.at_once)
         recipe = training.recipe({**self.settings, "batch_size": batch_size})
         best = _Best(self, device) if self.watched is not None else None
         training.fit(

@@ -9,7 +9,6 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-
 PROJECT = Path(__file__).resolve().parents[1]
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

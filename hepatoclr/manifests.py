@@ -132,7 +132,7 @@ def _role_problems(cohorts: Mapping) -> Iterator[str]:
 
 def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
     cohort = config["cohorts"][name]
-    simulated, external = "simulate" in cohort, cohort["role"] == "external"
+    labelled = cohort["role"] != "external" or any(cohort["labels"].values())
     first: dict[str, int] = {}
     for row in rows:
         for column, text in (("patient_id", row.patient_id), ("scan_id", row.scan_id)):
@@ -146,9 +146,9 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
                 f"stands already in row {first[row.case]}{hint}"
             )
         first.setdefault(row.case, row.number)
-        if not meaning(row.label, cohort["labels"]) and (row.label or not external):
+        if labelled and not meaning(row.label, cohort["labels"]):
             yield f"row {row.number}: label {row.label!r} stands in none of the lists of labels"
-        if not simulated:
+        if "simulate" not in cohort:
             yield from _file_problems(row, config["segment"]["backend"])
     unknown = set(cohort["exclude"]) - {row.patient_id for row in rows}
     for patient in sorted(unknown):
@@ -183,17 +183,18 @@ def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str
     for side in (POSITIVE, NEGATIVE):
         if len(sides[side]) < least:
             need = f"{least} folds need at least {least}" if least > 1 else "training needs both"
-            yield f"the {side} class has {len(sides[side])} patients; {need}"
+            yield f"the {side} class has too few patients, {len(sides[side])}; {need}"
 
 
 def _leaks(cohorts: Mapping[str, list[Row]], settings_of: Mapping) -> Iterator[str]:
     """A patient must not be met in training and in evaluation."""
     met: dict[str, str] = {}
     for name, rows in cohorts.items():
-        for patient in sorted({row.patient_id for row in rows}):
+        used = {row.patient_id for row in rows} - set(settings_of[name]["exclude"])
+        for patient in sorted(used):
             other = met.setdefault(patient, name)
             if settings_of[other]["role"] != settings_of[name]["role"]:
                 yield (
                     f"patient {patient!r} is in {other} ({settings_of[other]['role']}) and in "
-                    f"{name} ({settings_of[name]['role']}): leakage; leave the patient out of one"
+                    f"{name} ({settings_of[name]['role']}): leakage; exclude the patient from one"
                 )

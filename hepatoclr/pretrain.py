@@ -75,7 +75,7 @@ def run(
     files.write_json({**spec, **facts, "settings": dict(settings), **about(net)}, metadata)
     with files.atomic(history) as temporary:
         pd.DataFrame(lines).to_csv(temporary, index=False, lineterminator="\n")
-    backbone.save(net, encoder)
+    backbone.write(net, encoder)
     training.remove_states(encoder)
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from hepatoclr import __version__, files, layout
+from hepatoclr import files, layout
 from hepatoclr.errors import UserError
+from hepatoclr.version import VERSION
 
 Table = pd.DataFrame | str | Path
 
@@ -69,7 +70,7 @@ def html(
 def versions() -> dict[str, str]:
     """Versions of what the results depend on."""
     packages = ("torch", "kornia", "scikit-learn", "totalsegmentator", "simpleitk", "nibabel")
-    return {"hepatoclr": __version__, **{name: metadata.version(name) for name in packages}}
+    return {"hepatoclr": VERSION, **{name: metadata.version(name) for name in packages}}
 
 
 def write(page: str, path: str | Path) -> None:

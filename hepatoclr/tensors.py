@@ -37,8 +37,8 @@ def clipped(
 def write(slices: np.ndarray, path: str | Path) -> None:
     """Write slices, shape (slices, size, size), chunked one slice each.
 
-    Zstandard 1 with byte shuffling: five times smaller than plain, and the fastest to read of
-    the settings tried (docs/performance.md).
+    Zstandard 1 with byte shuffling: five times smaller than plain, and quicker to read than
+    stronger settings.
     """
     chunk = (1, *slices.shape[1:])
     with files.atomic(path) as temporary:

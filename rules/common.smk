@@ -26,10 +26,10 @@ def code(rule, *more):
     return fingerprint.reached(ROOT, f"scripts/{rule}.py", *more)
 
 
-def method_code(method):
-    """Fingerprint of the file of a pretraining method, which its script loads by name."""
-    file = f"hepatoclr/methods/{method}.py"
-    return f"{file}@{fingerprint.digest(ROOT / file)}"
+def method_code(encoder):
+    """Fingerprints of what only an encoder's method reaches; the script loads it by name."""
+    reached = fingerprint.reached(ROOT, f"hepatoclr/methods/{ENCODERS[encoder]['method']}.py")
+    return sorted(set(reached) - set(code("pretrain")))
 
 
 def manifest(cohort):
@@ -70,6 +70,7 @@ try:
         for cohort, given in config["cohorts"].items()
         if "simulate" in given
     }
+    encoders.check(config["experiment"]["methods"], ROOT / "hepatoclr/methods")
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
     manifests.check(COHORTS, config)
 except UserError as error:
@@ -96,9 +97,19 @@ def source(wildcards, column):
     return str(Path(path).parent) if wildcards.cohort in SIMULATED else path
 
 
+PROVIDED = config["segment"]["backend"] == "provided"
+
+
+def mask_source(wildcards):
+    """What a job waits for to have the manifest's mask, where masks are provided."""
+    return source(wildcards, "liver_mask") if PROVIDED else []
+
+
 def given_mask(wildcards):
-    """The mask of the manifest, where masks are provided."""
-    return source(wildcards, "liver_mask") if config["segment"]["backend"] == "provided" else []
+    """The manifest's mask and its label, where masks are provided."""
+    row = CASES[wildcards.cohort, wildcards.case]
+    label = int(row.liver_label) if row.liver_label else None
+    return {"mask": row.liver_mask, "label": label} if PROVIDED else {}
 
 
 def case_files(pattern, cohorts):

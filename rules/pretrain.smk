@@ -43,7 +43,7 @@ rule pretrain:
         runtime=2880,
     params:
         *code("pretrain"),
-        method=lambda wildcards: method_code(ENCODERS[wildcards.encoder]["method"]),
+        method=lambda wildcards: method_code(wildcards.encoder),
         spec=lambda wildcards: ENCODERS[wildcards.encoder],
         training=training("pretraining"),
         tensorboard=results("logs/tensorboard/{encoder}"),

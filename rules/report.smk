@@ -20,6 +20,7 @@ rule report:
         *code("report", "hepatoclr/templates/report.html.j2"),
         run=config["run"],
         cohorts=list(COHORTS),
+        evaluation=EVALUATION,
         settings={key: config[key] for key in config if key != "cohorts"},
         synthetic=bool(SIMULATED),
     message:

@@ -3,7 +3,7 @@ rule segment:
     input:
         volume=results("volumes/{cohort}/{case}.nii.gz"),
         facts=results("volumes/{cohort}/{case}.json"),
-        mask=given_mask,
+        mask=mask_source,
     output:
         liver=results("livers/{cohort}/{case}.nii.gz"),
         facts=results("livers/{cohort}/{case}.json"),
@@ -19,10 +19,8 @@ rule segment:
         runtime=60,
     params:
         *code("segment"),
-        mask=lambda wildcards: CASES[wildcards.cohort, wildcards.case].liver_mask,
-        label=lambda wildcards: CASES[wildcards.cohort, wildcards.case].liver_label,
-        settings=config["segment"],
-        device=config["device"],
+        given=given_mask,
+        settings=section("segment", "backend", "model"),
     message:
         "Segmenting the liver of {wildcards.cohort} {wildcards.case}"
     script:

@@ -2,4 +2,4 @@ from hepatoclr import backbone, logs
 
 with logs.to_file(snakemake.log[0]):
     network = backbone.initialise(snakemake.params.seed, **snakemake.params.network)
-    backbone.save(network, snakemake.output[0])
+    backbone.write(network, snakemake.output[0])

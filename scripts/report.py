@@ -12,7 +12,8 @@ with logs.to_file(snakemake.log[0]):
         "Settings": snakemake.params.settings,
         "Versions": report.versions(),
     }
+    counts = facts["Cohorts"][snakemake.params.evaluation]
     page = report.html(
-        snakemake.params.run, dict(tables), dict(figures), facts, snakemake.params.synthetic
+        snakemake.params.run, dict(tables), dict(figures), facts, snakemake.params.synthetic, counts
     )
     report.write(page, snakemake.output[0])

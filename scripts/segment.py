@@ -8,10 +8,10 @@ if __name__ == "__main__":
         ct_facts = cases.require(snakemake.input.facts)
         liver = segment.liver(
             volumes.load(snakemake.input.volume),
-            mask=snakemake.params.mask,
-            label=int(snakemake.params.label) if snakemake.params.label else None,
-            device=snakemake.params.device,
+            weights=snakemake.config["segment"]["weights"],
+            device=snakemake.config["device"],
             **snakemake.params.settings,
+            **snakemake.params.given,
         )
         volumes.save(liver, output.liver)
         warnings = [*ct_facts["warnings"], *liver.facts["warnings"]]

@@ -40,8 +40,8 @@ def test_weights_depend_on_the_seed_alone():
 def test_saved_weights_come_back(tmp_path):
     settings = {"channels": (2, 3, 4, 5, 6), "hidden": 7, "projection": 8}
     net = backbone.initialise(1, **settings)
-    backbone.save(net, tmp_path / "encoder.safetensors")
-    loaded = backbone.load(tmp_path / "encoder.safetensors", settings)
+    backbone.write(net, tmp_path / "encoder.safetensors")
+    loaded = backbone.read(tmp_path / "encoder.safetensors", settings)
     images = torch.rand(3, 1, 32, 32)
     assert torch.equal(net.project(images), loaded.project(images))
     assert torch.equal(net.classify(images), loaded.classify(images))

@@ -73,7 +73,7 @@ def test_everything_wrong_is_told_at_once_with_row_numbers(write):
         "row 6: patient_id 'CON' is a reserved device name",
         "row 6: label 'F9' stands in none of the lists",
         "patient 'c' has positive and negative labels",
-        "the negative class has 2 patients; 5 folds need at least 5",
+        "the negative class has too few patients, 2; 5 folds need at least 5",
         "patient 'r1' is in radio (pretraining) and in histo (evaluation): leakage",
     ):
         assert part in text, part
@@ -112,7 +112,7 @@ def test_excluded_patients_do_not_count(write):
     cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
     left_out = {"role": "evaluation", "exclude": ["1", "nobody"]}
     text = problems(cohorts, config(radio=ROLES["radio"], histo=left_out))
-    assert "the positive class has 1 patients" in text
+    assert "the positive class has too few patients, 1" in text
     assert "exclude: there is no patient 'nobody'" in text
 
 
