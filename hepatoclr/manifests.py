@@ -132,7 +132,7 @@ def _role_problems(cohorts: Mapping) -> Iterator[str]:
 
 def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
     cohort = config["cohorts"][name]
-    labelled = cohort["role"] != "external" or any(cohort["labels"].values())
+    external, lists = cohort["role"] == "external", any(cohort["labels"].values())
     first: dict[str, int] = {}
     for row in rows:
         for column, text in (("patient_id", row.patient_id), ("scan_id", row.scan_id)):
@@ -146,7 +146,8 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
                 f"stands already in row {first[row.case]}{hint}"
             )
         first.setdefault(row.case, row.number)
-        if labelled and not meaning(row.label, cohort["labels"]):
+        needed = row.label and lists if external else True
+        if needed and not meaning(row.label, cohort["labels"]):
             yield f"row {row.number}: label {row.label!r} stands in none of the lists of labels"
         if "simulate" not in cohort:
             yield from _file_problems(row, config["segment"]["backend"])
