@@ -22,10 +22,14 @@ class Backbone(nn.Module):
         channels: Output channels of each block.
         padding: Zero padding of the convolutions: 4 (paper), 2 ("same", 16x16), or 0 with pooling
             that drops odd rows (12x12, as the follow-up code).
+        centre: Subtracted from the slices first.
     """
 
-    def __init__(self, channels: Sequence[int] = CHANNELS, padding: int = 4) -> None:
+    def __init__(
+        self, channels: Sequence[int] = CHANNELS, padding: int = 4, centre: float = 0.0
+    ) -> None:
         super().__init__()
+        self.centre = centre
         self.blocks = nn.Sequential(
             *(
                 nn.Sequential(
@@ -40,7 +44,7 @@ class Backbone(nn.Module):
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Map slices (n, 1, rows, columns) in [0, 1], or one (1, rows, columns), to a map."""
-        return self.blocks(images)
+        return self.blocks(images - self.centre)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map slices (n, 1, rows, columns) in [0, 1] to feature vectors (n, channels[-1])."""
@@ -51,7 +55,7 @@ class Network(nn.Module):
     """The backbone with its head: a shared hidden layer, then classes or a contrastive projection.
 
     Args:
-        channels, padding: See `Backbone`.
+        channels, padding, centre: See `Backbone`.
         hidden: Width of the shared layer.
         projection: Length of the contrastive projection.
     """
@@ -60,11 +64,12 @@ class Network(nn.Module):
         self,
         channels: Sequence[int] = CHANNELS,
         padding: int = 4,
+        centre: float = 0.0,
         hidden: int = 256,
         projection: int = 128,
     ) -> None:
         super().__init__()
-        self.backbone = Backbone(channels, padding)
+        self.backbone = Backbone(channels, padding, centre)
         self.shared = nn.Sequential(nn.Linear(channels[-1], hidden), nn.ReLU())
         self.classifier = nn.Linear(hidden, 2)
         self.projector = nn.Linear(hidden, projection)

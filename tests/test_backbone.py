@@ -28,6 +28,13 @@ def test_features_are_the_average_of_the_map():
     assert torch.allclose(net(images), net.feature_map(images).mean((2, 3)))
 
 
+def test_centre_is_subtracted():
+    plain, centred = (backbone.Backbone((2, 3, 4, 5, 6), centre=c) for c in (0, 0.2))
+    centred.load_state_dict(plain.state_dict())
+    images = torch.rand(2, 1, 64, 64)
+    assert torch.allclose(centred(images + 0.2), plain(images), atol=1e-6)
+
+
 def test_weights_depend_on_the_seed_alone():
     first = backbone.initialise(1, channels=(2, 2, 2, 2, 2)).state_dict()
     torch.rand(5)
