@@ -32,7 +32,8 @@ def stratified(patients: pd.DataFrame, folds: int, repeat: int, seed: int) -> pd
             "lower evaluation.folds or see in the cohort's table why cases were set aside"
         )
     dealt = patients.assign(repeat=repeat, fold=0)
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed * 1000 + repeat)
+    state = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=state)
     for fold, (_, test) in enumerate(splitter.split(patients, patients["target"].astype(int)), 1):
         dealt.loc[dealt.index[test], "fold"] = fold
     return dealt[["repeat", "fold", "patient_id", "target"]]
