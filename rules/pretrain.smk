@@ -23,7 +23,7 @@ rule initialise:
 
 
 rule pretrain:
-    """Pretrain an encoder on the weak labels."""
+    """Pretrain an encoder on the weak labels; first of all jobs, since the most waits for it."""
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=with_role("pretraining")),
         tensors=case_files("tensors/{cohort}/{case}.b2nd", with_role("pretraining")),
@@ -35,6 +35,7 @@ rule pretrain:
         results("logs/pretrain/{encoder}.log"),
     benchmark:
         results("benchmarks/pretrain/{encoder}.tsv")
+    priority: 1
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
