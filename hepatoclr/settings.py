@@ -1,6 +1,7 @@
 """Settings in layers: the schema's defaults, then a preset, then what the user chose."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
         UserError: All that is wrong, one line each.
     """
     default = schema["properties"]["preset"]["default"]
-    config = merge(preset(chosen.get("preset", default), presets), chosen)
+    config = typed(merge(preset(chosen.get("preset", default), presets), chosen), schema)
     wrong = problems(config, schema)
     if wrong:
         raise UserError(listing("the configuration has", wrong))
@@ -49,6 +50,23 @@ def merge(lower: Mapping, upper: Mapping) -> dict:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = merge(merged[key], value) if both else value
     return merged
+
+
+def typed(value: Any, schema: Mapping) -> Any:
+    """Turn text into the numbers and truth values that the schema wants, where it can be.
+
+    Snakemake's command line gives nested values as text, and YAML 1.1 reads 1e-4 as text.
+    """
+    if isinstance(value, Mapping):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
+        return {key: typed(item, known.get(key, others)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [typed(item, schema.get("items", {})) for item in value]
+    kinds = {"integer": int, "number": float, "boolean": {"true": True, "false": False}.__getitem__}
+    if isinstance(value, str) and schema.get("type") in kinds:
+        with suppress(ValueError, KeyError):
+            return kinds[schema["type"]](value)
+    return value
 
 
 def with_defaults(value: Any, schema: Mapping) -> Any:
@@ -91,8 +109,7 @@ def _sentences(error: jsonschema.ValidationError) -> Iterator[str]:
         hint = _hint(str(error.instance), known)
         yield f"{where}: must be one of {', '.join(known)}, got {error.instance!r}{hint}"
     elif error.validator == "type":
-        kind, hint = _article(error.validator_value), _number_hint(error)
-        yield f"{where}: must be {kind}, got {error.instance!r}{hint}"
+        yield f"{where}: must be {_article(error.validator_value)}, got {error.instance!r}"
     elif error.validator == "pattern":
         yield f"{where}: {error.instance!r} does not fit the pattern {error.validator_value}"
     else:
@@ -106,11 +123,3 @@ def _hint(word: str, known: list[str]) -> str:
 
 def _article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
-def _number_hint(error: jsonschema.ValidationError) -> str:
-    """YAML 1.1 reads 1e-4 as text, 1.0e-4 as a number."""
-    try:
-        return f"; write {float(error.instance):f}" if error.validator_value == "number" else ""
-    except (TypeError, ValueError):
-        return ""

@@ -142,7 +142,9 @@ def state_file(output: str | Path, settings: Sequence, inputs: Sequence[str]) ->
         settings: What JSON can hold of settings, seeds and code.
         inputs: Files trained on; their sizes and times go into the name.
     """
-    seen = [(str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in inputs]
+    seen = [
+        (str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in inputs
+    ]
     text = json.dumps([settings, seen], default=dict, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
     return Path(output).with_name(f"{Path(output).stem}.{key}.state")
