@@ -11,6 +11,8 @@ import yaml
 
 from hepatoclr.errors import UserError
 
+TRUTH = {"true": True, "True": True, "false": False, "False": False}
+
 
 def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
     """Complete what the user chose with the preset and the schema's defaults, and check it.
@@ -62,10 +64,10 @@ def typed(value: Any, schema: Mapping) -> Any:
         return {key: typed(item, known.get(key, others)) for key, item in value.items()}
     if isinstance(value, list):
         return [typed(item, schema.get("items", {})) for item in value]
-    kinds = {"integer": int, "number": float, "boolean": {"true": True, "false": False}.__getitem__}
-    if isinstance(value, str) and schema.get("type") in kinds:
+    kinds = {"integer": [int], "number": [int, float], "boolean": [TRUTH.__getitem__]}
+    for kind in kinds.get(schema.get("type"), []) if isinstance(value, str) else []:
         with suppress(ValueError, KeyError):
-            return kinds[schema["type"]](value)
+            return kind(value)
     return value
 
 

@@ -230,11 +230,15 @@ def test_an_edit_of_a_figure_redraws_figures_alone(project):
 
 
 def test_an_interrupted_run_goes_on(project):
-    result(project, "encoders/supcon/encoder.safetensors").unlink()
-    result(project, "slices/histo/histo-0003.csv").unlink()
     before = result(project, "tables/table1.csv").read_bytes()
+    for lost in (
+        *("tables/table1.csv", "encoders/supcon/encoder.safetensors"),
+        *("features/histo/supcon.parquet", "predictions/finetune/supcon/repeat1.csv"),
+    ):
+        result(project, lost).unlink()
     jobs, _ = project.plan()
-    assert jobs["slices"] == jobs["pretrain"] == 1
+    assert jobs["pretrain"] == jobs["features"] == jobs["finetune"] == jobs["tables"] == 1
+    assert not set(jobs) & {*FIRST, "splits"}
     project.snakemake("--cores", "2")
     assert result(project, "tables/table1.csv").read_bytes() == before
     assert not project.plan()[0]
