@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr import files, manifests, slices
+from hepatoclr import cases, files, manifests, slices
 from hepatoclr.errors import UserError
 
 TARGETS = {manifests.POSITIVE: 1, manifests.NEGATIVE: 0}
@@ -36,7 +36,7 @@ def table(
     records = []
     for row, found, count in zip(rows, facts, kept, strict=True):
         side = manifests.meaning(row.label, labels)
-        reason = found.get("set_aside", "")
+        reason = found.get(cases.SET_ASIDE, "")
         if side == manifests.EXCLUDED:
             reason = f"label {row.label} is excluded by the configuration"
         if row.patient_id in exclude:
@@ -81,7 +81,9 @@ def assemble(
         UserError: A case was set aside and `on_bad_case` is "stop".
     """
     facts = [files.read_json(path) for path in livers]
-    bad = [row.patient_id for row, found in zip(rows, facts, strict=True) if "set_aside" in found]
+    bad = [
+        row.patient_id for row, found in zip(rows, facts, strict=True) if cases.SET_ASIDE in found
+    ]
     if bad and on_bad_case == "stop":
         raise UserError(
             f"{len(bad)} cases were set aside and on_bad_case is stop: {', '.join(bad)}"

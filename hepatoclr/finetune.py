@@ -19,6 +19,7 @@ from hepatoclr import (
     fingerprint,
     metrics,
     predictions,
+    seeds,
     splits,
     training,
 )
@@ -133,7 +134,7 @@ class Fold:
     ) -> None:
         self.cases, self.slices, self.settings, self.fold = cases, slices, settings, fold
         self.repeat = int(split["repeat"].iloc[0])
-        self.seed = int(np.random.SeedSequence([seed, self.repeat, fold]).generate_state(1)[0])
+        self.seed = seeds.derived(seed, self.repeat, fold)
         self.targets = split.set_index("patient_id")["target"]
         self.tested = split.loc[split["fold"] == fold, "patient_id"]
         self.known = splits.training(split, fold, fraction, seed)

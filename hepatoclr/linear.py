@@ -47,26 +47,21 @@ def predict(
     Returns:
         A row per tested patient: patient_id, probability, slices, threshold.
     """
-    training = patient.isin(targets.index).to_numpy()
-    known, rows = patient[training], vectors[training]
+    counts = patient.value_counts()
     if settings["rows"] == "patients":
-        means = pd.DataFrame(rows).groupby(known.to_numpy(), sort=False).mean()
-        known, rows = means.index, means.to_numpy()
-    model = fit(rows, targets.loc[known].to_numpy(int), settings["C"], settings["scale"])
+        means = pd.DataFrame(vectors).groupby(patient.to_numpy(), sort=False).mean()
+        patient, vectors = pd.Series(means.index), means.to_numpy()
 
     def by_patient(chosen: np.ndarray) -> pd.DataFrame:
-        if settings["rows"] == "slices":
-            odds = model.predict_proba(vectors[chosen])[:, 1]
-            return predictions.per_patient(patient[chosen], odds)
-        counts = patient[chosen].groupby(patient[chosen], sort=False).size()
-        means = pd.DataFrame(vectors[chosen]).groupby(patient[chosen].to_numpy(), sort=False).mean()
-        odds = model.predict_proba(means.to_numpy())[:, 1]
-        return pd.DataFrame(
-            {"patient_id": means.index, "probability": odds, "slices": counts.to_numpy()}
-        )
+        """Probability of some patients, by the rows that belong to them."""
+        return predictions.per_patient(patient[chosen], model.predict_proba(vectors[chosen])[:, 1])
 
-    cut = predictions.threshold(settings["threshold"], by_patient(training), targets)
-    return by_patient(patient.isin(tested).to_numpy()).assign(threshold=cut)
+    known = patient.isin(targets.index).to_numpy()
+    labels = targets.loc[patient[known]].to_numpy(int)
+    model = fit(vectors[known], labels, settings["C"], settings["scale"])
+    cut = predictions.threshold(settings["threshold"], by_patient(known), targets)
+    found = by_patient(patient.isin(tested).to_numpy())
+    return found.assign(slices=counts.loc[found["patient_id"]].to_numpy(), threshold=cut)
 
 
 def cross_validate(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
-from hepatoclr import files
+from hepatoclr import files, seeds
 from hepatoclr.errors import UserError
 
 
@@ -32,8 +32,7 @@ def stratified(patients: pd.DataFrame, folds: int, repeat: int, seed: int) -> pd
             "lower evaluation.folds or see in the cohort's table why cases were set aside"
         )
     dealt = patients.assign(repeat=repeat, fold=0)
-    state = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=state)
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seeds.derived(seed, repeat))
     for fold, (_, test) in enumerate(splitter.split(patients, patients["target"].astype(int)), 1):
         dealt.loc[dealt.index[test], "fold"] = fold
     return dealt[["repeat", "fold", "patient_id", "target"]]

@@ -21,7 +21,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
-from hepatoclr import files
+from hepatoclr import files, seeds
 from hepatoclr.augment import Augmentation
 from hepatoclr.backbone import Network
 from hepatoclr.data import Sampler, Slices
@@ -170,7 +170,7 @@ def _cosine(start: float, progress: float) -> float:
 
 
 def _key(seed: int, step: int, view: str) -> int:
-    return int(np.random.SeedSequence([seed, step, crc32(view.encode())]).generate_state(1)[0])
+    return seeds.derived(seed, step, crc32(view.encode()))
 
 
 def _line(epoch: int, losses: list[Tensor], rate: float, batch_size: int) -> dict:
