@@ -5,39 +5,58 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from hepatoclr import geometry, nifti, volumes
+from hepatoclr import geometry, nifti, resample, volumes
 from hepatoclr.errors import BadCase
 from hepatoclr.volumes import Volume
 
 ZIP_LIMIT_GB = 8
 ENCRYPTED = 0x1
+INT16_MAX = np.iinfo(np.int16).max
+TILT_DEGREES, LARGEST_TILT_DEGREES = 0.1, 45
+LEANING = {
+    "tilt": "the slices are shifted against each other, as by a gantry tilted",
+    "oblique": "the slices lean against the axial plane",
+}
 
 
-def read_ct(path: str | Path) -> Volume:
+def read_ct(
+    path: str | Path,
+    series: Mapping | None = None,
+    series_uid: str = "",
+    fill_slices: int = 0,
+) -> Volume:
     """Read a CT: a DICOM folder, a zip of one, or a NIfTI file.
 
     Args:
         path: Folders may be nested and may hold other objects too, as long as there is one
-            axial CT volume among them.
+            axial CT volume among them that is wanted.
+        series: Which DICOM series is wanted where there are several, see `dicom.series.chosen`.
+        series_uid: Its UID, where it is known.
+        fill_slices: Most neighbouring slices of a DICOM series that may be missing, at one place;
+            they are interpolated.
 
     Returns:
-        int16 HU, canonical, nothing below air (-1024); the facts say how it was stored, what
-        was ignored and what is odd, and hold no text that could name anybody.
+        int16 HU, canonical, slices axial, nothing below air (-1024); tilted, sheared and oblique
+        volumes are resampled. The facts say how it was stored, what was ignored and what is odd
+        (`flags`), and hold no text that could name anybody.
 
     Raises:
         BadCase: What was found is not one CT volume on a regular grid; the message says what
             was found and what to do, and names no path.
     """
     path = Path(path)
+    wanted = {"series_uid": series_uid, "fill_slices": fill_slices}
+    if series is not None:
+        wanted["preference"] = series
     try:
         form, read = _reader(path)
-        return _as_ct(read(path), form)
+        return _as_ct(read(path) if form == "nifti" else read(path, **wanted), form)
     except PermissionError as error:
         raise BadCase("a file or folder may not be read: permission denied.") from error
 
@@ -59,47 +78,67 @@ def _reader(path: Path) -> tuple[str, Callable[[Path], Volume]]:
 
 
 def _as_ct(found: Volume, form: str) -> Volume:
-    """Check that a volume can be a CT, make it int16 HU, and complete its facts."""
+    """Check that a volume can be a CT, make its slices axial, and complete its facts."""
     slices, *_ = found.array.shape
     if slices < geometry.MIN_SLICES:
         raise BadCase(
             f"the volume has {slices} slices; at least {geometry.MIN_SLICES} are needed. "
             "Give the whole series."
         )
+    ct = replace(found, array=_hounsfield(found.array))
+    tilt, oblique = resample.angles(ct.affine)
+    if tilt > LARGEST_TILT_DEGREES:
+        raise BadCase(
+            f"the slices are shifted as if by a gantry tilted by {tilt:.0f} degrees, more than any can be. Export the CT again."
+        )
+    flags = dict(found.facts["flags"])
+    if not resample.is_axial(ct.affine):
+        name, degrees = ("tilt", tilt) if tilt > TILT_DEGREES else ("oblique", oblique)
+        flags[name] = f"{LEANING[name]} by {degrees:.1f} degrees; resampled to axial slices"
+        ct = resample.axial(ct)
     facts = {
         "format": form,
-        "slices": slices,
-        "size": list(found.array.shape),
-        "spacing_mm": [round(length, 6) for length in found.spacing],
+        "slices": len(ct.array),
+        "size": list(ct.array.shape),
+        "spacing_mm": [round(length, 6) for length in ct.spacing],
+        "tilt_degrees": round(tilt, 2),
+        "oblique_degrees": round(oblique, 2),
         **found.facts,
+        "flags": flags,
     }
-    return replace(found, array=_hounsfield(found.array), facts=facts)
+    return replace(ct, facts=facts)
 
 
 def _hounsfield(array: np.ndarray) -> np.ndarray:
-    """Make int16 of HU, with air for anything below it."""
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
+    """Make int16 of HU, with air for anything below it; slice by slice, to spare memory."""
+    hu = array if array.dtype == np.int16 else np.empty(array.shape, np.int16)
+    low, high = np.inf, -np.inf
+    for source, target in zip(array, hu, strict=True):
+        if source.dtype.kind == "f" and not np.isfinite(source).all():
             raise BadCase("some voxels are not numbers (NaN or infinite). Export the CT again.")
-        array = np.rint(array)
-    low, high = array.min(), array.max()
+        above = source[source > volumes.AIR]  # what is not padding
+        if above.size:
+            low, high = min(low, above.min()), max(high, above.max())
+        rounded = np.rint(source) if source.dtype.kind == "f" else source
+        target[...] = np.clip(rounded, volumes.AIR, INT16_MAX)
     # in every CT there is something lighter than water, and something heavier
-    if high < 0 or low >= 0:
+    if high < 0 or low >= 0 or high >= INT16_MAX:
+        low, high = array.min(), array.max()
         raise BadCase(
             f"intensities are not Hounsfield units ({low:g}..{high:g}). "
             "Export the CT with its rescale, not as a picture."
         )
-    return np.clip(array, volumes.AIR, np.iinfo(np.int16).max).astype(np.int16)
+    return hu
 
 
-def _dicom(folder: Path) -> Volume:
-    # SimpleITK takes 0.2 s to import: NIfTI cases go without
+def _dicom(folder: Path, **wanted) -> Volume:
+    # pydicom takes 0.3 s to import: NIfTI cases go without
     from hepatoclr import dicom
 
-    return dicom.read(folder)
+    return dicom.read(folder, **wanted)
 
 
-def _zip(path: Path) -> Volume:
+def _zip(path: Path, **wanted) -> Volume:
     """Read the DICOM folder inside a zip archive."""
     with tempfile.TemporaryDirectory(prefix="hepatoclr-") as folder:
         try:
@@ -107,7 +146,7 @@ def _zip(path: Path) -> Volume:
                 _extract(archive, Path(folder))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise BadCase("the zip archive is broken. Export or pack it again.") from error
-        return _dicom(Path(folder))
+        return _dicom(Path(folder), **wanted)
 
 
 def _extract(archive: zipfile.ZipFile, folder: Path) -> None:

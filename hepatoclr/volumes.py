@@ -16,6 +16,7 @@ from hepatoclr import files
 
 CANONICAL = ("L", "P", "S")
 AIR = -1024
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -74,7 +75,7 @@ def write_series(
         position = (*ORIGIN[:2], ORIGIN[2] + number * SPACING[0])
         made = image((pixels + 1024).astype(np.uint16), position, **elements)
         change(number, made)
-        made.save_as(folder / f"{prefix}{number:03d}.dcm", enforce_file_format=True)
+        dcmwrite(folder / f"{prefix}{number:03d}.dcm", made, enforce_file_format=True)
     return folder
 
 

@@ -10,7 +10,8 @@ import pytest
 from example_ct import ORIGIN, SPACING, check, random_hu, refusal, write_series
 from pydicom.uid import RLELossless
 
-from hepatoclr import dicom, ingest
+from hepatoclr import ingest
+from hepatoclr.dicom import headers, pixels
 
 
 def test_chaos_agrees_with_pydicom(shared_ct):
@@ -24,7 +25,7 @@ def test_chaos_agrees_with_pydicom(shared_ct):
     check(ct, expected, mask.affine)
     assert ct.array.shape == (78, 512, 512)
     assert ct.spacing == pytest.approx((2.0, 0.7265625, 0.7265625))
-    assert ct.facts["warnings"] == ["SliceThickness 3.2 mm differs from spacing 2 mm"]
+    assert ct.facts["flags"] == {"thickness": "SliceThickness 3.2 mm differs from spacing 2 mm"}
     assert (ct.facts["kernel"], ct.facts["kvp"]) == ("B", 120)
 
 
@@ -43,20 +44,32 @@ def test_jpeg_2000_series_without_uids_lies_where_its_segmentation_does(shared_c
     assert ct.array[liver].std() < 40
 
 
-def test_tilted_real_series_is_set_aside(shared_ct):
+def test_real_series_of_three_spacings_is_set_aside(shared_ct):
     message = refusal(shared_ct / "hazards" / "GE_tilt18_varspacing")
-    assert "tilted by 18.5 degrees" in message
+    assert "the images lie 1.08 to 7.00 mm apart, widest between z = " in message
 
 
-def test_every_lossless_transfer_syntax_gives_the_same_hu(shared_ct, tmp_path):
+def hu_of(path):
+    """HU of one file."""
+    header, kind = headers.examine(path)
+    assert kind == ""
+    return pixels.read([headers._image(path, 0, header)], {})
+
+
+def test_every_transfer_syntax_is_read(shared_ct):
     found = {}
     for path in sorted((shared_ct / "hazards" / "cornerstone_transfer_syntaxes").iterdir()):
         if path.name.startswith("CTImage"):
-            one = dicom._examine(path)
-            found[one.header.file_meta.TransferSyntaxUID.name] = dicom._pixels([one])
+            hu, flags = hu_of(path)
+            found[pydicom.dcmread(path).file_meta.TransferSyntaxUID.name] = hu
+            assert ("lossy" in flags) == (
+                "JPEG" in path.name and "ossless" not in path.name and "Process14" not in path.name
+            ), path.name
     exact = found.pop("Implicit VR Little Endian")
-    same = [name for name, hu in found.items() if np.array_equal(hu, exact)]
+    same = {name for name, hu in found.items() if np.array_equal(hu, exact)}
     assert (len(found), len(same)) == (14, 8)
+    for name in set(found) - same:
+        assert 0 < np.abs(found[name].astype(int) - exact).mean() < 25, name
 
 
 def test_series(tmp_path):
@@ -72,9 +85,11 @@ def test_series(tmp_path):
         "kvp": 120.0,
         "slice_thickness_mm": 2.5,
         "transfer_syntax": "Explicit VR Little Endian",
+        "tilt_degrees": 0.0,
+        "oblique_degrees": 0.0,
         "stored_orientation": "LPS",
         "ignored": {},
-        "warnings": [],
+        "flags": {},
     }
 
 
@@ -143,9 +158,9 @@ def test_padding_becomes_air(tmp_path, padding):
 def test_padding_that_could_be_tissue_is_kept_and_told(tmp_path):
     ct = ingest.read_ct(write_series(tmp_path, random_hu(), PixelPaddingValue=1024))
     check(ct, random_hu())
-    assert ct.facts["warnings"] == [
-        "PixelPaddingValue stands for 0 HU, which may be tissue; it was kept"
-    ]
+    assert ct.facts["flags"] == {
+        "padding": "padding stands for 0 HU, which may be tissue; it was kept"
+    }
 
 
 def test_run_length_encoding(tmp_path):
@@ -200,11 +215,13 @@ def test_facts_hold_no_text_of_the_file(tmp_path):
 
 def test_two_series_are_refused_with_a_list(tmp_path):
     write_series(tmp_path, random_hu())
-    write_series(tmp_path, random_hu(), prefix="b", SeriesInstanceUID="1.8", SliceThickness=5)
+    other = {"SeriesInstanceUID": "1.8", "SliceThickness": 5}
+    write_series(tmp_path, random_hu(seed=1), prefix="b", **other)
     message = refusal(tmp_path)
     assert message == (
         "2 CT series were found: 9 images 2.50 mm apart, 2.5 mm thick, kernel STANDARD; "
-        "9 images 2.50 mm apart, 5.0 mm thick, kernel STANDARD. Keep one in the folder."
+        "9 images 2.50 mm apart, 5.0 mm thick, kernel STANDARD. Say which one by the cohort's "
+        "series or by series_uid in the manifest, or keep one in the folder."
     )
 
 
@@ -223,30 +240,22 @@ def shifted(**places):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (shifted(z=lambda k: 2.5 * (k > 5)), "2.50 to 5.00 mm apart, widest between z = 324.8 and"),
-        (shifted(z=lambda k: 2.5 * k * (k > 5)), "slices are missing"),
+        (shifted(z=lambda k: 2.5 * (k > 5)), "slices missing between z = 324.8 and 329.8 mm"),
+        (shifted(z=lambda k: 2.3 * k * (k > 5)), "several scans are mixed"),
         (shifted(z=lambda k: 0.09 * k * k / 2), "slices are missing"),
-        (shifted(z=lambda k: -2.5 * (k == 5)), "1 of the 9 images lie where another"),
-        (shifted(y=lambda k: 0.5 * k), "tilted by 11.3 degrees"),
-        (shifted(x=lambda k: 3 * (k > 4)), "shifted sideways by up to 3.0 mm"),
+        (shifted(z=lambda k: -2.5 * (k > 4)), "1 images of the series lie where another lies"),
+        (shifted(x=lambda k: 3 * (k > 4)), "shifted sideways by up to 1"),
     ],
-    ids=["gap", "uneven", "creeping", "twice", "tilt", "step"],
+    ids=["gap", "uneven", "creeping", "twice", "step"],
 )
 def test_stacks_that_are_no_regular_grid_are_refused(tmp_path, change, words):
     assert words in refusal(write_series(tmp_path, random_hu(), change))
 
 
-def test_tilt_in_the_orientation_alone_is_refused(tmp_path):
-    angle = np.radians(15)
-    tilted = [1, 0, 0, 0, float(np.cos(angle)), float(-np.sin(angle))]
-    message = refusal(write_series(tmp_path, random_hu(), ImageOrientationPatient=tilted))
-    assert "tilted by 15.0 degrees" in message
-
-
 def test_tilt_in_the_tag_alone_is_told(tmp_path):
     ct = ingest.read_ct(write_series(tmp_path, random_hu(), GantryDetectorTilt=12))
     check(ct, random_hu())
-    assert "GantryDetectorTilt is 12 degrees" in ct.facts["warnings"][0]
+    assert "GantryDetectorTilt is 12 degrees" in ct.facts["flags"]["tilt_tag"]
 
 
 def test_rounded_positions_are_accepted(tmp_path):
@@ -258,7 +267,6 @@ def test_rounded_positions_are_accepted(tmp_path):
     ("elements", "words"),
     [
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4", "Modality": "MR"}, "9 x MR Image Storage"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1"}, "9 x Enhanced CT Image Storage"),
         ({"Modality": "PT"}, "9 x CT image of another modality"),
         ({"ImagePositionPatient": None}, "9 x CT image without position"),
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "9 x CT image without position"),
@@ -287,8 +295,8 @@ def test_too_few_images_are_refused(tmp_path):
     ("length", "words"),
     [
         (140, "headers of 1 DICOM files are damaged"),
-        (300, "headers of 1 DICOM files are damaged"),
-        (700, "headers of 1 DICOM files are damaged"),
+        (300, "1 images of the CT series lack their pixels"),
+        (700, "1 images of the CT series lack their pixels"),
         (-300, "cannot be decoded (stored as Explicit VR Little Endian)"),
         (-2, "cannot be decoded (stored as Explicit VR Little Endian)"),
     ],
