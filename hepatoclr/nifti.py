@@ -14,6 +14,8 @@ from hepatoclr.volumes import Volume
 
 SUFFIXES = (".nii", ".nii.gz")
 LIMIT_GB = 8
+FARTHEST_MM = 10_000
+SPATIAL, UNKNOWN, MILLIMETRE = 0x07, 0, 2  # of xyzt_units
 CHUNK = 1 << 20
 CUT_SHORT = (EOFError, MemoryError, OSError, OverflowError, ValueError, zlib.error)
 
@@ -88,14 +90,15 @@ def _placed(array: np.ndarray, image: nib.Nifti1Image) -> Volume:
 
 def _check_grid(image: nib.Nifti1Image) -> None:
     """Check that a file says one thing about its grid, and that this can be a CT's."""
+    if not np.abs(image.affine).max() < FARTHEST_MM:
+        raise BadCase("the file places its voxels nowhere near a scanner. Convert it again.")
     lengths = np.linalg.norm(image.affine[:3, :3], axis=0)
     if not geometry.plausible(lengths):
         sizes = " x ".join(f"{length:g}" for length in lengths)
         raise BadCase(f"voxels of {sizes} mm cannot be those of a CT. Convert it again.")
     header, x_y_z = image.header, np.array(image.shape[:3])
-    unit = header.get_xyzt_units()[0]
-    if unit not in ("mm", "unknown"):
-        raise BadCase(f"the file measures in {unit}, not in mm. Convert it again.")
+    if int(header["xyzt_units"]) & SPATIAL not in (UNKNOWN, MILLIMETRE):
+        raise BadCase("the file measures in another unit than mm. Convert it again.")
     x, y, _ = (image.affine[:3, :3] / lengths).T
     if not geometry.perpendicular(x, y):
         raise BadCase("rows and columns of the grid are not perpendicular. Convert it again.")

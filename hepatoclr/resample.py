@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from hepatoclr import geometry, volumes
+from hepatoclr.errors import BadCase
 from hepatoclr.volumes import Volume
 
 # within a degree the slices of a liver, 200 mm wide, lean by 3.5 mm: about a slice
 OBLIQUE_DEGREES = 1.0
+MOST_VOXELS = 16
 
 
 def angles(affine: np.ndarray) -> tuple[float, float]:
@@ -39,6 +41,9 @@ def axial(ct: Volume) -> Volume:
 
     Args:
         ct: int16 HU, canonical.
+
+    Raises:
+        BadCase: The grid would be far larger than the volume.
     """
     corners = np.array([(i, j, k, 1) for k in (0, 1) for j in (0, 1) for i in (0, 1)], float)
     corners[:, :3] *= np.array(ct.array.shape[::-1]) - 1
@@ -46,6 +51,11 @@ def axial(ct: Volume) -> Volume:
     low, high = places.min(axis=0), places.max(axis=0)
     spacing = np.array([ct.spacing[2], ct.spacing[1], abs(ct.affine[2, 2])])
     size = np.floor((high - low) / spacing + 1e-6).astype(int) + 1
+    if size.prod() > MOST_VOXELS * ct.array.size:
+        raise BadCase(
+            f"made axial, the volume would have {' x '.join(map(str, size))} voxels; it leans too "
+            "much. Give an axial series."
+        )
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = low
     grid = volumes.LPS_TO_RAS @ affine

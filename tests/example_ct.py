@@ -82,7 +82,10 @@ def write_series(
 def write_nifti(path, array_xyz=None, grid=None) -> Path:
     """Write an array (x, y, z) as NIfTI."""
     array_xyz = random_hu().transpose(2, 1, 0) if array_xyz is None else array_xyz
-    nib.save(nib.Nifti1Image(array_xyz, affine() if grid is None else grid), path)
+    image = nib.Nifti1Image(array_xyz, affine() if grid is None else grid)
+    if grid is None:
+        image.set_qform(affine(), code="scanner")
+    nib.save(image, path)
     return path
 
 

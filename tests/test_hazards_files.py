@@ -276,7 +276,7 @@ def nifti_of_no_spacing(folder):
     return folder / "ct.nii"
 
 
-@hazard("the file measures in micron")
+@hazard("the file measures in another unit than mm")
 def nifti_in_micron(folder):
     image = nib.Nifti1Image(XYZ, affine())
     image.header.set_xyzt_units("micron")

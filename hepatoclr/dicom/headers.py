@@ -112,14 +112,10 @@ def scan(folder: Path) -> Folder:
     """
     found = Folder()
     for path in _files(folder):
-        header, kind = examine(path)
-        images = [] if kind else [_image(path, *frame) for frame in _frames(header)]
-        for image in images or [kind]:
-            if isinstance(image, Image):
-                found.images.append(image)
-            else:
-                found.ignored[image] += 1
-        if kind == NO_PIXELS:
+        header, images = examine(path)
+        found.images += [image for image in images if isinstance(image, Image)]
+        found.ignored.update(image for image in images if isinstance(image, str))
+        if NO_PIXELS in images:
             found.incomplete[str(header.get("SeriesInstanceUID") or "")] += 1
     if DAMAGED in found.ignored:
         raise BadCase(
@@ -140,26 +136,27 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names))
 
 
-def examine(path: Path) -> tuple[Dataset, str]:
-    """Read a file's header, and name what it is; nothing is said of a CT image."""
+def examine(path: Path) -> tuple[Dataset, list[Image | str]]:
+    """Read a file's header, and give its axial CT images, or the name of what it is instead."""
     header = Dataset()
     if not path.is_file():
-        return header, "not a file"
+        return header, ["not a file"]
     try:
         # pydicom's warnings quote values, which may be identities
         with warnings.catch_warnings(action="ignore"):
             header = dcmread(path, defer_size=LONGEST_VALUE, specific_tags=TAGS)
             for tag in header.keys() - {PIXELS}:
                 header[tag]  # elements are decoded when they are first asked for: here
-            return header, _kind(header)
+            kind = _kind(header)
+            return header, [kind] if kind else [_image(path, *own) for own in _frames(header)]
     except InvalidDicomError:
-        return header, "not DICOM"
+        return header, ["not DICOM"]
     except OSError as error:
         if error.errno in (None, errno.EINVAL):  # damaged bytes that send the reader astray
-            return header, DAMAGED
+            return header, [DAMAGED]
         raise
     except Exception:  # noqa: BLE001 - damaged bytes make pydicom raise nearly anything
-        return header, DAMAGED
+        return header, [DAMAGED]
 
 
 def _kind(header: Dataset) -> str:

@@ -8,10 +8,16 @@ from pydicom import Dataset, dcmread
 from pydicom.encaps import get_frame
 from pydicom.pixels import pixel_array
 from pydicom.uid import (
+    JPEG2000,
+    UID,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
     JPEGLSNearLossless,
 )
 
@@ -22,11 +28,15 @@ from hepatoclr.errors import BadCase
 
 TISSUE_HU = (-1000, 3071)
 INT16 = np.iinfo(np.int16)
-RETIRED_JPEG = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
-# JPEG of twelve bits and High-Throughput JPEG 2000: imagecodecs reads what pydicom leaves out
-TWELVE_BIT_JPEG = (JPEGExtended12Bit, *RETIRED_JPEG)
-HTJ2K = (HTJ2KLossless, HTJ2KLosslessRPCL, "1.2.840.10008.1.2.4.203")
-ALWAYS_LOSSY = (JPEGBaseline8Bit, JPEGLSNearLossless, *TWELVE_BIT_JPEG)
+RETIRED_JPEG = (UID("1.2.840.10008.1.2.4.53"), UID("1.2.840.10008.1.2.4.55"))
+LOSSY_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, *RETIRED_JPEG)
+HTJ2K = (HTJ2KLossless, HTJ2KLosslessRPCL, UID("1.2.840.10008.1.2.4.203"))
+# functions of imagecodecs, which survives damage that kills GDCM, and reads HTJ2K and 12 bits
+DECODERS = {
+    **dict.fromkeys((*LOSSY_JPEG, JPEGLossless, JPEGLosslessSV1), "jpeg_decode"),
+    **dict.fromkeys((JPEGLSLossless, JPEGLSNearLossless), "jpegls_decode"),
+    **dict.fromkeys((JPEG2000Lossless, JPEG2000, *HTJ2K), "jpeg2k_decode"),
+}
 OVERLAY_BITS = [(group, 0x0102) for group in range(0x6000, 0x601F, 2)]
 
 
@@ -69,7 +79,7 @@ def _decoded(images: list[Image]) -> Iterator[tuple[Image, np.ndarray]]:
             with warnings.catch_warnings(action="ignore"):
                 if image.path != path:
                     path, dataset = image.path, dcmread(image.path)
-                stored = _in_range(_stored(dataset, image), dataset)
+                stored = _stored(dataset, image)
             if stored.shape != tuple(image.size):
                 raise ValueError("the pixels do not fill the image")
         except (BadCase, OSError):
@@ -85,18 +95,17 @@ def _decoded(images: list[Image]) -> Iterator[tuple[Image, np.ndarray]]:
 
 def _stored(dataset: Dataset, image: Image) -> np.ndarray:
     """Decode one image, rows and columns."""
-    syntax = dataset.file_meta.TransferSyntaxUID
     frames = int(dataset.get("NumberOfFrames") or 1)
-    if syntax not in (*TWELVE_BIT_JPEG, *HTJ2K):
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax not in DECODERS:
         index = image.frame if frames > 1 else None
-        return pixel_array(dataset, index=index, raw=True, correct_unused_bits=False)
-    import imagecodecs  # rarely needed
+        stored = pixel_array(dataset, index=index, raw=True, correct_unused_bits=False)
+        return _in_range(stored, dataset)
+    import imagecodecs  # 0.2 s: most CT is not compressed
 
-    decode = imagecodecs.htj2k_decode if syntax in HTJ2K else imagecodecs.jpeg_decode
-    stored = decode(get_frame(dataset.PixelData, image.frame, number_of_frames=frames))
-    return (
-        stored.view(stored.dtype.str.replace("u", "i")) if dataset.PixelRepresentation else stored
-    )
+    decode = getattr(imagecodecs, DECODERS[syntax])
+    packed = get_frame(dataset.PixelData, image.frame, number_of_frames=frames)
+    return _signed(decode(packed), dataset)
 
 
 def _in_range(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
@@ -105,8 +114,7 @@ def _in_range(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
     Raises:
         BadCase: They do not, and no overlay explains it: overflow, or the wrong sign.
     """
-    unused = 8 * stored.dtype.itemsize - dataset.BitsStored
-    kept = (stored << unused) >> unused if unused > 0 else stored
+    kept = _signed(stored, dataset)
     overlay = any(dataset.get(tag) and dataset[tag].value for tag in OVERLAY_BITS)
     if not overlay and not np.array_equal(kept, stored):
         raise BadCase(
@@ -114,6 +122,14 @@ def _in_range(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
             "an overflow, or a wrong sign. Export the series again."
         )
     return kept
+
+
+def _signed(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Read the stored bits of pixels with the sign that the header names, without other bits."""
+    kind = "i" if dataset.PixelRepresentation else "u"
+    stored = stored.astype(stored.dtype.newbyteorder("=")).view(f"{kind}{stored.dtype.itemsize}")
+    unused = 8 * stored.dtype.itemsize - dataset.BitsStored
+    return (stored << unused) >> unused if unused > 0 else stored
 
 
 def _hounsfield(stored: np.ndarray, image: Image, flags: dict[str, str]) -> np.ndarray:
@@ -133,7 +149,7 @@ def _hounsfield(stored: np.ndarray, image: Image, flags: dict[str, str]) -> np.n
         else:
             flags["padding"] = f"padding stands for {low:g} HU, which may be tissue; it was kept"
     if (
-        header.file_meta.TransferSyntaxUID in ALWAYS_LOSSY
+        header.file_meta.TransferSyntaxUID in (*LOSSY_JPEG, JPEGLSNearLossless)
         or header.get("LossyImageCompression") == "01"
     ):
         flags["lossy"] = "the images were compressed with losses"

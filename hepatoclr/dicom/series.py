@@ -122,7 +122,7 @@ def technique(image: Image) -> dict:
 
 def transfer_syntax(header: Dataset) -> str:
     """Name how the pixels are stored."""
-    uid = UID(header.file_meta.get("TransferSyntaxUID") or "")
+    uid = UID(str(header.file_meta.get("TransferSyntaxUID") or ""))
     return uid.name if uid and uid.name != uid else "unknown transfer syntax"
 
 
