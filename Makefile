@@ -11,7 +11,10 @@ demo: env
 	@echo; echo "Tables, figures and report of the synthetic demo cohort:"
 	@ls results/demo/tables/*.md results/demo/figures/*.png results/demo/report.html
 
+# the pages are tested in a browser; where none can be had those tests are skipped
 test: env
+	@{ command -v chromium || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
+	    && apt-get update && apt-get install -y chromium; } >/dev/null 2>&1 || true
 	pytest
 
 lint: env

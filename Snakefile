@@ -23,6 +23,8 @@ include: "rules/linear.smk"
 include: "rules/finetune.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/flow.smk"
+include: "rules/qc.smk"
 include: "rules/report.smk"
 
 
@@ -31,12 +33,14 @@ localrules:
 
 
 rule all:
-    """Everything: tables, figures, report, and the predictions for external cohorts."""
+    """Everything: tables, figures, quality control, report, and predictions for external cohorts."""
     default_target: True
     input:
         expand(results("tables/{table}.{format}"), table=TABLES, format=["csv", "md", "tex"]),
+        results("tables/flow.csv"),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
         external_predictions(),
+        expand(results("qc/{cohort}.html"), cohort=COHORTS),
         results("report.html"),
 
 

@@ -1,7 +1,9 @@
 """What becomes of a case that cannot be used: it is set aside, with its reason."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,19 +13,33 @@ from hepatoclr.errors import BadCase, UserError
 log = logging.getLogger(__name__)
 
 SET_ASIDE = "set_aside"
+MENDED = "mended"
+# steps of a cohort's table at which the configuration leaves a case out
+LABEL, PATIENT = "label", "patient"
+LEFT_OUT = (LABEL, PATIENT)
 
 
 @contextmanager
-def guarded(case: str, outputs: Sequence[str], facts: str, on_bad_case: str) -> Iterator[None]:
+def guarded(
+    stage: str,
+    case: str,
+    outputs: Sequence[str],
+    facts: str,
+    on_bad_case: str,
+    known: Mapping | None = None,
+) -> Iterator[None]:
     """Run a stage of one case; if the case cannot be used, record the reason and end well.
 
-    A case set aside leaves empty outputs, and `{"set_aside": reason}` as its facts.
+    A case set aside leaves empty outputs, and `{"set_aside": reason, "stage": stage}` as its
+    facts; later stages hand both on.
 
     Args:
+        stage: The stage.
         case: The case, as the user knows it.
         outputs: Files of the stage other than its facts.
         facts: Its JSON file of facts.
         on_bad_case: "exclude", or "stop" to end with the reason as the message.
+        known: More facts to keep of a case set aside.
     """
     try:
         yield
@@ -36,7 +52,8 @@ def guarded(case: str, outputs: Sequence[str], facts: str, on_bad_case: str) -> 
         for output in outputs:
             Path(output).parent.mkdir(parents=True, exist_ok=True)
             Path(output).write_bytes(b"")
-        files.write_json({SET_ASIDE: str(error)}, facts)
+        found = {SET_ASIDE: str(error), "stage": error.stage or stage}
+        files.write_json({**found, **(known or {})}, facts)
 
 
 def usable(facts: str | Path) -> bool:
@@ -48,9 +65,69 @@ def require(facts: str | Path) -> dict:
     """Read the facts of an earlier stage.
 
     Raises:
-        BadCase: That stage set the case aside; for its reason.
+        BadCase: That stage, or one before it, set the case aside; with its reason.
     """
     found = files.read_json(facts)
     if SET_ASIDE in found:
-        raise BadCase(found[SET_ASIDE])
+        raise BadCase(found[SET_ASIDE], found["stage"])
     return found
+
+
+def mended(image: str | Path, facts: str | Path, aside: bool = False) -> dict[str, str]:
+    """Say that the image of a case set aside has changed since it was read.
+
+    A folder's own time stays when a file in it is written anew, so the files are looked at; those
+    of usable cases are not.
+
+    Args:
+        image: The image, a file or a folder.
+        facts: What reading it found, a JSON file that need not be there.
+        aside: Whether a later stage or a check set the case aside.
+
+    Returns:
+        `mended`, the time of the newest change (ns), or what `facts` themselves have under this
+        name; nothing before the first reading and where nothing was ever mended. Facts that keep
+        what is returned here, when the image is read again, make it stay the same.
+    """
+    if not Path(facts).exists():
+        return {}
+    found = files.read_json(facts)
+    if aside or SET_ASIDE in found:
+        newest = max(map(_changed, _below(Path(image))), default=0)
+        if newest > Path(facts).stat().st_mtime_ns:
+            return {MENDED: str(newest)}
+    return {MENDED: found[MENDED]} if MENDED in found else {}
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """A file, or the folder and everything in it."""
+    yield path
+    for folder, folders, names in os.walk(path):
+        yield from (Path(folder, name) for name in (*folders, *names))
+
+
+def _changed(path: Path) -> int:
+    """Time of a path's last change, ns; copies may keep the time of their content."""
+    try:
+        stat = path.stat()
+    except OSError:  # a link that leads nowhere, or a file that has gone
+        return 0
+    return max(stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def tally(steps: Iterable[str]) -> str:
+    """Say in one line how many cases are used, and what became of the others.
+
+    Args:
+        steps: Where each case was lost, empty if it is used: `step` of a cohort's table.
+    """
+    lost = Counter(steps)
+    cases, used = lost.total(), lost.pop("", 0)
+    left_out = sum(lost.pop(step, 0) for step in LEFT_OUT)
+    parts = [f"{used} of {cases} cases used"]
+    if left_out:
+        parts.append(f"{left_out} left out by the configuration")
+    if lost:
+        counts = ", ".join(f"{count} {step}" for step, count in lost.most_common())
+        parts.append(f"{lost.total()} set aside: {counts}")
+    return "; ".join(parts)

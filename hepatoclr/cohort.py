@@ -5,42 +5,48 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr import cases, files, manifests, slices
+from hepatoclr import cases, checks, files, manifests, settings, slices
 from hepatoclr.errors import UserError
 
 TARGETS = {manifests.POSITIVE: 1, manifests.NEGATIVE: 0}
+TEXT = (
+    *("case", "patient_id", "scan_id", "role", "label", "flags", "remarks"),
+    *("step", "reason", "site", "phase"),
+)
+NUMBERS = ("target", "liver_ml", "liver_hu")
 
 
 def table(
+    name: str,
     rows: Sequence[manifests.Row],
     role: str,
     labels: Mapping,
     exclude: Sequence[str],
+    limits: Mapping,
     facts: Sequence[Mapping],
     kept: Sequence[int],
 ) -> pd.DataFrame:
     """Put together what is known of each case.
 
     Args:
+        name: The cohort.
         rows: The manifest.
         role: pretraining, evaluation or external.
         labels: Lists of the labels: positive, negative, exclude.
         exclude: Patients to leave out.
+        limits: What is checked, see `checks.judge`; `exclude` lists the flags that set aside.
         facts: What segmentation found for each case, or why the case was set aside.
         kept: Number of kept slices of each case.
 
     Returns:
         A row per case: case, patient_id, scan_id, role, label, target (1, 0 or none), slices,
-        liver_ml, flags, included, reason, site, phase.
+        liver_ml, liver_hu, flags (names), remarks (their sentences), included, step (where the
+        case was lost: label, patient, a stage or a flag), reason, site, phase.
     """
     records = []
     for row, found, count in zip(rows, facts, kept, strict=True):
-        side = manifests.meaning(row.label, labels)
-        reason = found.get(cases.SET_ASIDE, "")
-        if side == manifests.EXCLUDED:
-            reason = f"label {row.label} is excluded by the configuration"
-        if row.patient_id in exclude:
-            reason = "patient is excluded by the configuration"
+        flags = {} if cases.SET_ASIDE in found else checks.judge(found, limits)
+        step, reason = _lost(name, row, labels, exclude, found, flags, limits["exclude"])
         records.append(
             {
                 "case": row.case,
@@ -48,11 +54,14 @@ def table(
                 "scan_id": row.scan_id,
                 "role": role,
                 "label": row.label,
-                "target": TARGETS.get(side),
+                "target": TARGETS.get(manifests.meaning(row.label, labels)),
                 "slices": count,
                 "liver_ml": found.get("volume_ml"),
-                "flags": "; ".join(found.get("warnings", [])),
-                "included": not reason,
+                "liver_hu": found.get("liver_hu"),
+                "flags": "; ".join(flags),
+                "remarks": "; ".join(flags.values()),
+                "included": not step,
+                "step": step,
                 "reason": reason,
                 "site": row.site,
                 "phase": row.phase,
@@ -61,39 +70,62 @@ def table(
     return pd.DataFrame(records).astype({"target": "Int64"})
 
 
+def _lost(
+    name: str,
+    row: manifests.Row,
+    labels: Mapping,
+    exclude: Sequence[str],
+    found: Mapping,
+    flags: Mapping[str, str],
+    excluding: Sequence[str],
+) -> tuple[str, str]:
+    """Say at which step a case is lost, and why; nothing if it is used."""
+    if manifests.meaning(row.label, labels) == manifests.EXCLUDED:
+        return cases.LABEL, f"label {row.label} is excluded by the configuration"
+    if row.patient_id in exclude:
+        return cases.PATIENT, "patient is excluded by the configuration"
+    if cases.SET_ASIDE in found:
+        return found["stage"], found[cases.SET_ASIDE]
+    for flag in excluding:
+        if flag in flags:
+            hint = f"to keep such cases take {flag} out of checks.exclude"
+            return flag, f"{flags[flag]}; look at qc/{name}/{row.case}.png; {hint}"
+    return "", ""
+
+
 def assemble(
+    name: str,
     rows: Sequence[manifests.Row],
     livers: Sequence[str],
     kept: Sequence[str],
     on_bad_case: str,
-    **settings,
+    **options,
 ) -> pd.DataFrame:
     """`table`, from the files of the earlier stages.
 
     Args:
+        name: The cohort.
         rows: The manifest.
         livers: Facts of each case's liver mask, JSON files in the order of `rows`.
         kept: Kept slices of each case, CSV files in the same order.
-        on_bad_case: "stop" refuses a cohort with a case set aside.
-        **settings: role, labels and exclude.
+        on_bad_case: "stop" refuses a cohort with a case set aside by a stage or a check.
+        **options: role, labels, exclude and limits.
 
     Raises:
         UserError: A case was set aside and `on_bad_case` is "stop".
     """
-    facts = [files.read_json(path) for path in livers]
-    bad = [
-        row.patient_id for row, found in zip(rows, facts, strict=True) if cases.SET_ASIDE in found
-    ]
-    if bad and on_bad_case == "stop":
-        raise UserError(
-            f"{len(bad)} cases were set aside and on_bad_case is stop: {', '.join(bad)}"
-        )
-    return table(
+    together = table(
+        name,
         rows,
-        facts=facts,
+        facts=[files.read_json(path) for path in livers],
         kept=[len(slices.read(path)) for path in kept],
-        **settings,
+        **options,
     )
+    bad = together[~together["step"].isin(("", *cases.LEFT_OUT))]
+    if len(bad) and on_bad_case == "stop":
+        wrong = [f"{case}: {reason}" for case, reason in bad[["case", "reason"]].to_numpy()]
+        raise UserError(settings.listing(f"on_bad_case is stop, and cohort {name} has", wrong))
+    return together
 
 
 def write(cohort: pd.DataFrame, path: str | Path) -> None:
@@ -104,9 +136,8 @@ def write(cohort: pd.DataFrame, path: str | Path) -> None:
 
 def read(path: str | Path) -> pd.DataFrame:
     """Read a cohort's table; ids and labels stay text."""
-    text = dict.fromkeys(("case", "patient_id", "scan_id", "label", "reason", "flags"), "str")
-    kept_empty = {"keep_default_na": False, "na_values": {"target": "", "liver_ml": ""}}
-    return pd.read_csv(path, dtype={**text, "target": "Int64"}, **kept_empty)
+    kept_empty = {"keep_default_na": False, "na_values": dict.fromkeys(NUMBERS, "")}
+    return pd.read_csv(path, dtype={**dict.fromkeys(TEXT, "str"), "target": "Int64"}, **kept_empty)
 
 
 def patients(cohort: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,15 @@ class UserError(Exception):
 
 
 class BadCase(UserError):
-    """One case cannot be used; the others go on (or the run stops, as `on_bad_case` says)."""
+    """One case cannot be used; the others go on (or the run stops, as `on_bad_case` says).
+
+    Attributes:
+        stage: The stage that found so, where an earlier one did.
+    """
+
+    def __init__(self, reason: str, stage: str = "") -> None:
+        super().__init__(reason)
+        self.stage = stage
 
 
 class EmptyLiver(BadCase):

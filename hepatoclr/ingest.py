@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hepatoclr import geometry, nifti, resample, volumes
-from hepatoclr.errors import BadCase
+from hepatoclr.errors import BadCase, UserError
 from hepatoclr.volumes import Volume
 
 ZIP_LIMIT_GB = 8
@@ -49,6 +49,7 @@ def read_ct(
     Raises:
         BadCase: What was found is not one CT volume on a regular grid; the message says what
             was found and what to do, and names no path.
+        UserError: The disk or network failed.
     """
     path = Path(path)
     wanted = {"series_uid": series_uid, "fill_slices": fill_slices}
@@ -59,6 +60,11 @@ def read_ct(
         return _as_ct(read(path) if form == "nifti" else read(path, **wanted), form)
     except PermissionError as error:
         raise BadCase("a file or folder may not be read: permission denied.") from error
+    except OSError as error:  # a disk or network that fails; its own words name the path
+        raise UserError(
+            f"reading the CT failed: {error.strerror or type(error).__name__}. Run again; nothing "
+            "is lost."
+        ) from error
 
 
 def _reader(path: Path) -> tuple[str, Callable[[Path], Volume]]:
@@ -89,7 +95,8 @@ def _as_ct(found: Volume, form: str) -> Volume:
     tilt, oblique = resample.angles(ct.affine)
     if tilt > LARGEST_TILT_DEGREES:
         raise BadCase(
-            f"the slices are shifted as if by a gantry tilted by {tilt:.0f} degrees, more than any can be. Export the CT again."
+            f"the slices are shifted as if by a gantry tilted by {tilt:.0f} degrees, more than any "
+            "can be. Export the CT again."
         )
     flags = dict(found.facts["flags"])
     if not resample.is_axial(ct.affine):

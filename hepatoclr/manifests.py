@@ -1,6 +1,7 @@
 """Cohort manifests: reading them, and everything that can be wrong with them, told at once."""
 
 import csv
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ POSITIVE, NEGATIVE, EXCLUDED = "positive", "negative", "exclude"
 
 COLUMNS = (
     *("patient_id", "scan_id", "image", "label"),
-    *("liver_mask", "liver_label", "site", "phase"),
+    *("liver_mask", "liver_label", "series_uid", "site", "phase"),
 )
 
 
@@ -25,7 +26,8 @@ class Row:
     Attributes:
         number: Its row in the manifest, the header being row 1.
         case: Name of its files, see `names`.
-        patient_id, scan_id, label, liver_label, site, phase: As the manifest has them, or empty.
+        patient_id, scan_id, label, liver_label, series_uid, site, phase: As the manifest has them,
+            or empty.
         image, liver_mask: Paths from the working directory; empty where there is no mask.
     """
 
@@ -36,6 +38,7 @@ class Row:
     label: str
     liver_mask: str
     liver_label: str
+    series_uid: str
     scan_id: str
     site: str
     phase: str
@@ -106,7 +109,11 @@ def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
     """
     wrong = list(_role_problems(config["cohorts"]))
     for name, rows in cohorts.items():
-        lines = [*_row_problems(rows, config, name), *_class_problems(rows, config, name)]
+        lines = [
+            *_series_problems(config["cohorts"][name]["series"]),
+            *_row_problems(rows, config, name),
+            *_class_problems(rows, config, name),
+        ]
         wrong += [f"cohorts.{name}: {line}" for line in lines]
     wrong += _leaks(cohorts, config["cohorts"])
     if wrong:
@@ -157,12 +164,22 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
 
 
 def _file_problems(row: Row, backend: str) -> Iterator[str]:
+    # the path itself is not said: it may hold a name
+    hint = "the path counts from the manifest's folder"
     if not Path(row.image).exists():
-        yield f"row {row.number}: image {row.image} does not exist"
+        yield f"row {row.number}: image does not exist; {hint}"
     if backend == "provided" and not row.liver_mask:
         yield f"row {row.number}: liver_mask is empty, but segment.backend is provided"
     if row.liver_mask and not Path(row.liver_mask).exists():
-        yield f"row {row.number}: liver_mask {row.liver_mask} does not exist"
+        yield f"row {row.number}: liver_mask does not exist; {hint}"
+
+
+def _series_problems(series: Mapping) -> Iterator[str]:
+    for expression in series["description"]:
+        try:
+            re.compile(expression)
+        except re.error as error:
+            yield f"series.description: {expression!r} is no regular expression: {error}"
 
 
 def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:

@@ -106,9 +106,17 @@ def _check_grid(image: nib.Nifti1Image) -> None:
     if (np.abs(zooms - lengths) * x_y_z).max() > geometry.TOLERANCE_MM:
         raise BadCase("the file names two voxel sizes (pixdim, sform). Convert it again.")
     if header["sform_code"] and header["qform_code"]:
-        apart = (image.get_sform() - image.get_qform()) @ np.array([[0, 0, 0, 1], [*x_y_z, 1]]).T
+        apart = (image.get_sform() - _qform(image)) @ np.array([[0, 0, 0, 1], [*x_y_z, 1]]).T
         if np.abs(apart).max() > geometry.TOLERANCE_MM:
             raise BadCase(
                 f"the file places its voxels in two ways, {np.abs(apart).max():.1f} mm apart "
                 "(sform, qform). Convert it again, or make them agree."
             )
+
+
+def _qform(image: nib.Nifti1Image) -> np.ndarray:
+    """The affine of a file's quaternion."""
+    try:
+        return image.get_qform()
+    except ValueError as error:
+        raise BadCase("the file's qform is no rotation. Convert it again.") from error

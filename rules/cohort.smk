@@ -22,6 +22,7 @@ rule cohort:
         cohort=lambda wildcards: {
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
         },
+        limits=config["checks"],
         on_bad_case=config["on_bad_case"],
     message:
         "Listing the cases of {wildcards.cohort}"

@@ -1,6 +1,10 @@
 # What the rules share: the configuration in force, the cohorts, the experiment, and a few names.
+import csv
+import hashlib
 import sys
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 from snakemake.exceptions import WorkflowError
@@ -8,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
-from hepatoclr import encoders, fingerprint, manifests, names, settings
+from hepatoclr import backends, cases, encoders, fingerprint, manifests, names, settings
 from hepatoclr.errors import UserError
 
 
@@ -24,6 +28,11 @@ def results(path):
 def code(rule, *more):
     """Fingerprints of all code a rule's script reaches, as params; an edit there reruns the rule."""
     return fingerprint.reached(ROOT, f"scripts/{rule}.py", *more)
+
+
+def digest(*values):
+    """A short name for settings and code."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:8]
 
 
 def method_code(encoder):
@@ -71,6 +80,7 @@ try:
         if "simulate" in given
     }
     encoders.check(config["experiment"]["methods"], ROOT / "hepatoclr/methods")
+    backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
     manifests.check(COHORTS, config)
 except UserError as error:
@@ -88,7 +98,7 @@ def with_role(role):
 EVALUATION = with_role("evaluation")[0]
 SHOWN = EVALUATION, COHORTS[EVALUATION][0].case  # the case whose preprocessing is drawn
 TABLES = ["table1", "table2", "learning_curve"]
-FIGURES = ["preprocessing", "roc", "beta", "learning_curve"]
+FIGURES = ["flow", "preprocessing", "roc", "beta", "learning_curve"]
 
 
 def source(wildcards, column):
@@ -97,6 +107,13 @@ def source(wildcards, column):
     return str(Path(path).parent) if wildcards.cohort in SIMULATED else path
 
 
+def wanted_series(wildcards):
+    """Which series of a DICOM folder is wanted."""
+    uid = CASES[wildcards.cohort, wildcards.case].series_uid
+    return {"series": config["cohorts"][wildcards.cohort]["series"], "series_uid": uid}
+
+
+BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name
 PROVIDED = config["segment"]["backend"] == "provided"
 
 
@@ -110,6 +127,75 @@ def given_mask(wildcards):
     row = CASES[wildcards.cohort, wildcards.case]
     label = int(row.liver_label) if row.liver_label else None
     return {"mask": row.liver_mask, "label": label} if PROVIDED else {}
+
+
+def batches():
+    """The cases that one job segments, by cohort and batch; none where each has its own job.
+
+    A batch is named after what it is made by too, so that other settings or code make another.
+    """
+    size = config["segment"]["cases_per_job"]
+    key = digest(code("segment_batch", BACKEND), section("segment", "backend", "model"))
+    return {
+        (cohort, f"{start // size + 1}-{key}"): rows[start : start + size]
+        for cohort, rows in COHORTS.items()
+        for start in range(0, len(rows), size)
+        if size > 1
+    }
+
+
+BATCHES = batches()
+BATCH_OF = {
+    (cohort, row.case): results(f"livers/{cohort}/batch{batch}")
+    for (cohort, batch), rows in BATCHES.items()
+    for row in rows
+}
+
+
+def batch_of(wildcards):
+    """The batch that a case takes its mask from; made again for other cases, it does not count."""
+    batch = BATCH_OF.get((wildcards.cohort, wildcards.case), [])
+    return ancient(batch) if batch and settled(wildcards) else batch
+
+
+def settled(wildcards):
+    """Say whether a case's liver is there and usable, and newer than what it was made from."""
+    case = f"{wildcards.cohort}/{wildcards.case}"
+    made = [Path(results(f"livers/{case}{suffix}")) for suffix in (".nii.gz", ".json")]
+    used = [results(f"volumes/{case}.nii.gz"), results(f"volumes/{case}.json")]
+    used = [Path(path) for path in (*used, mask_source(wildcards)) if path]
+    if not all(path.exists() for path in made) or not cases.usable(made[1]):
+        return False
+    changed = max((path.stat().st_mtime for path in used if path.exists()), default=0)
+    return changed <= min(path.stat().st_mtime for path in made)
+
+
+def in_batch(function):
+    """What a function of the wildcards gives for each case of a batch."""
+    return lambda wildcards: [
+        function(SimpleNamespace(cohort=wildcards.cohort, case=row.case))
+        for row in BATCHES[wildcards.cohort, wildcards.batch]
+    ]
+
+
+def steps(cohort):
+    """Where each case of a cohort was lost, as its table has it; nothing before there is one."""
+    table = Path(results(f"cohorts/{cohort}.csv"))
+    if not table.exists():
+        return {}
+    with open(table, encoding="utf-8", newline="") as file:
+        return {row["case"]: row.get("step", "") for row in csv.DictReader(file)}
+
+
+steps_before = cache(steps)
+
+
+@cache  # Snakemake asks again when it has removed the facts
+def mended(cohort, case):
+    """What joins the facts of a case that was set aside when its image has changed since."""
+    facts = results(f"volumes/{cohort}/{case}.json")
+    aside = steps_before(cohort).get(case, "") not in ("", *cases.LEFT_OUT)
+    return cases.mended(CASES[cohort, case].image, facts, aside)
 
 
 def case_files(pattern, cohorts):
@@ -203,21 +289,28 @@ wildcard_constraints:
 
 def preflight():
     """Look for what jobs will need, before the first of them starts."""
-    if config["segment"]["backend"] == "totalsegmentator":
-        from hepatoclr import segment
+    segment = config["segment"]
+    try:
+        backends.preflight(segment["backend"], segment["model"], segment["weights"] or None)
+    except UserError as error:
+        raise WorkflowError(str(error))
 
-        try:
-            segment.preflight(config["segment"]["model"], config["segment"]["weights"] or None)
-        except UserError as error:
-            raise WorkflowError(str(error))
+
+def tally(cohort):
+    """How many cases of a cohort are used, and where to look at the others."""
+    lost = steps(cohort).values()
+    line = f"{cohort}: {cases.tally(lost) if lost else 'not listed yet'}"
+    return f"{line} (see {results(f'qc/{cohort}.html')})" if "set aside" in line else line
 
 
 def summary():
     """Where a reader looks first."""
     return "\n".join(
         [
+            *map(tally, COHORTS),
             f"tables:  {results('tables/')}",
             f"figures: {results('figures/')}",
+            f"qc:      {results('qc/')}",
             f"report:  {results('report.html')}",
         ]
     )

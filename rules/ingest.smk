@@ -18,6 +18,9 @@ rule ingest:
     params:
         *code("ingest"),
         image=lambda wildcards: CASES[wildcards.cohort, wildcards.case].image,
+        series=wanted_series,
+        settings=config["ingest"],
+        mended=lambda wildcards: mended(wildcards.cohort, wildcards.case),
     message:
         "Reading the CT of {wildcards.cohort} {wildcards.case}"
     script:

@@ -2,10 +2,12 @@ from hepatoclr import cohort, logs, manifests
 
 with logs.to_file(snakemake.log[0]):
     table = cohort.assemble(
+        snakemake.wildcards.cohort,
         manifests.read(snakemake.input.manifest, snakemake.params.schema),
         snakemake.input.livers,
         snakemake.input.slices,
         on_bad_case=snakemake.params.on_bad_case,
+        limits=snakemake.params.limits,
         **snakemake.params.cohort,
     )
     cohort.write(table, snakemake.output[0])

@@ -1,7 +1,10 @@
 from hepatoclr import cohort, logs, report
 
 TABLES = ["Pretraining methods", "Weight of the weak label", "Learning curve"]
-FIGURES = ["From CT to tensor", "ROC curves", "Weight of the weak label", "Learning curve"]
+FIGURES = [
+    *("Flow of patients", "From CT to tensor", "ROC curves"),
+    *("Weight of the weak label", "Learning curve"),
+]
 
 with logs.to_file(snakemake.log[0]):
     tables = zip(TABLES, snakemake.input.tables, strict=True)

@@ -1,18 +1,17 @@
-from hepatoclr import cases, files, logs, segment, volumes
+from hepatoclr import cases, logs, segment
 
-# TotalSegmentator starts worker processes, which import this file anew
-if __name__ == "__main__":
-    case = f"{snakemake.wildcards.cohort} {snakemake.wildcards.case}"
-    output, policy = snakemake.output, snakemake.config["on_bad_case"]
-    with logs.to_file(snakemake.log[0]), cases.guarded(case, [output.liver], output.facts, policy):
-        ct_facts = cases.require(snakemake.input.facts)
-        liver = segment.liver(
-            volumes.load(snakemake.input.volume),
+name = snakemake.wildcards.case
+inputs, output, params = snakemake.input, snakemake.output, snakemake.params
+policy, batch = snakemake.config["on_bad_case"], inputs.get("batch")
+guard = "segment", f"{snakemake.wildcards.cohort} {name}", [output.liver], output.facts, policy
+with logs.to_file(snakemake.log[0]), cases.guarded(*guard):
+    if batch:
+        segment.take(batch, name, output.liver, output.facts)
+    else:
+        find = segment.load(
             weights=snakemake.config["segment"]["weights"],
             device=snakemake.config["device"],
-            **snakemake.params.settings,
-            **snakemake.params.given,
+            **params.settings,
         )
-        volumes.save(liver, output.liver)
-        warnings = [*ct_facts["warnings"], *liver.facts["warnings"]]
-        files.write_json({**liver.facts, "warnings": warnings}, output.facts)
+        case = segment.Case(name, inputs.volume, inputs.facts, **params.given)
+        segment.segment(find, case, output.liver, output.facts)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,19 @@ from hepatoclr import cases, cohort, files, manifests, slices
 from hepatoclr.errors import BadCase, UserError
 
 LABELS = {"positive": ["F3"], "negative": ["F0"], "exclude": ["?"]}
+LIMITS = {
+    "exclude": ["volume", "truncated"],
+    "liver_ml": [300, 6000],
+    "liver_hu": [20, 200],
+    "largest_component": 0.95,
+    "phase": ["portal"],
+}
+LIVER = {"volume_ml": 1500.5, "liver_hu": 101.25, "touches_first_slice": False, "flags": {}}
+SHORT = {**LIVER, "touches_first_slice": True}
+COLUMNS = [
+    *("case", "patient_id", "scan_id", "role", "label", "target", "slices", "liver_ml"),
+    *("liver_hu", "flags", "remarks", "included", "step", "reason", "site", "phase"),
+]
 
 
 def row(number, label, **more):
@@ -13,32 +27,71 @@ def row(number, label, **more):
     return manifests.row(record, Path("data"), number)
 
 
+def listed(rows, facts, **more):
+    settings = {"role": "evaluation", "labels": LABELS, "exclude": ["0004"], "limits": LIMITS}
+    return cohort.table("histo", rows, facts=facts, kept=[9] * len(rows), **settings | more)
+
+
 @pytest.fixture
 def table():
-    rows = [row(1, "F0"), row(2, "F3"), row(3, "?"), row(4, "F0"), row(5, "F3", scan_id="b")]
-    facts = [{"volume_ml": 1500.5, "warnings": ["w"]}] * 4 + [{"set_aside": "no liver, alas"}]
-    return cohort.table(rows, "evaluation", LABELS, ["0004"], facts, [9, 8, 7, 6, 0])
+    rows = [row(1, "F0", site="007"), row(2, "F3"), row(3, "?"), row(4, "F0")]
+    rows += [row(5, "F3", scan_id="b"), row(6, "F0"), row(7, "F0")]
+    unusable = {"set_aside": "no CT, alas", "stage": "ingest"}
+    flagged = {**LIVER, "flags": {"lossy": "lossy compression"}}
+    return listed(rows, [LIVER, flagged, unusable, SHORT, unusable, SHORT, LIVER])
 
 
 def test_every_case_is_there_used_or_why_not(table):
-    assert table["included"].tolist() == [True, True, False, False, False]
-    assert table["target"].fillna(-1).tolist() == [0, 1, -1, 0, 1]
+    assert table.columns.tolist() == COLUMNS
+    assert table["included"].tolist() == [True, True, False, False, False, False, True]
+    assert table["target"].fillna(-1).tolist() == [0, 1, -1, 0, 1, 0, 0]
+    assert table["step"].tolist() == ["", "", "label", "patient", "ingest", "truncated", ""]
     assert table["reason"].tolist() == [
         "",
         "",
         "label ? is excluded by the configuration",
         "patient is excluded by the configuration",
-        "no liver, alas",
+        "no CT, alas",
+        "the liver reaches the lowest slice and may be cut off; look at qc/histo/0006.png; "
+        "to keep such cases take truncated out of checks.exclude",
+        "",
     ]
     assert table["case"].iloc[4] == "0005~b"
+    assert table["liver_hu"].iloc[0] == 101.25
+
+
+def test_flags_are_listed_whether_or_not_they_exclude(table):
+    assert table["flags"].tolist() == ["", "lossy", "", "truncated", "", "truncated", ""]
+    assert table["remarks"].iloc[1] == "lossy compression"
+    assert table["included"].iloc[1]
+
+
+def test_the_configuration_says_which_flags_exclude():
+    def step(facts, *exclude):
+        limits = {**LIMITS, "exclude": list(exclude)}
+        return listed([row(1, "F0")], [facts], limits=limits)["step"].item()
+
+    both = {**SHORT, "volume_ml": 100.0}
+    assert step(both, "truncated", "volume") == "truncated"
+    assert step(both, "volume", "truncated") == "volume"
+    assert step(both, "density") == ""
+    assert step({**LIVER, "flags": {"lossy": "lossy compression"}}, "lossy") == "lossy"
 
 
 def test_round_trip_keeps_text_as_text(table, tmp_path):
     cohort.write(table, tmp_path / "histo.csv")
     again = cohort.read(tmp_path / "histo.csv")
-    assert again["patient_id"].tolist() == [f"{number:04}" for number in range(1, 6)]
+    assert again["patient_id"].tolist() == [f"{number:04}" for number in range(1, 8)]
+    assert again["site"].tolist() == ["007", *[""] * 6]
     assert again["included"].dtype == bool
-    assert cohort.patients(again)["patient_id"].tolist() == ["0001", "0002"]
+    assert again["liver_ml"].isna().tolist() == [False, False, True, False, True, False, False]
+    assert (again[["step", "reason", "flags", "remarks"]] == table[
+        ["step", "reason", "flags", "remarks"]
+    ]).all(axis=None)  # fmt: skip
+    assert cohort.patients(again)["patient_id"].tolist() == ["0001", "0002", "0007"]
+    assert cohort.counts(again) == {
+        "cases": 7, "cases used": 3, "patients": 3, "positive": 1, "negative": 2, "slices": 27
+    }  # fmt: skip
 
 
 def test_nobody_left(table):
@@ -46,19 +99,53 @@ def test_nobody_left(table):
         cohort.patients(table.assign(included=False))
 
 
-def test_stop_names_the_cases(tmp_path):
-    files.write_json({"set_aside": "no liver"}, tmp_path / "1.json")
+def test_stop_names_the_cases_that_were_set_aside(tmp_path):
+    rows = [row(1, "F0"), row(2, "F0"), row(3, "F3"), row(4, "?")]
+    bad = {"set_aside": "no liver", "stage": "segment"}
+    for number, facts in enumerate([bad, SHORT, LIVER, LIVER]):
+        files.write_json(facts, tmp_path / f"{number}.json")
+        slices.write([], tmp_path / f"{number}.csv")
+    given = [[tmp_path / f"{number}.{end}" for number in range(4)] for end in ("json", "csv")]
+    rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
+    found = cohort.assemble("histo", rows, *given, on_bad_case="exclude", **rest)
+    assert found["step"].tolist() == ["segment", "truncated", "", "label"]
+    with pytest.raises(UserError) as stopped:
+        cohort.assemble("histo", rows, *given, on_bad_case="stop", **rest)
+    first, *lines = str(stopped.value).splitlines()
+    assert first == "on_bad_case is stop, and cohort histo has 2 problems:"
+    assert lines[0] == "  - 0001: no liver"
+    assert lines[1].startswith("  - 0002: the liver reaches the lowest slice")
+
+
+def test_cases_left_out_by_the_configuration_stop_nothing(tmp_path):
+    files.write_json(LIVER, tmp_path / "1.json")
     slices.write([], tmp_path / "1.csv")
-    given = [[row(1, "F0")], [tmp_path / "1.json"], [tmp_path / "1.csv"]]
-    rest = {"role": "evaluation", "labels": LABELS, "exclude": []}
-    assert not cohort.assemble(*given, on_bad_case="exclude", **rest)["included"].any()
-    with pytest.raises(UserError, match="1 cases were set aside .* 0001"):
-        cohort.assemble(*given, on_bad_case="stop", **rest)
+    given = [[row(1, "?")], [tmp_path / "1.json"], [tmp_path / "1.csv"]]
+    rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
+    found = cohort.assemble("histo", *given, on_bad_case="stop", **rest)
+    assert found["step"].tolist() == ["label"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "line"),
+    [
+        (["", ""], "2 of 2 cases used"),
+        (["", "ingest"], "1 of 2 cases used; 1 set aside: 1 ingest"),
+        (["", "label", "patient"], "1 of 3 cases used; 2 left out by the configuration"),
+        (
+            ["ingest", "truncated", "label", "", "truncated"],
+            "1 of 5 cases used; 1 left out by the configuration; "
+            "3 set aside: 2 truncated, 1 ingest",
+        ),
+    ],
+)
+def test_the_last_line_of_a_run(steps, line):
+    assert cases.tally(steps) == line
 
 
 def test_a_bad_case_leaves_empty_outputs_and_its_reason(tmp_path):
     output, facts = tmp_path / "x.nii.gz", tmp_path / "x.json"
-    with cases.guarded("histo 1", [output], facts, "exclude"):
+    with cases.guarded("segment", "histo 1", [output], facts, "exclude"):
         raise BadCase("the liver mask is empty")
     assert output.read_bytes() == b""
     assert not cases.usable(facts)
@@ -69,7 +156,63 @@ def test_a_bad_case_leaves_empty_outputs_and_its_reason(tmp_path):
 def test_a_bad_case_can_stop_the_run(tmp_path):
     with (
         pytest.raises(UserError, match="case histo 1: the liver mask is empty"),
-        cases.guarded("histo 1", [tmp_path / "x"], tmp_path / "x.json", "stop"),
+        cases.guarded("segment", "histo 1", [tmp_path / "x"], tmp_path / "x.json", "stop"),
     ):
         raise BadCase("the liver mask is empty")
     assert not list(tmp_path.iterdir())
+
+
+def newer(path, facts, kept_time=False):
+    """Write a file anew, later than the facts; copies may keep the time of their content."""
+    past = facts.stat().st_mtime_ns - 10**9
+    os.utime(facts, ns=(past, past))
+    path.write_bytes(b"good")
+    if kept_time:
+        os.utime(path, ns=(10**9, 10**9))
+
+
+@pytest.fixture
+def image(tmp_path):
+    folder = tmp_path / "ct" / "nested"
+    folder.mkdir(parents=True)
+    (folder / "1.dcm").write_bytes(b"bad")
+    return folder.parent
+
+
+@pytest.mark.parametrize("kept_time", [False, True])
+def test_a_change_in_a_folder_of_a_case_set_aside_is_seen_until_read(image, tmp_path, kept_time):
+    facts = tmp_path / "v.json"
+    assert cases.mended(image, facts) == {}
+    files.write_json({"set_aside": "cut short", "stage": "ingest"}, facts)
+    assert cases.mended(image, facts) == {}
+    newer(image / "nested" / "1.dcm", facts, kept_time)
+    found = cases.mended(image, facts)
+    assert found
+    with cases.guarded("ingest", "histo 1", [], facts, "exclude", found):
+        raise BadCase("still cut short")
+    assert cases.mended(image, facts) == found
+    files.write_json({"slices": 9, **found}, facts)
+    assert cases.mended(image, facts) == found
+
+
+def test_a_case_set_aside_later_is_looked_at_too(image, tmp_path):
+    facts = tmp_path / "v.json"
+    files.write_json({"slices": 9}, facts)
+    assert cases.mended(image, facts, aside=True) == {}
+    newer(image / "nested" / "1.dcm", facts)
+    assert cases.mended(image, facts, aside=True)
+
+
+def test_usable_cases_are_not_looked_at(image, tmp_path):
+    facts = tmp_path / "v.json"
+    files.write_json({"slices": 9}, facts)
+    newer(image / "nested" / "1.dcm", facts)
+    assert cases.mended(image, facts) == {}
+
+
+def test_broken_links_and_lost_folders_are_no_change(image, tmp_path):
+    facts = tmp_path / "v.json"
+    (image / "nowhere").symlink_to(tmp_path / "gone")
+    files.write_json({"set_aside": "cut short", "stage": "ingest"}, facts)
+    assert cases.mended(image, facts) == {}
+    assert cases.mended(tmp_path / "gone", facts) == {}

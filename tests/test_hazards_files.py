@@ -14,6 +14,7 @@ from example_ct import SPACING, affine, write_nifti, write_series
 from hazards import BOX, HU, hazard, smooth
 
 from hepatoclr import ingest, volumes
+from hepatoclr.errors import UserError
 
 HAZARDS = []
 hazard = partial(hazard, into=HAZARDS)
@@ -89,6 +90,18 @@ def test_a_refused_permission_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("hepatoclr.dicom.headers.dcmread", refuse)
     with pytest.raises(ingest.BadCase, match="may not be read: permission denied"):
         ingest.read_ct(tmp_path)
+
+
+def test_a_failing_disk_fails_the_job_and_names_no_path(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(5, "Input/output error", str(tmp_path))
+
+    write_series(tmp_path, HU)
+    monkeypatch.setattr("hepatoclr.dicom.headers.dcmread", fail)
+    with pytest.raises(UserError, match="reading the CT failed: Input/output error") as failed:
+        ingest.read_ct(tmp_path)
+    assert str(tmp_path) not in str(failed.value)
+    assert not isinstance(failed.value, ingest.BadCase)
 
 
 # --- zip archives ---

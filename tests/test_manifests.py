@@ -24,7 +24,8 @@ def write(tmp_path):
 
 
 def config(backend="totalsegmentator", folds=2, **cohorts):
-    blank = {"labels": LABELS, "exclude": [], "manifest": "x.csv"}
+    any_series = {"description": [], "thickness_mm": [0, 100], "slices": 5}
+    blank = {"labels": LABELS, "exclude": [], "manifest": "x.csv", "series": any_series}
     return {
         "cohorts": {name: {**blank, **given} for name, given in cohorts.items()},
         "segment": {"backend": backend},
@@ -66,9 +67,8 @@ def test_everything_wrong_is_told_at_once_with_row_numbers(write):
     text = problems({"radio": write(*RADIO), "histo": histo}, config(folds=5, **ROLES))
     for part in (
         "row 3: patient_id 'a' scan_id '' stands already in row 2; tell a patient's CTs apart by",
-        "row 4: image",
-        "no.nii.gz does not exist",
-        "row 4: liver_mask",
+        "row 4: image does not exist; the path counts from the manifest's folder",
+        "row 4: liver_mask does not exist; the path counts from the manifest's folder",
         "row 5: patient_id '../x' looks like a path",
         "row 6: patient_id 'CON' is a reserved device name",
         "row 6: label 'F9' stands in none of the lists",
@@ -77,6 +77,8 @@ def test_everything_wrong_is_told_at_once_with_row_numbers(write):
         "patient 'r1' is in radio (pretraining) and in histo (evaluation): leakage",
     ):
         assert part in text, part
+    assert "no.nii.gz" not in text
+    assert "gone.nii.gz" not in text
 
 
 def test_case_only_differences_and_commas_are_different_patients(write):
@@ -100,6 +102,15 @@ def test_roles(write):
     text = problems({"a": rows}, config(a={"role": "evaluation", "simulate": {}}))
     assert "at least one must have the role pretraining" in text
     assert "give either a manifest or simulate" in text
+
+
+def test_a_series_is_described_by_regular_expressions(write):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    broken = {"role": "evaluation", "series": {"description": ["portal", "(ven"]}}
+    with pytest.raises(
+        UserError, match=r"cohorts.histo: series.description: '\(ven' is no regular"
+    ):
+        manifests.check(cohorts, config(**ROLES | {"histo": broken}))
 
 
 def test_external_cohorts_need_no_labels(write):

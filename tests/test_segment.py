@@ -2,16 +2,25 @@
 
 import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from example_ct import affine, random_hu, write_series
+from test_workflow import Project
 
-from hepatoclr import ingest, segment, totalseg, volumes
+from hepatoclr import backends, cases, files, ingest, segment, volumes
+from hepatoclr.backends import base, provided
+from hepatoclr.backends import totalsegmentator as totalseg
 from hepatoclr.errors import BadCase, EmptyLiver, UserError
 from hepatoclr.volumes import Volume
 
@@ -93,11 +102,11 @@ def test_a_real_mask_on_another_grid_keeps_its_volume(shared_ct, tmp_path):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float64])
 def test_masks_in_any_orientation(ct, organs, tmp_path, axes, dtype):
     path = save(organs.astype(dtype), tmp_path / "mask.nii.gz", axes)
-    liver = segment.provided(path, ct, 5)
+    liver = provided.read(ct, path, 5)
     np.testing.assert_array_equal(liver.array, organs == 5)
     assert liver.array.dtype == np.uint8
     np.testing.assert_array_equal(liver.affine, ct.affine)
-    every = segment.provided(path, ct)
+    every = provided.read(ct, path)
     np.testing.assert_array_equal(every.array, organs > 0)
 
 
@@ -105,10 +114,10 @@ def test_a_cropped_mask_is_put_in_its_place(ct, organs, tmp_path):
     grid = affine()
     grid[:3, 3] += grid[:3, :3] @ [1, 2, 1]
     path = save(organs[1:10, 2:15, 1:], tmp_path / "crop.nii", "RAS", grid)
-    liver = segment.provided(path, ct, 5)
+    liver = provided.read(ct, path, 5)
     np.testing.assert_array_equal(liver.array, organs == 5)
     assert liver.facts["resampled"]
-    assert liver.facts["warnings"] == []
+    assert liver.facts["flags"] == {}
 
 
 def test_oblique_grids_are_resampled_right(organs, tmp_path):
@@ -120,7 +129,7 @@ def test_oblique_grids_are_resampled_right(organs, tmp_path):
     grid[:3, 3] += grid[:3, :3] @ [-3, -2, -1]
     wider = np.pad(organs, ((1, 1), (2, 2), (3, 3)))
     path = save(wider, tmp_path / "mask.nii", "PRI", grid)
-    np.testing.assert_array_equal(segment.provided(path, ct, 5).array, organs == 5)
+    np.testing.assert_array_equal(provided.read(ct, path, 5).array, organs == 5)
 
 
 def test_a_mask_partly_outside_is_told_and_one_mostly_outside_refused(ct, organs, tmp_path):
@@ -130,28 +139,28 @@ def test_a_mask_partly_outside_is_told_and_one_mostly_outside_refused(ct, organs
         path = save(organs, tmp_path / f"{slices}.nii.gz", grid=grid)
         inside = 100 - int(outcome[:-1])
         if inside > 50:
-            warnings = segment.provided(path, ct, 5).facts["warnings"]
-            assert warnings == [f"{inside}% of the mask lies inside the CT"]
+            flags = provided.read(ct, path, 5).facts["flags"]
+            assert flags == {"outside": f"{inside}% of the mask lies inside the CT"}
         else:
             with pytest.raises(BadCase, match=f"only {inside}% of the mask lies inside"):
-                segment.provided(path, ct, 5)
+                provided.read(ct, path, 5)
 
 
 def test_masks_that_cannot_be_used_are_refused(ct, organs, tmp_path):
     path = save(organs, tmp_path / "mask.nii.gz")
     with pytest.raises(BadCase, match=r"no label 7; it has 2, 5\. Check"):
-        segment.provided(path, ct, 7)
+        provided.read(ct, path, 7)
     with pytest.raises(BadCase, match="no such mask file"):
-        segment.provided(tmp_path / "none.nii.gz", ct)
+        provided.read(ct, tmp_path / "none.nii.gz")
     (tmp_path / "cut.nii.gz").write_bytes(path.read_bytes()[:-20])
     with pytest.raises(BadCase, match="damaged"):
-        segment.provided(tmp_path / "cut.nii.gz", ct)
+        provided.read(ct, tmp_path / "cut.nii.gz")
     (tmp_path / "mask.png").write_bytes(b"\x89PNG")
     with pytest.raises(BadCase, match="neither NIfTI"):
-        segment.provided(tmp_path / "mask.png", ct)
+        provided.read(ct, tmp_path / "mask.png")
     one = write_series(tmp_path / "ct", random_hu(SHAPE)) / "000.dcm"
     with pytest.raises(BadCase, match="nor a DICOM SEG"):
-        segment.provided(one, ct)
+        provided.read(ct, one)
     with pytest.raises(BadCase, match="names no liver_mask"):
         segment.liver(ct, "provided")
 
@@ -192,29 +201,43 @@ def test_dicom_seg(organs, tmp_path, kind):
     folder = write_series(tmp_path / "ct", random_hu(SHAPE))
     ct = ingest.read_ct(folder)
     path = dicom_seg(folder, organs, tmp_path / "seg.dcm", kind)
-    liver = segment.provided(path, ct, 2)
+    liver = provided.read(ct, path, 2)
     np.testing.assert_array_equal(liver.array, organs == 5)
     assert liver.facts["format"] == "dicom_seg"
-    np.testing.assert_array_equal(segment.provided(path, ct).array, organs > 0)
+    np.testing.assert_array_equal(provided.read(ct, path).array, organs > 0)
     with pytest.raises(BadCase, match=r"no label 5; it has 1, 2\."):
-        segment.provided(path, ct, 5)
+        provided.read(ct, path, 5)
 
 
 # measures
 
 
-def test_measures(organs):
-    facts = segment.measured(Volume((organs == 5).astype(np.uint8), affine()))
+def test_measures(ct, organs):
+    mask = (organs == 5).astype(np.uint8)
+    facts = segment.measured(Volume(mask, affine()), ct)
     assert facts == {
         "volume_ml": round(7 * 9 * 6 * 2.5 * 0.9 * 0.8 / 1000, 1),
         "slices": 7,
         "touches_first_slice": False,
         "touches_last_slice": False,
-        "warnings": [],
+        "liver_hu": round(float(ct.array[organs == 5].mean()), 1),
+        "largest_component": 1.0,
     }
-    cut = segment.measured(Volume((organs == 5).astype(np.uint8)[:5], affine()))
+    cut = segment.measured(Volume(mask[:5], affine()), Volume(ct.array[:5], affine()))
     assert (cut["touches_first_slice"], cut["touches_last_slice"]) == (False, True)
-    assert cut["warnings"] == ["the liver reaches the highest slice and may be cut off"]
+    two = Volume((organs > 0).astype(np.uint8), affine())
+    share = np.count_nonzero(organs == 5) / np.count_nonzero(organs)
+    assert segment.measured(two, ct)["largest_component"] == pytest.approx(share, abs=1e-4)
+
+
+def test_the_rim_of_an_organ_does_not_count():
+    hu = np.zeros((9, 9, 9), np.int16)
+    organ = np.zeros_like(hu, bool)
+    organ[2:7, 2:7, 2:7], hu[2:7, 2:7, 2:7], hu[3:6, 3:6, 3:6] = True, 60, 150
+    assert base.median_hu(Volume(hu, np.eye(4)), organ) == 150
+    organ[3:7] = False
+    assert base.median_hu(Volume(hu, np.eye(4)), organ) == 60
+    assert base.median_hu(Volume(hu, np.eye(4)), np.zeros_like(organ)) is None
 
 
 def test_an_empty_mask_is_told(ct, tmp_path):
@@ -223,9 +246,217 @@ def test_an_empty_mask_is_told(ct, tmp_path):
         segment.liver(ct, "provided", mask=path)
 
 
+# backends
+
+
 def test_unknown_backends_are_refused(ct):
-    with pytest.raises(UserError, match="must be provided or totalsegmentator, got 'nnunet'"):
-        segment.liver(ct, "nnunet")
+    with pytest.raises(UserError, match="no backend 'providd'; did you mean 'provided'"):
+        segment.liver(ct, "providd")
+    with pytest.raises(UserError, match="known are: provided, totalsegmentator"):
+        backends.preflight("base")
+
+
+def documented_backend() -> str:
+    """The example of a backend in the docs."""
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    return text.split("## A segmentation backend")[1].split("```python\n")[1].split("```")[0]
+
+
+def test_the_documented_backend_works(tmp_path):
+    shutil.copytree(ROOT / "hepatoclr", tmp_path / "hepatoclr")
+    (tmp_path / "hepatoclr/backends/threshold.py").write_text(documented_backend())
+    code = (
+        "import numpy as np; from hepatoclr import backends, segment; "
+        "from hepatoclr.volumes import Volume; "
+        "ct = Volume(np.full((4, 6, 6), -1000, np.int16), np.diag([-1.0, -1, 1, 1])); "
+        "ct.array[1:3, 1:5, 1:5] = 100; backends.preflight('threshold'); "
+        "liver = segment.liver(ct, 'threshold'); "
+        "assert (liver.array == (ct.array == 100)).all(); assert liver.facts['liver_hu'] == 100; "
+        "print(liver.facts['backend'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "threshold", done.stderr
+
+
+# many cases in one process
+
+
+@pytest.fixture
+def batch(tmp_path) -> list[segment.Case]:
+    """Four cases as ingest leaves them; the liver is at 100 HU, its length the case's number."""
+    made = []
+    for number in range(1, 5):
+        hu = np.full(SHAPE, -1000, np.int16)
+        hu[2 : 2 + number, 5:9, 5:9] = 100
+        case = segment.Case(f"c{number}", str(tmp_path / f"{number}.nii.gz"), f"{number}.json")
+        case = replace(case, facts=str(tmp_path / case.facts))
+        volumes.save(Volume(hu, affine()), case.volume)
+        files.write_json({"flags": {"odd": "it is odd"} if number % 2 else {}}, case.facts)
+        made.append(case)
+    return made
+
+
+def bright(ct: Volume, mask=None, label=None) -> Volume:
+    return Volume((ct.array > 0).astype(np.uint8), ct.affine, {"backend": "bright", "flags": {}})
+
+
+def test_a_batch_gives_what_single_cases_give(batch, tmp_path):
+    segment.batch(bright, batch, tmp_path / "batch1")
+    for case in batch:
+        taken = tmp_path / "taken" / f"{case.name}.nii.gz", tmp_path / "taken" / f"{case.name}.json"
+        single = tmp_path / f"{case.name}.nii.gz", tmp_path / f"{case.name}.json"
+        segment.take(tmp_path / "batch1", case.name, *taken)
+        segment.segment(bright, case, *single)
+        assert [path.read_bytes() for path in taken] == [path.read_bytes() for path in single]
+    assert files.read_json(single[1])["slices"] == 4
+    assert files.read_json(tmp_path / "c1.json")["flags"] == {"odd": "it is odd"}
+    assert not list(tmp_path.glob(".batch*"))
+
+
+def test_a_failing_case_does_not_take_the_others_down(batch, tmp_path):
+    files.write_json({"set_aside": "no CT", "stage": "ingest"}, batch[0].facts)
+
+    def moody(ct, *rest):
+        if np.count_nonzero((ct.array > 0).any(axis=(1, 2))) == 3:
+            raise RuntimeError("a bug")
+        return bright(ct)
+
+    segment.batch(moody, batch, tmp_path / "batch1")
+    found = [files.read_json(tmp_path / "batch1" / f"{case.name}.json") for case in batch]
+    assert found[0] == {"set_aside": "no CT", "stage": "ingest"}
+    assert "failed (RuntimeError" in found[2]["set_aside"]
+    assert [one.get("slices") for one in found] == [None, 2, None, 4]
+    with pytest.raises(BadCase, match="no CT") as refused:
+        segment.take(tmp_path / "batch1", "c1", tmp_path / "m", tmp_path / "f")
+    assert refused.value.stage == "ingest"
+
+
+def test_what_every_case_needs_ends_the_batch(batch, tmp_path):
+    def homeless(ct, *rest):
+        raise UserError("weights are missing")
+
+    with pytest.raises(UserError, match="weights are missing"):
+        segment.batch(homeless, batch, tmp_path / "batch1")
+    segment.batch(bright, batch, tmp_path / "batch1")
+    assert cases.usable(tmp_path / "batch1" / "c1.json")
+
+
+@pytest.mark.parametrize("end", ["os._exit(9)", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_case_that_kills_the_process_is_set_aside_by_the_next_one(batch, tmp_path, end):
+    def attempt() -> tuple[int, list[str]]:
+        code = (
+            "import os, signal, sys; sys.path.insert(0, 'tests')\n"
+            "from test_segment import bright, segment\n"
+            "def deadly(ct, *rest):\n"
+            "    print(ct.array.max(axis=(1, 2)).tolist().count(100), flush=True)\n"
+            f"    {end} if ct.array[3].max() > 0 and ct.array[4].max() < 0 else None\n"
+            "    return bright(ct)\n"
+            f"batch = [segment.Case(**case) for case in {[vars(case) for case in batch]}]\n"
+            f"segment.batch(deadly, batch, {str(tmp_path / 'batch1')!r})\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout.split()
+
+    first, second = attempt(), attempt()
+    assert first[0] in (9, -9)
+    assert (first[1], second) == (["1", "2"], (0, ["3", "4"]))
+    found = [files.read_json(tmp_path / "batch1" / f"{case.name}.json") for case in batch]
+    assert [one.get("slices") for one in found] == [1, None, 3, 4]
+    assert "was killed, probably for want of memory" in found[1]["set_aside"]
+
+
+def test_other_settings_or_inputs_do_not_go_on_with_a_broken_batch(batch, tmp_path):
+    def until(last, folder):
+        seen = []
+
+        def counting(ct, *rest):
+            seen.append(1)
+            if len(seen) == last:
+                raise KeyboardInterrupt
+            return bright(ct)
+
+        with pytest.raises(KeyboardInterrupt) if last else nullcontext():
+            segment.batch(counting, batch, tmp_path / folder)
+        return len(seen)
+
+    assert until(3, "batch1-one") == 3
+    assert until(None, "batch1-one") == 2  # a user's interruption is no case's fault
+    assert all(cases.usable(tmp_path / "batch1-one" / f"{case.name}.json") for case in batch)
+    assert until(3, "batch1-two") == 3
+    os.utime(batch[0].volume, (1, 1))
+    assert until(None, "batch1-two") == 4
+    assert [path.name for path in tmp_path.glob("*batch*")] == ["batch1-two"]
+
+
+def test_sigterm_is_no_fault_of_a_case(batch, tmp_path):
+    def terminated(ct, *rest):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return bright(ct)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        segment.batch(terminated, batch, tmp_path / "batch1")
+    assert signal.getsignal(signal.SIGTERM) == before
+    segment.batch(bright, batch, tmp_path / "batch1")
+    assert cases.usable(tmp_path / "batch1" / "c1.json")
+
+
+DEADLY = """
+import os
+
+from hepatoclr.volumes import Volume
+
+
+def load(model, weights, device):
+    def find(ct, mask=None, label=None):
+        if int(ct.array.sum(dtype=int)) == {deadly}:
+            os._exit(9)
+        return Volume((ct.array > 0).astype("uint8"), ct.affine, {{"flags": {{}}}})
+
+    return find
+"""
+
+
+def test_batches_in_the_workflow(tmp_path):
+    project = Project(tmp_path)
+    names = [f"histo-000{number}" for number in range(1, 5)]
+    folder = tmp_path / "results/tiny"
+    livers = [f"results/tiny/livers/histo/{name}.json" for name in names]
+    options = {"segment": "{backend: deadly, cases_per_job: 3}"}
+    planned = partial(project.snakemake, "-n", "--cores", "1", *livers, **options)
+
+    def jobs() -> dict[str, int]:
+        stats = planned().split("Job stats:")[-1].split("total")[0]
+        return {rule: int(n) for rule, n in re.findall(r"^(segment\w*) +(\d+)$", stats, re.M)}
+
+    project.snakemake("--cores", "2", *[f"results/tiny/volumes/histo/{n}.nii.gz" for n in names])
+    second = volumes.load(folder / "volumes/histo" / f"{names[1]}.nii.gz").array.sum(dtype=int)
+    backend = tmp_path / "hepatoclr/backends/deadly.py"
+    backend.write_text(DEADLY.format(deadly=int(second)))
+    project.snakemake("--cores", "1", *livers, **options)
+    found = [files.read_json(tmp_path / path) for path in livers]
+    assert [cases.SET_ASIDE in one for one in found] == [False, True, False, False]
+    assert "was killed" in found[1][cases.SET_ASIDE]
+    assert jobs() == {}
+
+    # another image: its own job and the batch, and usable cases beside it stay as they are
+    times = [(tmp_path / path).stat().st_mtime_ns for path in livers]
+    first = folder / "volumes/histo" / f"{names[0]}.nii.gz"
+    ct = volumes.load(first)
+    volumes.save(replace(ct, array=ct.array + np.int16(1)), first)
+    assert jobs() == {"segment": 2, "segment_batch": 1}
+    project.snakemake("--cores", "1", *livers, **options)
+    after = [(tmp_path / path).stat().st_mtime_ns for path in livers]
+    # a case set aside is tried again with its batch
+    assert [a > b for a, b in zip(after, times, strict=True)] == [True, True, False, False]
+
+    # another backend's code is another mask
+    backend.write_text(DEADLY.format(deadly=0).replace("> 0", "> 10"))
+    assert jobs() == {"segment": 4, "segment_batch": 2}
 
 
 # TotalSegmentator
@@ -258,16 +489,16 @@ def complete(weights: Path, *tasks: int) -> None:
 
 def test_missing_weights(tmp_path):
     fast, fastest = totalseg.FOLDERS[297], totalseg.FOLDERS[298]
-    assert segment.missing_weights("fast", tmp_path) == [fast]
+    assert totalseg.missing_weights("fast", tmp_path) == [fast]
     complete(tmp_path, 297, 291)
-    assert segment.missing_weights("fast", tmp_path) == []
-    assert segment.missing_weights("fastest", str(tmp_path)) == [fastest]
-    assert len(segment.missing_weights("full", tmp_path)) == 5
+    assert totalseg.missing_weights("fast", tmp_path) == []
+    assert totalseg.missing_weights("fastest", str(tmp_path)) == [fastest]
+    assert len(totalseg.missing_weights("full", tmp_path)) == 5
     # a download that broke off
     (tmp_path / fastest).mkdir()
-    assert segment.missing_weights("fastest", tmp_path) == [fastest]
+    assert totalseg.missing_weights("fastest", tmp_path) == [fastest]
     with pytest.raises(UserError, match="one of fastest, fast, full, got 'slow'"):
-        segment.missing_weights("slow", tmp_path)
+        totalseg.missing_weights("slow", tmp_path)
 
 
 def test_weights_are_looked_for_where_totalsegmentator_does(tmp_path, monkeypatch):
@@ -284,18 +515,20 @@ def test_weights_are_looked_for_where_totalsegmentator_does(tmp_path, monkeypatc
 
 def test_preflight_says_what_is_missing_where_and_how_to_get_it(tmp_path):
     with pytest.raises(UserError) as refused:
-        segment.preflight("fast", tmp_path)
+        totalseg.preflight("fast", tmp_path)
     message = str(refused.value)
     assert totalseg.FOLDERS[297] in message
     assert str(tmp_path) in message
     assert "totalseg_download_weights -t total_fast" in message
     complete(tmp_path, 297)
-    segment.preflight("fast", tmp_path)
+    totalseg.preflight("fast", tmp_path)
 
 
 def test_preflight_loads_nothing_heavy():
     code = (
-        "import sys; from hepatoclr import segment; segment.missing_weights('fast'); "
+        "import sys; from hepatoclr import backends, segment\n"
+        "try: backends.preflight('totalsegmentator', 'fast', '/nowhere')\n"
+        "except Exception: pass\n"
         "heavy = {'torch', 'totalsegmentator', 'SimpleITK', 'highdicom'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
@@ -306,15 +539,67 @@ def test_labels_of_totalsegmentator_become_a_mask(ct, organs, tmp_path, monkeypa
     complete(tmp_path, 297)
 
     def run(labels):
-        grid = nib.Nifti1Image(labels.transpose(2, 1, 0), affine())
-        monkeypatch.setattr(totalseg, "_run", lambda *_: (grid, "cpu"))
-        return segment.totalsegmentator(ct, weights=tmp_path)
+        found = Volume(labels, affine())
+        monkeypatch.setattr(totalseg, "_labels", lambda *_: found)
+        return totalseg.totalsegmentator(ct, weights=tmp_path, device="cpu")
 
-    np.testing.assert_array_equal(run(organs).array, organs == 5)
+    organs[0:3, 14:18, 12:15] = totalseg.AORTA
+    liver = run(organs)
+    np.testing.assert_array_equal(liver.array, organs == 5)
+    inner = ct.array[1, 15:17, 13]
+    assert liver.facts["aorta_hu"] == pytest.approx(np.median(inner), abs=0.1)
+    assert liver.facts["spleen_hu"] is None
     with pytest.raises(EmptyLiver, match="TotalSegmentator found no liver"):
         run(organs * (organs == 2))
     with pytest.raises(BadCase, match="another grid"):
         run(organs[1:])
+
+
+def test_only_the_body_is_looked_at(tmp_path, monkeypatch):
+    complete(tmp_path, 297)
+    hu = np.full((40, 60, 80), -1000, np.int16)
+    hu[:, 20:40, 30:60] = 40
+    hu[:, 58, :] = 100  # the table
+    ct = Volume(hu, np.diag([-2.0, -2.0, 4.0, 1.0]))
+    seen = []
+
+    def labels(part, *_):
+        seen.append(part)
+        return Volume((part.array == 40) * np.uint8(totalseg.LIVER), part.affine)
+
+    monkeypatch.setattr(totalseg, "_labels", labels)
+    liver = totalseg.totalsegmentator(ct, weights=tmp_path, device="cpu")
+    np.testing.assert_array_equal(liver.array, hu == 40)
+    assert seen[0].array.shape == (40, 30, 40)  # 10 mm around the body
+    at = np.argwhere(hu == 40)[0][::-1]
+    at_part = np.argwhere(seen[0].array == 40)[0][::-1]
+    np.testing.assert_allclose(ct.affine @ [*at, 1], seen[0].affine @ [*at_part, 1])
+
+
+def test_large_bodies_are_done_in_parts():
+    whole_body = Volume(np.empty((1800, 512, 512), np.bool_), np.diag([0.9, 0.9, 1.0, 1]))
+    abdomen = Volume(np.empty((500, 512, 512), np.bool_), np.diag([0.9, 0.9, 1.0, 1]))
+    assert totalseg._split(whole_body, "fast")
+    assert not totalseg._split(abdomen, "fast")
+    assert not totalseg._split(whole_body, "full")  # that model sees the liver's box alone
+
+
+def test_a_full_gpu_leaves_the_ct_to_the_cpu(ct, organs, tmp_path, monkeypatch):
+    import torch
+
+    complete(tmp_path, 297)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+
+    def labels(part, model, device, networks):
+        if device == "cuda":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return Volume(organs, affine())
+
+    monkeypatch.setattr(totalseg, "_labels", labels)
+    liver = totalseg.totalsegmentator(ct, weights=tmp_path, device="auto")
+    assert liver.facts["device"] == "cpu"
+    np.testing.assert_array_equal(liver.array, organs == 5)
 
 
 def test_failures_of_totalsegmentator_set_the_case_aside(ct, tmp_path, monkeypatch):
@@ -328,7 +613,7 @@ def test_failures_of_totalsegmentator_set_the_case_aside(ct, tmp_path, monkeypat
 
         monkeypatch.setattr(api, "totalsegmentator", fail)
         with pytest.raises(BadCase, match=f"failed .{type(failure).__name__}"):
-            segment.totalsegmentator(ct, weights=tmp_path, device="cpu")
+            totalseg.totalsegmentator(ct, weights=tmp_path, device="cpu")
     assert dict(os.environ) == before
 
 
@@ -347,6 +632,11 @@ def test_totalsegmentator_runs_and_sends_nothing(tmp_path):
     last = done.stdout.strip().splitlines()[-1]
     found = json.loads(last.removeprefix("RESULT "))
     assert found["dice"] > 0.95
+    assert found["dice_in_air"] > 0.99
+    assert found["outside"] == 0
+    assert found["dice_split"] > 0.99
+    assert found["loaded"] == 1
+    assert found["started"] == 0
     assert found["dtype"] == "uint8"
     assert found["same_affine"]
     assert found["asked"] == []

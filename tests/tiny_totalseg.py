@@ -1,21 +1,24 @@
-"""Runs `segment.totalsegmentator` as a job does, on a tiny nnU-Net made by code.
+"""Runs TotalSegmentator's backend as a job does, on a tiny nnU-Net made by code.
 
 The network's weights are set, not trained: it calls liver what lies near 110 HU after a 3x3x3
-mean. So the real loading, resampling, inference and worker processes run, without the official
-weights. Run as a script, because the workers start anew and import the main module again:
+mean. So the real loading, resampling and inference run, without the official weights. Run as a
+script, because nnU-Net looks for its folders once per process:
 
     python tests/tiny_totalseg.py FOLDER    # prints a JSON object
 """
 
 import json
+import multiprocessing.process
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 
-from hepatoclr import segment, totalseg
+from hepatoclr import segment
+from hepatoclr.backends import totalsegmentator as totalseg
 from hepatoclr.volumes import Volume
 
 LIVER_HU = 110
@@ -151,21 +154,69 @@ def without_network() -> list[str]:
     return asked
 
 
+def counted(owner, name: str) -> list:
+    """Have the calls of a function counted; returns the list that they are noted in."""
+    calls, original = [], getattr(owner, name)
+
+    def noted(*arguments, **options):
+        calls.append(name)
+        return original(*arguments, **options)
+
+    setattr(owner, name, noted)
+    return calls
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    both = np.count_nonzero(first & second)
+    return 2 * both / (np.count_nonzero(first) + np.count_nonzero(second))
+
+
+def in_wide_air(ct: Volume) -> Volume:
+    """The same CT with much air around it."""
+    wide = np.pad(ct.array, ((0, 0), (30, 40), (50, 20)), constant_values=-1000)
+    affine = ct.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ [50, 30, 0]
+    return Volume(wide, affine)
+
+
+def split_and_whole(ct: Volume, find) -> tuple[np.ndarray, np.ndarray]:
+    """The livers of a tall CT, done in three parts and as a whole."""
+    tall = Volume(np.concatenate([ct.array] * 2), ct.affine)
+    whole = find(tall).array
+    limits = totalseg.SPLIT_VOXELS, totalseg.SPLIT_SLICES
+    totalseg.SPLIT_VOXELS, totalseg.SPLIT_SLICES = 1000, 60
+    split = find(tall).array
+    totalseg.SPLIT_VOXELS, totalseg.SPLIT_SLICES = limits
+    return split, whole
+
+
 def main(folder: Path) -> None:
-    """Make the model, find the phantom's liver, tell how it went."""
+    """Make the model, find the phantom's liver some times over, tell how it went."""
+    import torch
     from totalsegmentator.map_tasks_config import TASK_CONFIGS
 
     trainer = TASK_CONFIGS["total"]["sub_modes"]["fast"]["trainer"]
     make_model(folder / "weights", 297, 3.0, trainer)
     ct, truth = phantom()
     asked, environment = without_network(), dict(os.environ)
-    found = segment.liver(ct, "totalsegmentator", weights=folder / "weights", device="cpu")
-    both = np.count_nonzero(found.array & truth)
+    loaded, started = counted(torch, "load"), counted(multiprocessing.process.BaseProcess, "start")
+    find = segment.load("totalsegmentator", weights=folder / "weights", device="cpu")
+    found = find(ct)
+    seconds = -time.perf_counter()
+    wide = find(in_wide_air(ct))
+    seconds += time.perf_counter()
+    split, whole = split_and_whole(ct, find)
     result = {
-        "dice": 2 * both / (np.count_nonzero(found.array) + np.count_nonzero(truth)),
+        "dice": dice(found.array, truth),
+        "dice_in_air": dice(wide.array[:, 30:-40, 50:-20], found.array),
+        "outside": int(wide.array.sum() - wide.array[:, 30:-40, 50:-20].sum()),
+        "dice_split": dice(split, whole),
+        "loaded": len(loaded),
+        "started": len(started),
+        "seconds": seconds,
         "dtype": str(found.array.dtype),
         "same_affine": bool(np.array_equal(found.affine, ct.affine)),
-        "facts": found.facts,
+        "facts": {**found.facts, **segment.measured(found, ct)},
         "asked": asked,
         "environment_kept": environment == dict(os.environ),
     }

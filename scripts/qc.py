@@ -1,0 +1,10 @@
+from hepatoclr import logs, qc
+
+with logs.to_file(snakemake.log[0]):
+    page = qc.html(
+        snakemake.params.run,
+        snakemake.wildcards.cohort,
+        qc.read(snakemake.input.cohort),
+        snakemake.params.synthetic,
+    )
+    qc.write(page, snakemake.output[0])
