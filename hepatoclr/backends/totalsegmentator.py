@@ -8,16 +8,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from hepatoclr import files, volumes
+from hepatoclr.backends.base import Finder, median_hu
 from hepatoclr.errors import BadCase, EmptyLiver, UserError
 from hepatoclr.volumes import Volume
 
-LIVER = 5
+log = logging.getLogger(__name__)
+
+LIVER, AORTA, SPLEEN = 5, 52, 1  # labels of the task `total`
 FOLDERS = {
     291: "Dataset291_TotalSegmentator_part1_organs_1559subj",
     292: "Dataset292_TotalSegmentator_part2_vertebrae_1532subj",
@@ -33,6 +37,7 @@ NEEDED = {"fastest": (298,), "fast": (297,), "full": (291, 292, 293, 294, 295, 2
 RUN = {"fastest": (298,), "fast": (297,), "full": (291, 298)}
 OPTIONS = {"fastest": {"fastest": True}, "fast": {"fast": True}, "full": {"roi_subset": ["liver"]}}
 DOWNLOADS = {"fastest": "total_fast", "fast": "total_fast", "full": "total"}
+ENDING = "_0000.nii.gz"  # nnU-Net's name for the first, here only, channel of an image
 CHECKPOINT = "*/fold_0/checkpoint_final.pth"
 NO_STATISTICS = {
     "totalseg_id": "",
@@ -40,6 +45,22 @@ NO_STATISTICS = {
     "prediction_counter": 0,
     "statistics_disclaimer_shown": True,
 }
+GRID_MM = {"fastest": 6.0, "fast": 3.0, "full": 1.5}
+WHOLE = ("fastest", "fast")  # models that label the whole body, and so know the aorta and spleen
+BODY_HU = -300
+MARGIN_MM = 10
+COARSE_MM = 4  # the body's box is found at this resolution
+# logits of 118 labels in half precision: 2.4 GB for 10 million voxels, and as much again when
+# they are compared; TotalSegmentator's own limit is 236 million
+SPLIT_VOXELS = 10_000_000
+SPLIT_SLICES = 200  # its own least height of what it splits into thirds
+
+
+def load(model: str, weights: str | Path | None, device: str) -> Finder:
+    """Give `totalsegmentator`, which keeps its networks from one CT to the next."""
+    networks: dict = {}
+    found = partial(totalsegmentator, model=model, weights=weights, device=device)
+    return lambda ct, mask=None, label=None: found(ct, networks=networks)
 
 
 def totalsegmentator(
@@ -47,12 +68,17 @@ def totalsegmentator(
     model: str = "fast",
     weights: str | Path | None = None,
     device: str = "auto",
+    networks: dict | None = None,
 ) -> Volume:
     """Find the liver with TotalSegmentator (Wasserthal 2023, doi:10.1148/ryai.230024).
 
-    It starts worker processes: a script that calls this does so under
-    `if __name__ == "__main__":`. No usage statistics are sent, and TotalSegmentator's settings in
-    the user's home are neither read nor written.
+    It sees the box of the body alone, without the air around it. No usage statistics are sent,
+    and its settings in the user's home are neither read nor written.
+
+    Memory: on the GPU lie the network, one patch, and the logits of all labels at the model's
+    resolution, in half precision; the last grow with the body's size, up to `SPLIT_VOXELS`, above
+    which the body is done in three parts. Where the logits do not fit, nnU-Net collects them on
+    the CPU; where a patch does not fit, the whole CT is done on the CPU.
 
     Args:
         ct: HU, canonical.
@@ -60,10 +86,11 @@ def totalsegmentator(
         weights: Folder of TotalSegmentator's weights; none for its own default, see
             `weights_folder`.
         device: cpu, cuda, or auto for the GPU if there is one.
+        networks: Where networks are kept for the next CT, empty at first.
 
     Returns:
         uint8 mask on the CT's grid, 1 where liver; facts: model, version, digests of the weights
-        that ran, device.
+        that ran, device, and with "fast" and "fastest" aorta_hu and spleen_hu, see `median_hu`.
 
     Raises:
         UserError: Weights are missing, or there is no GPU although one is asked for.
@@ -72,25 +99,27 @@ def totalsegmentator(
     """
     preflight(model, weights)
     folder = weights_folder(weights)
+    body = _body(ct)
     with _private_settings(folder):
-        labels, device = _run(ct, model, device)
-    found = volumes.canonical(np.asanyarray(labels.dataobj) == LIVER, labels.affine)
-    if not volumes.same_grid(found, ct):
-        raise BadCase("TotalSegmentator returned a mask on another grid than the CT's.")
-    if not found.array.any():
+        found, device = _run(_part(ct, body), model, device, {} if networks is None else networks)
+    labels = np.zeros(ct.array.shape, np.uint8)
+    labels[body] = found
+    if not (labels == LIVER).any():
         raise EmptyLiver(
             "TotalSegmentator found no liver. Look at the CT: if it shows no liver, leave the case "
             "out; if it does, give a mask with segment.backend provided."
         )
+    organs = {"aorta_hu": AORTA, "spleen_hu": SPLEEN} if model in WHOLE else {}
     facts = {
         "backend": "totalsegmentator",
         "model": model,
         "version": importlib.metadata.version("TotalSegmentator"),
         "weights": {str(task): _digest(folder / FOLDERS[task]) for task in RUN[model]},
         "device": device,
-        "warnings": [],
+        **{name: median_hu(ct, labels == label) for name, label in organs.items()},
+        "flags": {},
     }
-    return Volume(found.array.astype(np.uint8), ct.affine, facts)
+    return Volume((labels == LIVER).astype(np.uint8), ct.affine, facts)
 
 
 def weights_folder(weights: str | Path | None = None) -> Path:
@@ -142,35 +171,125 @@ def preflight(model: str, weights: str | Path | None = None) -> None:
         )
 
 
-def _run(ct: Volume, model: str, device: str) -> tuple[nib.Nifti1Image, str]:
-    """Call TotalSegmentator; returns its labels and the device that it ran on."""
-    # these take seconds to import
-    import torch
-    from totalsegmentator.python_api import totalsegmentator as segment
+def _body(ct: Volume) -> tuple[slice, slice, slice]:
+    """Find the box of the body: of the largest thing that is not air, with a margin."""
+    from scipy import ndimage
+
+    steps = [max(1, int(COARSE_MM / length)) for length in ct.spacing]
+    coarse = ct.array[:: steps[0], :: steps[1], :: steps[2]] > BODY_HU
+    pieces, count = ndimage.label(coarse)
+    if not count:
+        return slice(None), slice(None), slice(None)
+    box = ndimage.find_objects(pieces)[np.bincount(pieces.ravel())[1:].argmax()]
+    margins = [int(np.ceil(MARGIN_MM / length)) for length in ct.spacing]
+    return tuple(
+        slice(max(0, side.start * step - margin), min(size, side.stop * step + margin))
+        for side, step, margin, size in zip(box, steps, margins, ct.array.shape, strict=True)
+    )
+
+
+def _part(ct: Volume, box: tuple[slice, slice, slice]) -> Volume:
+    """The part of a volume in a box."""
+    shift = np.eye(4)
+    shift[:3, 3] = [side.indices(size)[0] for side, size in zip(box, ct.array.shape, strict=True)][
+        ::-1
+    ]
+    return Volume(ct.array[box], ct.affine @ shift)
+
+
+def _split(ct: Volume, model: str) -> bool:
+    """Say whether a CT is so large at the model's resolution that it is done in three parts."""
+    size = [n * mm / GRID_MM[model] for n, mm in zip(ct.array.shape, ct.spacing, strict=True)]
+    return model in WHOLE and np.prod(size) > SPLIT_VOXELS and size[0] > SPLIT_SLICES
+
+
+def _run(ct: Volume, model: str, device: str, networks: dict) -> tuple[np.ndarray, str]:
+    """Call TotalSegmentator; returns labels on the CT's grid and the device that it ran on."""
+    import torch  # seconds
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("there is no GPU that PyTorch can use; set the device to auto or cpu")
-    image = nib.Nifti1Image(ct.array.transpose(2, 1, 0), ct.affine)
-    options = {**OPTIONS[model], "device": device.replace("cuda", "gpu")}
     try:
-        found = segment(image, None, ml=True, quiet=True, nr_thr_saving=1, **options)
+        found = _labels(ct, model, device, networks)
     except (Exception, SystemExit) as error:  # it calls sys.exit where it could raise
-        logging.getLogger(__name__).exception("TotalSegmentator failed")
-        raise BadCase(
-            f"TotalSegmentator failed ({type(error).__name__}; the log has its words). If it fails "
-            "for other cases too, look there; if not, give a mask with segment.backend provided."
-        ) from error
-    return found, device
+        log.exception("TotalSegmentator failed")
+        failed = error
+    else:
+        if not volumes.same_grid(found, ct):
+            raise BadCase("TotalSegmentator returned a mask on another grid than the CT's.")
+        return found.array, device
+    if device != "cpu" and isinstance(failed, torch.cuda.OutOfMemoryError):
+        log.warning("the GPU has too little memory for this CT; it is done on the CPU")
+        torch.cuda.empty_cache()
+        return _run(ct, model, "cpu", networks)
+    raise BadCase(
+        f"TotalSegmentator failed ({type(failed).__name__}; the log has its words). If it fails "
+        "for other cases too, look there; if not, give a mask with segment.backend provided."
+    ) from failed
+
+
+def _labels(ct: Volume, model: str, device: str, networks: dict) -> Volume:
+    from totalsegmentator.python_api import totalsegmentator as segment  # seconds
+
+    image = nib.Nifti1Image(ct.array.transpose(2, 1, 0), ct.affine)
+    options = {**OPTIONS[model], "force_split": _split(ct, model)}
+    with _kept(networks):
+        found = segment(
+            image,
+            None,
+            ml=True,
+            quiet=True,
+            nr_thr_saving=1,
+            device=device.replace("cuda", "gpu"),
+            **options,
+        )
+    return volumes.canonical(np.asanyarray(found.dataobj).astype(np.uint8), found.affine)
+
+
+@contextmanager
+def _kept(networks: dict) -> Iterator[None]:
+    """Have nnU-Net keep its networks, and do without worker processes, while the block runs.
+
+    For every image TotalSegmentator makes nnU-Net's predictor anew, which reads the checkpoint
+    and starts two processes that import everything again; for one image they gain nothing.
+    """
+    from totalsegmentator.config import setup_nnunet
+
+    setup_nnunet()  # before nnU-Net is imported, which looks for its folders then
+    from totalsegmentator import nnunet
+
+    class Predictor(nnunet.nnUNetPredictor):
+        def initialize_from_trained_model_folder(self, *args, **options) -> None:
+            key = repr((args, options))
+            if key not in networks:
+                before = dict(vars(self))
+                super().initialize_from_trained_model_folder(*args, **options)
+                after = vars(self).items()
+                networks[key] = {k: v for k, v in after if v is not before.get(k)}
+            vars(self).update(networks[key])
+
+        def predict_from_files(self, source, target, save_probabilities=False, **_workers):
+            # listed here: of a folder nnU-Net has a dozen processes list the files
+            images = sorted(Path(source).glob(f"*{ENDING}"))
+            targets = [str(Path(target, image.name.removesuffix(ENDING))) for image in images]
+            return self.predict_from_files_sequential(
+                [[str(image)] for image in images], targets, save_probabilities
+            )
+
+    original, nnunet.nnUNetPredictor = nnunet.nnUNetPredictor, Predictor
+    try:
+        yield
+    finally:
+        nnunet.nnUNetPredictor = original
 
 
 @contextmanager
 def _private_settings(weights: Path) -> Iterator[None]:
     """Point TotalSegmentator to its weights and to settings of our own while the block runs.
 
-    Its settings would lie in the user's home and have statistics sent; its workers inherit both
-    from the environment.
+    Its settings would lie in the user's home and have statistics sent.
     """
     loaded = sys.modules.get("nnunetv2.paths")
     if loaded is not None and loaded.nnUNet_results != str(weights):
@@ -189,6 +308,7 @@ def _private_settings(weights: Path) -> Iterator[None]:
             os.environ |= before
 
 
+@cache
 def _digest(folder: Path) -> str:
     """Digest of a model: its weights and plans."""
     content = hashlib.sha256()

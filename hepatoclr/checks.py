@@ -1,0 +1,92 @@
+"""Checks of a case: what its measures say against the limits of the configuration.
+
+A check gives a flag, a short name with a sentence. Flags are only said here; which of them set a
+case aside is for the cohort's table to decide.
+"""
+
+from collections.abc import Iterator, Mapping
+
+UNENHANCED_AORTA = 80  # HU; blood without contrast medium measures 30 to 60
+ARTERIAL_EXCESS = 100  # HU; aorta over spleen: 150 to 250 in the arterial phase, 10 to 70 later
+
+
+def judge(facts: Mapping, limits: Mapping) -> dict[str, str]:
+    """List the flags of a case.
+
+    Args:
+        facts: Facts of its liver: `flags` of the earlier stages and what `segment.measured` gives.
+            A measure that is missing or None is not judged.
+        limits: Section `checks` of the configuration: liver_ml and liver_hu as [low, high],
+            largest_component, phase.
+
+    Returns:
+        Flag to one sentence without full stop; those of the earlier stages first.
+    """
+    return {**facts.get("flags", {}), **dict(_earned(facts, limits))}
+
+
+def phase(
+    liver_hu: float | None, aorta_hu: float | None, spleen_hu: float | None = None
+) -> str | None:
+    """Tell the contrast phase of an abdominal CT from three organs.
+
+    Without contrast medium the aorta is no brighter than blood. In the arterial phase it is far
+    brighter than the parenchyma, which the portal vein has not reached yet. About 70 s after the
+    injection the aorta has fallen and the liver has risen, and from there on they converge; the
+    portal phase and later ones are not told apart. The spleen is the better measure of
+    parenchyma, because fat darkens the liver; the liver stands in where the spleen is not seen.
+    How the organs enhance over time: Bae 2010, doi:10.1148/radiol.10090908. The limits are ours,
+    set between the usual values at 120 kVp; a fatty liver without a spleen in sight, or a low
+    tube voltage, can make a portal phase look arterial.
+
+    Args:
+        liver_hu: Attenuation of the liver, HU.
+        aorta_hu: Attenuation of the aorta, HU.
+        spleen_hu: Attenuation of the spleen, HU.
+
+    Returns:
+        "unenhanced", "arterial", "portal" (or later), or None where too little is known.
+    """
+    if aorta_hu is None:
+        return None
+    if aorta_hu < UNENHANCED_AORTA:
+        return "unenhanced"
+    parenchyma = liver_hu if spleen_hu is None else spleen_hu
+    if parenchyma is None:
+        return None
+    return "arterial" if aorta_hu - parenchyma > ARTERIAL_EXCESS else "portal"
+
+
+def _earned(facts: Mapping, limits: Mapping) -> Iterator[tuple[str, str]]:
+    """The flags that measures earn, with their sentences."""
+    ends = [
+        name
+        for name, fact in (("lowest", "touches_first_slice"), ("highest", "touches_last_slice"))
+        if facts.get(fact)
+    ]
+    if ends:
+        slices = " and the ".join(ends) + (" slice" if len(ends) == 1 else " slices")
+        yield "truncated", f"the liver reaches the {slices} and may be cut off"
+    yield from _outside("volume", "the liver's volume", facts.get("volume_ml"), limits["liver_ml"])
+    yield from _outside("density", "the liver's mean", facts.get("liver_hu"), limits["liver_hu"])
+    share, least = facts.get("largest_component"), limits["largest_component"]
+    if share is not None and share < least:
+        yield (
+            "components",
+            f"the mask is in pieces: the largest holds {share:.1%} of it, less than {least:.1%}",
+        )
+    organs = {name: facts.get(name) for name in ("liver_hu", "aorta_hu", "spleen_hu")}
+    found = phase(**organs)
+    if found and found not in limits["phase"]:
+        seen = ", ".join(f"{n[:-3]} {hu:.0f} HU" for n, hu in organs.items() if hu is not None)
+        yield "phase", f"the contrast phase looks {found} ({seen})"
+
+
+def _outside(
+    name: str, what: str, value: float | None, limits: tuple[float, float]
+) -> Iterator[tuple[str, str]]:
+    """The flag of a measure that lies outside its limits."""
+    unit = {"volume": "ml", "density": "HU"}[name]
+    low, high = limits
+    if value is not None and not low <= value <= high:
+        yield name, f"{what} is {value:g} {unit}, outside {low:g} to {high:g} {unit}"
