@@ -16,7 +16,11 @@ CASES = {
     "used-2": {"liver_ml": "900.6", "liver_hu": "-5.2", "slices": "9"},
     "unread": {**UNREAD, "reason": "slices are missing"},
     "label": {**LOST, "step": "label", "reason": "label odd is excluded", "label": "odd"},
-    "flagged": {"flags": "components; thickness", "remarks": "in pieces; thickness differs"},
+    "flagged": {
+        "flags": "components; thickness",
+        "remarks": "in pieces; thickness differs",
+        "liver_hu": "-20.0",
+    },
     "used-10": {"patient_id": EVIL, "label": EVIL, "liver_ml": "2000.0"},
     "cut": {**LOST, "step": "truncated", "reason": "it may be cut off", "flags": "truncated"},
 }

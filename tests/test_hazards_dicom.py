@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from example_ct import ORIGIN, SPACING, image, random_hu, write_series
+from example_ct import ORIGIN, SPACING, affine, image, random_hu, write_series
 from hazards import HU, hazard, write_smooth
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -29,12 +29,12 @@ def tilted(degrees):
     return (1, 0, 0), (0, np.cos(np.radians(degrees)), -np.sin(np.radians(degrees)))
 
 
-@hazard(hu=None, flags=("thickness", "tilt"))
+@hazard(hu=None, flags=("tilt",))
 def tilt_in_orientation(folder):
     write_smooth(folder, *tilted(18), (0, 0, 2.4), GantryDetectorTilt=18)
 
 
-@hazard(hu=None, flags=("thickness", "tilt"))
+@hazard(hu=None, flags=("tilt",))
 def tilt_in_orientation_tag_missing(folder):
     write_smooth(folder, *tilted(-12), (0, 0, 2.4))
 
@@ -62,6 +62,14 @@ def oblique_about_two_axes(folder):
     column = np.cross([0.05, 0.15, 1.0], row)
     column /= np.linalg.norm(column)
     write_smooth(folder, row, column, 2.5 * np.cross(row, column))
+
+
+@hazard(grid=affine((5, 0.9, 0.8)), flags=("thickness",))
+def every_other_slice_missing(folder):
+    def spread(number, one):
+        one.ImagePositionPatient[2] += 2.5 * number
+
+    write_series(folder, HU, spread)
 
 
 @hazard(flags=("tilt_tag",))

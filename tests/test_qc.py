@@ -81,7 +81,7 @@ def test_each_case_says_whether_it_is_used_or_why_not():
 def test_numbers_are_whole_and_missing_ones_empty():
     found = table(page())
     assert found["Liver, ml"].tolist() == ["", "1500", "1500", "901", "2000", "1500"]
-    assert found["Liver, HU"].tolist() == ["", "100", "100", "-5", "100", "100"]
+    assert found["Liver, HU"].tolist() == ["", "100", "-20", "-5", "100", "100"]
     assert found.loc["flagged", ["Flags", "Remarks"]].tolist() == [
         "components; thickness",
         "in pieces; thickness differs",

@@ -86,8 +86,11 @@ def _flags(places: list[Image], copies: dict, stack: geometry.Stack) -> dict[str
     tilt = geometry.degrees_between(stack.step, first.normal)
     lean = geometry.degrees_between(first.normal, np.array([0.0, 0.0, 1.0]))
     flags = {}
-    if thickness is not None and abs(thickness - spacing) > geometry.TOLERANCE_MM:
-        flags["thickness"] = f"SliceThickness {thickness:g} mm differs from spacing {spacing:g} mm"
+    # thicker than their distance they overlap, which is usual; thinner, some may be missing
+    if thickness and spacing - thickness > geometry.TOLERANCE_MM:
+        flags["thickness"] = (
+            f"slices {thickness:g} mm thick lie {spacing:g} mm apart; some may be missing"
+        )
     if abs(told) > TILT_DEGREES and max(tilt, lean) < TILT_DEGREES:
         flags["tilt_tag"] = f"GantryDetectorTilt is {told:g} degrees, but the images stand straight"
     if stack.missing:
