@@ -1,12 +1,12 @@
 """One volume from a NIfTI file, as other programs write them."""
 
-import gzip
 import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from isal import igzip, isal_zlib
 
 from hepatoclr import geometry, volumes
 from hepatoclr.errors import BadCase
@@ -17,7 +17,7 @@ LIMIT_GB = 8
 FARTHEST_MM = 10_000
 SPATIAL, UNKNOWN, MILLIMETRE = 0x07, 0, 2  # of xyzt_units
 CHUNK = 1 << 20
-CUT_SHORT = (EOFError, MemoryError, OSError, OverflowError, ValueError, zlib.error)
+CUT_SHORT = (EOFError, MemoryError, OSError, OverflowError, ValueError, zlib.error, isal_zlib.error)
 
 
 def is_named(path: Path) -> bool:
@@ -59,7 +59,7 @@ def _check_length(path: Path, image: nib.Nifti1Image) -> None:
     held = path.stat().st_size
     if path.name.lower().endswith(".gz"):
         held = 0
-        with gzip.open(path) as stream:
+        with igzip.open(path) as stream:
             while held <= wanted and (chunk := stream.read(CHUNK)):
                 held += len(chunk)
     if held != wanted:

@@ -267,7 +267,7 @@ def test_the_paper_plans_as_published(tmp_path):
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"preset": "paper", **config}))
     jobs, _ = project.plan(preset="paper")
-    for rule in ("ingest", "segment", "slices", "tensors"):
+    for rule in ("ingest", "segment", "slices", "tensors", "picture"):
         assert jobs[rule] == 2905, rule
     assert jobs["pretrain"] == 7
     assert jobs["initialise"] == 1

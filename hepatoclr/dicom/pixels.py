@@ -138,7 +138,10 @@ def _hounsfield(stored: np.ndarray, image: Image, flags: dict[str, str]) -> np.n
     slope, intercept = number(header, "RescaleSlope", 1.0), number(header, "RescaleIntercept", 0.0)
     if not slope or "ModalityLUTSequence" in header:
         raise BadCase("the images have no linear rescale to HU. Export the series again.")
-    hu = np.rint(stored.astype(np.float32) * np.float32(slope) + np.float32(intercept))
+    if slope == 1 and intercept.is_integer():
+        hu = stored.astype(np.int32) + int(intercept)
+    else:
+        hu = np.rint(stored.astype(np.float32) * np.float32(slope) + np.float32(intercept))
     padding = number(header, "PixelPaddingValue")
     if padding is not None:
         limit = number(header, "PixelPaddingRangeLimit", padding)
