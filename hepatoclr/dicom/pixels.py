@@ -138,7 +138,7 @@ def _hounsfield(stored: np.ndarray, image: Image, flags: dict[str, str]) -> np.n
     slope, intercept = number(header, "RescaleSlope", 1.0), number(header, "RescaleIntercept", 0.0)
     if not slope or "ModalityLUTSequence" in header:
         raise BadCase("the images have no linear rescale to HU. Export the series again.")
-    if slope == 1 and intercept.is_integer():
+    if slope == 1 and intercept.is_integer() and abs(intercept) <= INT16.max:
         hu = stored.astype(np.int32) + int(intercept)
     else:
         hu = np.rint(stored.astype(np.float32) * np.float32(slope) + np.float32(intercept))
