@@ -83,9 +83,19 @@ def with_defaults(value: Any, schema: Mapping) -> Any:
     }
 
 
+def _ascending(_, wanted: bool, values: Any, __) -> Iterator[jsonschema.ValidationError]:
+    """Keyword of our schemas: the numbers of a list ascend, as those of a range."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if wanted and numbers != sorted(set(numbers)):
+        yield jsonschema.ValidationError(f"{values} must ascend")
+
+
+Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"ascending": _ascending})
+
+
 def problems(value: Any, schema: Mapping) -> list[str]:
     """List what in a value breaks its schema, one sentence each, with the nearest known key."""
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    errors = Validator(schema).iter_errors(value)
     return sorted({line for error in errors for line in _sentences(error)})
 
 
