@@ -85,7 +85,8 @@ def with_defaults(value: Any, schema: Mapping) -> Any:
 
 def _ascending(_, wanted: bool, values: Any, __) -> Iterator[jsonschema.ValidationError]:
     """Keyword of our schemas: the numbers of a list ascend, as those of a range."""
-    numbers = [value for value in values if isinstance(value, int | float)]
+    listed = values if isinstance(values, list) else []
+    numbers = [value for value in listed if isinstance(value, int | float)]
     if wanted and numbers != sorted(set(numbers)):
         yield jsonschema.ValidationError(f"{values} must ascend")
 

@@ -48,6 +48,7 @@ def test_presets_are_complete_configurations(preset):
         ({"cohorts": {"../x": {"role": "external"}}}, "'../x' does not"),
         ({"run": "../x"}, "run: '../x' does not fit the pattern"),
         ({"tensors": {"window": [400, -100]}}, "tensors.window: [400, -100] must ascend"),
+        ({"tensors": {"window": 400}}, "tensors.window: must be an array, got 400"),
         ({"tensors": {"window": ["x", 1]}}, "tensors.window.0: must be an integer, got 'x'"),
         ({"checks": {"exclude": ["trunkated"]}}, "'trunkated'; did you mean 'truncated'?"),
         ({"seed": -1}, "seed: -1 is less than the minimum of 0"),
