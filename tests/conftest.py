@@ -1,8 +1,10 @@
 """Fixtures that several test modules share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from tiny_project import Project
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -14,3 +16,21 @@ def shared_ct() -> Path:
     if not folder.is_dir():
         pytest.skip("the real CTs are not here (../shared/ct beside the repository)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A project after a whole run of the tiny preset."""
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.printed = project.snakemake("--cores", "2")
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy of the finished project, to be changed; results keep their times."""
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.folder, copy, symlinks=True)
+    changed = object.__new__(Project)
+    changed.folder = copy
+    return changed

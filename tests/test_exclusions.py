@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from test_workflow import Project
+from tiny_project import Project
 
 TABLE = "results/paper/cohorts/histo.csv"
 HU = np.clip(example_ct.random_hu(), -1000, 500)

@@ -19,9 +19,7 @@ from PIL import Image, PngImagePlugin
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
 from safetensors.torch import save_file
-from test_workflow import finished, project, result
-
-__all__ = ["finished", "project"]  # fixtures
+from tiny_project import result
 
 NAME, DATE, TIME, ROOT = "SNTLX7", "19331107", "231159.713377", "2.25.7777123457"
 PLANTED = (NAME, DATE, "1933-11-07", TIME, ROOT)

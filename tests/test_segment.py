@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from example_ct import affine, random_hu, write_series
-from test_workflow import Project
+from tiny_project import Project
 
 from hepatoclr import backends, cases, files, ingest, segment, volumes
 from hepatoclr.backends import base, provided

@@ -1,89 +1,18 @@
 """The workflow as users meet it: Snakemake is run, and what it prints and leaves is read."""
 
 import csv
-import os
-import re
-import shutil
-import subprocess
-import sys
-from collections import Counter
-from pathlib import Path
 
 import nibabel as nib
 import pandas as pd
 import pytest
 import yaml
+from tiny_project import Project, result
 
 from hepatoclr import names
 
-ROOT = Path(__file__).parents[1]
-PARTS = ["Snakefile", "config.yaml", "presets", "rules", "scripts", "hepatoclr", "profiles", "envs"]
 FIRST = ("manifest", "simulate", "ingest", "segment", "slices", "tensors", "cohort")
 EVALUATION = ("features", "linear", "finetune", "learning_curve")
 RESULT = ("tables", "figures", "report")
-
-
-class Project:
-    """A copy of the project in which Snakemake runs."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        for part in PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(source, folder / part, ignore=ignored, dirs_exist_ok=True)
-            else:
-                shutil.copy(source, folder / part)
-
-    def snakemake(self, *arguments, check=True, **config):
-        given = [f"{key}={value}" for key, value in {"preset": "tiny", **config}.items()]
-        command = ["snakemake", *arguments, "--config", *given]
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        run = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
-        text = run.stdout + run.stderr
-        assert not check or run.returncode == 0, text[-5000:]
-        return text
-
-    def plan(self, **config):
-        """The jobs a run would take, counted by rule, and what Snakemake says of them."""
-        text = self.snakemake("-n", "--cores", "2", **config)
-        if "Nothing to be done" in text:
-            return Counter(), text
-        table = text.split("Job stats:")[-1].split("total")[0]
-        jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
-        jobs.pop("all", None)
-        return Counter(jobs), text
-
-    def edit(self, file, old, new):
-        path = self.folder / file
-        text = path.read_text(encoding="utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A project after a whole run of the tiny preset."""
-    project = Project(tmp_path_factory.mktemp("finished"))
-    project.printed = project.snakemake("--cores", "2")
-    return project
-
-
-@pytest.fixture
-def project(finished, tmp_path):
-    """A copy of the finished project, to be changed; results keep their times."""
-    copy = tmp_path / "copy"
-    shutil.copytree(finished.folder, copy, symlinks=True)
-    changed = object.__new__(Project)
-    changed.folder = copy
-    return changed
-
-
-def result(project, path):
-    return project.folder / "results" / "tiny" / path
 
 
 def test_tables_are_complete(finished):
