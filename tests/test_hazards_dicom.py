@@ -196,6 +196,16 @@ def among_localizers_and_dose_pictures(folder):
     write_series(folder, HU[:6], prefix="dose", SeriesInstanceUID="1.6", ImagePositionPatient=None)
 
 
+@hazard("9 x localizer")
+def image_type_of_one_word(folder):
+    write_series(folder, HU, ImageType="LOCALIZER")
+
+
+@hazard("9 x map or projection computed from CT")
+def maximum_intensity_projections(folder):
+    write_series(folder, HU, ImageType=["DERIVED", "SECONDARY", "AXIAL", "MIP"])
+
+
 @hazard()
 def among_stray_and_hidden_files(folder):
     write_series(folder / "a" / "b", HU)
@@ -335,14 +345,14 @@ def enhanced_volume_compressed(folder):
     made.save_as(folder / "enhanced.dcm", enforce_file_format=True)
 
 
-@hazard("9 x map computed from CT")
+@hazard("9 x map or projection computed from CT")
 def enhanced_perfusion_map(folder):
     made = enhanced(folder, image_type=("DERIVED", "PRIMARY", "PERFUSION", "RCBF"))
     made.ImageType = ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
     made.save_as(folder / "map.dcm", enforce_file_format=True)
 
 
-@hazard("9 x map computed from CT")
+@hazard("9 x map or projection computed from CT")
 def enhanced_map_in_other_units(folder):
     made = enhanced(folder, RescaleType="MGML")
     made.save_as(folder / "map.dcm", enforce_file_format=True)

@@ -27,8 +27,9 @@ LARGEST_SIDE = 4096
 LONGEST_VALUE = 1024  # bytes; longer ones, the pixels, are left in the file
 MULTI_FRAME = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 HU_TYPES = ("", "HU", "HU_MOD", "US")
-# values 3 and 4 of Image Type (PS3.3 C.8.15.2, C.8.16.1) of what is computed from HU but is none
-MAPS = {
+# words of Image Type (PS3.3 C.8.15.2, C.8.16.1, and makers' own) of what is computed from slices
+COMPUTED = {
+    *("MIP", "MINIP", "MAX_IP", "MIN_IP", "MAXIMUM", "MINIMUM", "PROJECTION IMAGE"),
     *("PERFUSION", "QUANTITY", "STD_DEVIATION", "SUBTRACTION", "DIVISION", "MULTIPLICATION"),
     *("RCBF", "RCBV", "MTT", "TTP", "TMAX", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY"),
     *("MAT_FRACTIONAL", "MAT_REMOVED", "MAT_SPECIFIC", "MAT_MODIFIED", "MAT_VALUE_BASED"),
@@ -163,7 +164,7 @@ def _kind(header: Dataset) -> str:
     """Name what a DICOM object is unless it is a CT image; only names of the standard."""
     # some anonymisers empty SOPClassUID in the data set but not in the file's meta information
     uid = UID(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
-    words = {str(word).upper() for word in header.get("ImageType") or ()}
+    words = _words(header)
     if not uid:
         return DAMAGED
     if uid != CTImageStorage and uid not in MULTI_FRAME:
@@ -176,13 +177,19 @@ def _kind(header: Dataset) -> str:
         return "CT image of another modality" if header.get("Modality") else "CT without Modality"
     if header.get("SamplesPerPixel", 1) != 1:
         return "CT image in colour"
-    if words & MAPS:
-        return "map computed from CT"
+    if words & COMPUTED:
+        return "map or projection computed from CT"
     if header.get("BurnedInAnnotation") == "YES":
         return "CT image with text burned in"
     if (header.get("NumberOfFrames") or 1) != 1 and uid not in MULTI_FRAME:
         return "CT image of several frames"
     return NO_PIXELS if max(header.Rows, header.Columns) > LARGEST_SIDE else ""
+
+
+def _words(header: Dataset) -> set[str]:
+    """The values of Image Type."""
+    value = header.get("ImageType") or ()
+    return {str(word).upper() for word in ([value] if isinstance(value, str) else value)}
 
 
 def _frames(header: Dataset) -> Iterator[tuple[int, Dataset]]:
@@ -205,9 +212,8 @@ def _frames(header: Dataset) -> Iterator[tuple[int, Dataset]]:
 
 def _image(path: Path, frame: int, header: Dataset) -> Image | str:
     """Place an image in the patient, or say why that cannot be done."""
-    words = {str(word).upper() for word in header.get("ImageType") or ()}
-    if words & MAPS or str(header.get("RescaleType") or "").upper() not in HU_TYPES:
-        return "map computed from CT"
+    if _words(header) & COMPUTED or str(header.get("RescaleType") or "").upper() not in HU_TYPES:
+        return "map or projection computed from CT"
     position = numbers(header, "ImagePositionPatient", 3)
     cosines = numbers(header, "ImageOrientationPatient", 6)
     spacing = numbers(header, "PixelSpacing", 2)
