@@ -1,16 +1,12 @@
 """The quality control page of a cohort: cases with their pictures, what needs a look first."""
 
-import base64
 import csv
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from hepatoclr import cases, files, layout, picture
+from hepatoclr import cases, layout, pages, picture
 
 SET_ASIDE, LEFT_OUT, USED = "set aside", "left out", "used"
 CLEAN = "used, no flag"
@@ -68,17 +64,10 @@ def html(run: str, cohort: str, rows: Sequence[Mapping[str, str]], synthetic: bo
         The page: cases set aside first, then those with flags, those without, and at last those
         that the configuration leaves out. Everything that is not markup is escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("hepatoclr"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["sha256"] = _sha256
     lines = sorted(map(_line, rows), key=_rank)
     shown = {key: name for key, name in COLUMNS.items() if any(line.cells[key] for line in lines)}
-    return environment.get_template("qc.html.j2").render(
+    return pages.render(
+        "qc.html.j2",
         run=run,
         cohort=cohort,
         tally=cases.tally(row["step"] for row in rows),
@@ -89,11 +78,6 @@ def html(run: str, cohort: str, rows: Sequence[Mapping[str, str]], synthetic: bo
         tags=_counted(lines),
         size=picture.SIZE,
     )
-
-
-def write(page: str, path: str | Path) -> None:
-    """Write a page."""
-    files.write_text(page, path)
 
 
 def _line(row: Mapping[str, str]) -> Line:
@@ -118,8 +102,3 @@ def _counted(lines: Sequence[Line]) -> dict[str, int]:
     counts = Counter(tag for line in lines for tag in line.tags)
     ends = {SET_ASIDE: -1, CLEAN: 1, LEFT_OUT: 2}
     return dict(sorted(counts.items(), key=lambda item: (ends.get(item[0], 0), -item[1], item[0])))
-
-
-def _sha256(text: str) -> str:
-    """Digest of a script by which the page's security policy lets it, and nothing else, run."""
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

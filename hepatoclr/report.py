@@ -6,10 +6,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from hepatoclr import files, layout
+from hepatoclr import layout, pages
 from hepatoclr.errors import UserError
 from hepatoclr.version import VERSION
 
@@ -43,14 +42,8 @@ def html(
     """
     frames = {title: _frame(table) for title, table in tables.items()}
     compared = [frame for frame in frames.values() if frame.columns[0] == "method"]
-    environment = Environment(
-        loader=PackageLoader("hepatoclr"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return pages.render(
+        "report.html.j2",
         run=run,
         verdict=verdict(compared[0]) if compared else [],
         counts=counts,
@@ -71,11 +64,6 @@ def versions() -> dict[str, str]:
     """Versions of what the results depend on."""
     packages = ("torch", "kornia", "scikit-learn", "totalsegmentator", "simpleitk", "nibabel")
     return {"hepatoclr": VERSION, **{name: metadata.version(name) for name in packages}}
-
-
-def write(page: str, path: str | Path) -> None:
-    """Write a page."""
-    files.write_text(page, path)
 
 
 def verdict(table: pd.DataFrame) -> list[str]:

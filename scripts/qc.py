@@ -1,4 +1,4 @@
-from hepatoclr import logs, qc
+from hepatoclr import files, logs, qc
 
 with logs.to_file(snakemake.log[0]):
     page = qc.html(
@@ -7,4 +7,4 @@ with logs.to_file(snakemake.log[0]):
         qc.read(snakemake.input.cohort),
         snakemake.params.synthetic,
     )
-    qc.write(page, snakemake.output[0])
+    files.write_text(page, snakemake.output[0])

@@ -1,4 +1,4 @@
-from hepatoclr import cohort, logs, report
+from hepatoclr import cohort, files, logs, report
 
 TABLES = ["Pretraining methods", "Weight of the weak label", "Learning curve"]
 FIGURES = [
@@ -19,4 +19,4 @@ with logs.to_file(snakemake.log[0]):
     page = report.html(
         snakemake.params.run, dict(tables), dict(figures), facts, snakemake.params.synthetic, counts
     )
-    report.write(page, snakemake.output[0])
+    files.write_text(page, snakemake.output[0])

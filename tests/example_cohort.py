@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from hepatoclr import qc
+from hepatoclr import files, qc
 
 EVIL = """<script>alert(1)</script> "quoted" & 'so'"""
 DEFAULTS = {
@@ -40,5 +40,5 @@ def site(folder, given=None):
     (folder / "histo").mkdir(parents=True)
     for row in given[:10]:
         Image.new("P", (1200, 764)).save(folder / "histo" / f"{row['case']}.png")
-    qc.write(qc.html("study", "histo", given, synthetic=False), folder / "histo.html")
+    files.write_text(qc.html("study", "histo", given, synthetic=False), folder / "histo.html")
     return folder / "histo.html"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from example_predictions import METHODS
 
-from hepatoclr import layout, metrics, report, tables
+from hepatoclr import files, layout, metrics, report, tables
 from hepatoclr.errors import UserError
 
 SVG = """<?xml version="1.0" encoding="utf-8"?>
@@ -181,5 +181,5 @@ def test_a_figure_must_be_svg(table1, svg):
 
 
 def test_the_page_is_written_whole(table1, svg, tmp_path):
-    report.write(page(table1, svg), tmp_path / "run" / "report.html")
+    files.write_text(page(table1, svg), tmp_path / "run" / "report.html")
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == page(table1, svg)
