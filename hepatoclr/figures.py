@@ -85,7 +85,7 @@ def learning_curve(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
     axes.set_xlabel("Share of the training patients")
     _performance(axes, "AUC", lowest=(mean - sd).min())
     axes.set_title("Random weights, fine-tuned: mean ± sd over folds")
-    _say_synthetic(figure, layout.is_synthetic(table))
+    say_synthetic(figure, layout.is_synthetic(table))
     save(figure, *paths)
     return figure
 
@@ -115,7 +115,7 @@ def beta(table: pd.DataFrame, baseline: Mapping[str, float], paths: Sequence[str
     handles, labels = axes.get_legend_handles_labels()
     title = "Mean ± sd over folds"
     figure.legend(handles, labels, loc="outside upper center", ncols=3, title=title)
-    _say_synthetic(figure, layout.is_synthetic(table))
+    say_synthetic(figure, layout.is_synthetic(table))
     save(figure, *paths)
     return figure
 
@@ -163,7 +163,7 @@ def roc(
         axes.set_ylabel("Sensitivity")
         axes.set_title(f"{layout.PROTOCOL_LABELS[protocol].capitalize()}: mean over folds")
         axes.legend(loc="lower right", title="AUC, mean ± sd", title_fontsize=8, alignment="left")
-    _say_synthetic(figure, synthetic)
+    say_synthetic(figure, synthetic)
     save(figure, *paths)
     return figure
 
@@ -209,7 +209,7 @@ def preprocessing(
     seen.imshow(tensor[largest], cmap="gray", vmin=window[0], vmax=window[1])
     _bare(seen)
     seen.set_title("D  Slice A as the network sees it, {} by {}".format(*tensor.shape[1:]))
-    _say_synthetic(figure, synthetic)
+    say_synthetic(figure, synthetic)
     save(figure, *paths)
     return figure
 
@@ -334,7 +334,7 @@ def _histogram(
     axes.legend(loc="upper center", ncols=2)
 
 
-def _say_synthetic(figure: Figure, synthetic: bool) -> None:
+def say_synthetic(figure: Figure, synthetic: bool) -> None:
     """Print on the figure itself that its cohort is simulated: figures travel without text."""
     if synthetic:
         style = {"color": VERMILLION, "fontsize": 8.5, "fontweight": "bold"}

@@ -139,9 +139,7 @@ def draw(flow: pd.DataFrame, paths: Sequence[str | Path], *, synthetic: bool) ->
     for column, (title, boxes) in enumerate(columns):
         _column(axes, column * pitch, title, boxes, heights)
     axes.text(0, -height, NOTE, fontsize=7.5, va="top")
-    if synthetic:
-        style = {"color": figures.VERMILLION, "fontsize": 8.5, "fontweight": "bold"}
-        figure.supxlabel("synthetic cohort", x=0.995, ha="right", **style)
+    figures.say_synthetic(figure, synthetic)
     figures.save(figure, *paths)
     return figure
 

@@ -18,7 +18,7 @@ from hepatoclr.volumes import Volume
 ZIP_LIMIT_GB = 8
 ENCRYPTED = 0x1
 INT16_MAX = np.iinfo(np.int16).max
-TILT_DEGREES, LARGEST_TILT_DEGREES = 0.1, 45
+LARGEST_TILT_DEGREES = 45
 LEANING = {
     "tilt": "the slices are shifted against each other, as by a gantry tilted",
     "oblique": "the slices lean against the axial plane",
@@ -100,7 +100,7 @@ def _as_ct(found: Volume, form: str) -> Volume:
         )
     flags = dict(found.facts["flags"])
     if not resample.is_axial(ct.affine):
-        name, degrees = ("tilt", tilt) if tilt > TILT_DEGREES else ("oblique", oblique)
+        name, degrees = ("tilt", tilt) if tilt > resample.TILT_DEGREES else ("oblique", oblique)
         flags[name] = f"{LEANING[name]} by {degrees:.1f} degrees; resampled to axial slices"
         ct = resample.axial(ct)
     facts = {

@@ -10,6 +10,7 @@ from hepatoclr.volumes import Volume
 
 # within a degree the slices of a liver, 200 mm wide, lean by 3.5 mm: about a slice
 OBLIQUE_DEGREES = 1.0
+TILT_DEGREES = 0.1
 MOST_VOXELS = 16
 
 

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hepatoclr import geometry, volumes
+from hepatoclr import geometry, resample, volumes
 from hepatoclr.dicom import headers, pixels, series
 from hepatoclr.dicom.headers import Image
 from hepatoclr.errors import BadCase
 from hepatoclr.volumes import Volume
 
 ANY_SERIES = {"description": [], "thickness_mm": [0, 100], "slices": geometry.MIN_SLICES}
-TILT_DEGREES = 0.1
 
 
 def read(
@@ -62,7 +61,7 @@ def read(
         **series.technique(first),
         "stored_orientation": volumes.orientation(affine),
         "ignored": dict(sorted((found.ignored + series.unused(found, images)).items())),
-        "flags": {**_flags(places, copies, stack), **flags},
+        "flags": {**_flags(places, copies, stack, affine), **flags},
     }
     return replace(volumes.canonical(hu.transpose(2, 1, 0), affine), facts=facts)
 
@@ -77,21 +76,21 @@ def _affine(first: Image, step: np.ndarray) -> np.ndarray:
     return volumes.LPS_TO_RAS @ affine
 
 
-def _flags(places: list[Image], copies: dict, stack: geometry.Stack) -> dict[str, str]:
+def _flags(
+    places: list[Image], copies: dict, stack: geometry.Stack, affine: np.ndarray
+) -> dict[str, str]:
     """What is odd about a series without making it unusable."""
     first = places[0]
     spacing = abs(float(stack.step @ first.normal))
     thickness = headers.number(first.header, "SliceThickness")
     told = headers.number(first.header, "GantryDetectorTilt", 0.0)
-    tilt = geometry.degrees_between(stack.step, first.normal)
-    lean = geometry.degrees_between(first.normal, np.array([0.0, 0.0, 1.0]))
     flags = {}
     # thicker than their distance they overlap, which is usual; thinner, some may be missing
     if thickness and spacing - thickness > geometry.TOLERANCE_MM:
         flags["thickness"] = (
             f"slices {thickness:g} mm thick lie {spacing:g} mm apart; some may be missing"
         )
-    if abs(told) > TILT_DEGREES and max(tilt, lean) < TILT_DEGREES:
+    if abs(told) > resample.TILT_DEGREES and max(resample.angles(affine)) < resample.TILT_DEGREES:
         flags["tilt_tag"] = f"GantryDetectorTilt is {told:g} degrees, but the images stand straight"
     if stack.missing:
         flags["gap"] = f"{stack.missing} missing slices were interpolated {stack.where}"
