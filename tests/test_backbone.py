@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn import functional
 
 from hepatoclr import backbone
 
@@ -52,3 +53,43 @@ def test_saved_weights_come_back(tmp_path):
     images = torch.rand(3, 1, 32, 32)
     assert torch.equal(net.project(images), loaded.project(images))
     assert torch.equal(net.classify(images), loaded.classify(images))
+
+
+def plain(net, images):
+    """The blocks as the paper writes them."""
+    maps = images - net.centre
+    for block in net.blocks:
+        maps = functional.conv2d(maps, block.weight, block.bias, padding=block.padding).relu()
+        maps = functional.max_pool2d(maps, 2, ceil_mode=block.padding != (0, 0))
+    return maps.mean((2, 3))
+
+
+@pytest.mark.parametrize("padding", [0, 2, 4])
+def test_the_order_of_a_block_changes_neither_values_nor_gradients(padding):
+    net = backbone.Backbone((4, 5, 6), padding, centre=0.1).double()
+    for block in net.blocks:
+        torch.nn.init.normal_(block.bias)
+    images = torch.rand(3, 1, 41, 41, dtype=torch.float64)
+    images[0] = 0  # ties in every window
+    found = {}
+    for forward in (net, lambda images: plain(net, images)):
+        net.zero_grad()
+        vectors = forward(images)
+        vectors.square().sum().backward()
+        found[forward] = [vectors.detach(), *(weight.grad.clone() for weight in net.parameters())]
+    for ours, theirs in zip(*found.values(), strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_of_a_block_are_those_of_finite_differences():
+    block = backbone.Block(2, 3, 2).double()
+    images = torch.rand(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(block, images)
+
+
+def test_weights_stay_channels_last():
+    net = backbone.Network((4, 4, 4, 4, 8))
+    assert all(
+        block.weight.is_contiguous(memory_format=torch.channels_last)
+        for block in net.backbone.blocks
+    )
