@@ -1,7 +1,11 @@
 """The slices of many cases as one collection, and the order in which training draws them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -12,48 +16,89 @@ from torch import Tensor
 from hepatoclr import tensors
 from hepatoclr.errors import UserError
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Slices:
-    """Slices of several cases; pixels stay in the memory-mapped caches until asked for.
+    """Slices of several cases, read from memory-mapped caches or from memory.
 
     Attributes:
         caches: An open cache per case.
         case: Number of the case of each slice, shape (n,).
         place: Place of each slice in its case's cache, shape (n,).
         window: Lowest and highest HU, scaled to 0 and 1.
+        resident: All pixels of all cases, int16, shape (slices, size, size), where they are kept
+            in memory, the host's or the device's.
     """
 
     caches: Sequence
     case: np.ndarray
     place: np.ndarray
     window: tuple[int, int]
+    resident: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.case)
 
-    def fetch(self, indices: np.ndarray) -> Tensor:
-        """Read slices, shape (len(indices), 1, size, size), float32 in [0, 1]."""
-        pixels = np.stack([self.caches[self.case[i]][int(self.place[i])] for i in indices])
+    def fetch(self, indices: np.ndarray, device: torch.device = CPU) -> Tensor:
+        """Read slices to a device, shape (len(indices), 1, size, size), float32 in [0, 1]."""
+        case, place = self.case[indices], self.place[indices]
+        if self.resident is None:
+            pairs = zip(case, place.tolist(), strict=True)
+            pixels = torch.from_numpy(np.stack([self.caches[one][at] for one, at in pairs]))
+        else:
+            rows = torch.from_numpy(self._starts[case] + place)
+            pixels = self.resident[rows.to(self.resident.device)]
         low, high = self.window
-        return (torch.from_numpy(pixels)[:, None].float() - low) / (high - low)
+        return pixels.to(device)[:, None].float().sub_(low).div_(high - low)
+
+    def stream(self, batches: Iterable[np.ndarray], device: torch.device = CPU) -> Iterator[Tensor]:
+        """Read batches one after another; from disk, the next while one is worked on."""
+        if self.resident is not None:
+            yield from (self.fetch(batch, device) for batch in batches)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            waiting = deque()
+            for batch in batches:
+                waiting.append(reader.submit(self.fetch, batch, device))
+                if len(waiting) > 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def subset(self, indices: np.ndarray) -> "Slices":
         """The collection of some of the slices."""
-        return Slices(self.caches, self.case[indices], self.place[indices], self.window)
+        return replace(self, case=self.case[indices], place=self.place[indices])
 
-    def chunks(self, size: int = 64) -> Iterator[Tensor]:
+    def chunks(self, size: int = 64, device: torch.device = CPU) -> Iterator[Tensor]:
         """Read all slices in order, `size` at a time."""
-        for start in range(0, len(self), size):
-            yield self.fetch(np.arange(start, min(start + size, len(self))))
+        starts = range(0, len(self), size)
+        every = (np.arange(start, min(start + size, len(self))) for start in starts)
+        return self.stream(every, device)
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """Where each case begins among the resident slices."""
+        return np.cumsum([0, *(cache.shape[0] for cache in self.caches)])
 
 
-def collect(paths: Sequence[str], window: tuple[int, int]) -> Slices:
+def collect(
+    paths: Sequence[str],
+    window: tuple[int, int],
+    residence: str = "disk",
+    device: torch.device = CPU,
+    memory_mb: float = 0,
+) -> Slices:
     """Open the caches of several cases as one collection.
 
     Args:
         paths: A cache per case, see `tensors.write`.
         window: Lowest and highest HU of the caches.
+        residence: Where the pixels are kept: "disk", "memory", "device", or "auto", the last of
+            these that has twice the room they take.
+        device: The device.
+        memory_mb: Memory that this process may use, for "auto".
 
     Raises:
         UserError: There is no slice at all.
@@ -64,7 +109,25 @@ def collect(paths: Sequence[str], window: tuple[int, int]) -> Slices:
         raise UserError("no slice is left to work on; the cohort's table says why")
     case = np.repeat(np.arange(len(caches)), counts)
     place = np.concatenate([np.arange(count) for count in counts])
-    return Slices(caches, case, place, window)
+    slices = Slices(caches, case, place, window)
+    if residence == "auto":
+        size = 2 * sum(math.prod(cache.shape) for cache in caches)
+        residence = _with_room_for(2 * size, device, memory_mb)
+    if residence == "disk":
+        return slices
+    size = next(cache.shape[1:] for cache in caches if cache.shape[0])
+    place = device if residence == "device" else CPU
+    pixels = torch.empty((len(slices), *size), dtype=torch.int16, device=place)
+    for cache, part in zip(caches, pixels.split(counts), strict=True):
+        part.copy_(torch.from_numpy(cache[:]).view_as(part))
+    return replace(slices, resident=pixels)
+
+
+def _with_room_for(size: int, device: torch.device, memory_mb: float) -> str:
+    """Where so many bytes have room; on the CPU the device's memory is the host's."""
+    if device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0]:
+        return "device"
+    return "memory" if size <= memory_mb * 1e6 else "disk"
 
 
 def labelled(

@@ -1,20 +1,32 @@
-"""Feature vectors of all slices of a cohort under one encoder."""
+"""Feature vectors of all slices of a cohort under one encoder.
+
+PyTorch is imported inside the functions that extract features: what only reads them goes without.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 
-from hepatoclr import backbone, cohort, data, devices, files
+from hepatoclr import cohort, files
+
+if TYPE_CHECKING:
+    import torch
+
+    from hepatoclr import backbone, data
 
 
-def extract(network: backbone.Network, slices: data.Slices, device: torch.device) -> np.ndarray:
+def extract(
+    network: "backbone.Network", slices: "data.Slices", device: "torch.device"
+) -> np.ndarray:
     """Map slices, without augmentation, to feature vectors, shape (slices, channels), float32."""
+    import torch
+
     network.to(device).eval()
     with torch.inference_mode():
         return torch.cat(
-            [network.backbone(chunk.to(device)).cpu() for chunk in slices.chunks()]
+            [network.backbone(chunk).cpu() for chunk in slices.chunks(device=device)]
         ).numpy()
 
 
@@ -40,6 +52,8 @@ def run(
         network: Section of the configuration.
         device, threads: See `devices.prepare`.
     """
+    from hepatoclr import backbone, data, devices
+
     place = devices.prepare(device, threads)
     cases = cohort.read(table)
     used = cases["included"].to_numpy()

@@ -69,6 +69,8 @@ def run(
     seed: int,
     device: str,
     threads: int,
+    residence: str,
+    memory_mb: float,
 ) -> None:
     """Predict the patients of some folds, each by a network trained on the other folds.
 
@@ -85,10 +87,12 @@ def run(
         network, augmentation, settings: Sections of the configuration.
         seed: Seed of the last layer, draws and views.
         device, threads: See `devices.prepare`.
+        residence, memory_mb: See `data.collect`.
     """
     place = devices.prepare(device, threads)
     cases, used = data.labelled([cohort.read(table)], caches)
-    slices = data.collect(used, window)
+    slices = data.collect(used, window, residence, place, memory_mb)
+    log.info("%s on %d slices of %d cases, %s", encoder, len(slices), len(cases), place)
     dealt = splits.read(split)
     code = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/finetune.py")
     shared = [encoder, network, augmentation, settings, seed, fraction, code]

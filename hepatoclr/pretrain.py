@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
-from lightning_fabric.loggers import TensorBoardLogger
+import torch
+from tensorboardX import SummaryWriter
 
-from hepatoclr import backbone, cohort, data, devices, files, fingerprint, methods, training
+from hepatoclr import backbone, cohort, data, devices, files, fingerprint, methods, team, training
 from hepatoclr.augment import Augmentation
 
 log = logging.getLogger(__name__)
@@ -16,26 +18,11 @@ log = logging.getLogger(__name__)
 METHOD_SETTINGS = ("temperature", "nt_xent")
 
 
-def run(
-    spec: Mapping,
-    cohorts: Sequence[str],
-    caches: Sequence[str],
-    *,
-    window: tuple[int, int],
-    network: Mapping,
-    augmentation: Mapping,
-    settings: Mapping,
-    seed: int,
-    device: str,
-    threads: int,
-    tensorboard: str,
-    encoder: str,
-    history: str,
-    metadata: str,
-) -> None:
-    """Pretrain an encoder and write it.
+@dataclass(frozen=True)
+class Pretraining:
+    """One pretraining: what it starts from, how it is done, and what it writes.
 
-    Args:
+    Attributes:
         spec: Its method, and beta where the method has one.
         cohorts: Tables of the pretraining cohorts.
         caches: Slices of each of their cases, in the order of the tables.
@@ -43,44 +30,86 @@ def run(
         network, augmentation, settings: Sections of the configuration.
         seed: Seed of weights, draws and views.
         device, threads: See `devices.prepare`.
+        residence, memory_mb: See `data.collect`.
         tensorboard: Folder of the TensorBoard log.
         encoder, history, metadata: Files to write.
     """
-    place = devices.prepare(device, threads)
-    cases, used = data.labelled([cohort.read(path) for path in cohorts], caches)
-    slices = data.collect(used, window)
-    method = methods.load(**spec, **{key: settings[key] for key in METHOD_SETTINGS})
-    net = backbone.initialise(seed, **network)
-    code = fingerprint.reached(
-        fingerprint.PROJECT, "hepatoclr/pretrain.py", f"hepatoclr/methods/{spec['method']}.py"
-    )
-    state = training.state_file(encoder, [spec, network, augmentation, settings, seed, code], used)
-    training.remove_states(encoder, but=[state])
-    log.info("%s on %d slices of %d cases, %s", spec, len(slices), len(cases), place)
-    board = TensorBoardLogger(tensorboard, name="", version="")
-    lines = training.fit(
-        net,
-        method,
-        slices,
-        data.sampler(cases, slices, np.arange(len(slices)), settings, seed),
-        Augmentation(**augmentation),
-        training.recipe(settings),
-        place,
-        seed,
-        state,
-        lambda _, line: board.log_metrics(line, line["epoch"]),
-    )
-    board.finalize("success")
-    facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices), "seed": seed}
-    files.write_json({**spec, **facts, "settings": dict(settings), **about(net)}, metadata)
-    with files.atomic(history) as temporary:
-        pd.DataFrame(lines).to_csv(temporary, index=False, lineterminator="\n")
-    backbone.write(net, encoder)
-    training.remove_states(encoder)
+
+    spec: Mapping
+    cohorts: Sequence[str]
+    caches: Sequence[str]
+    window: tuple[int, int]
+    network: Mapping
+    augmentation: Mapping
+    settings: Mapping
+    seed: int
+    device: str
+    threads: int
+    residence: str
+    memory_mb: float
+    tensorboard: str
+    encoder: str
+    history: str
+    metadata: str
+
+    def run(self) -> None:
+        """Pretrain, in as many processes as the settings say, and write the encoder."""
+        cuda = self.device != "cpu" and torch.cuda.is_available()
+        team.run(self.settings["processes"], self.train, cuda)
+
+    def train(self, member: team.Team) -> None:
+        """Do the part of one member of the team; member 0 writes."""
+        place = devices.prepare(self.device, self.threads)
+        cases, used = data.labelled([cohort.read(path) for path in self.cohorts], self.caches)
+        slices = data.collect(used, self.window, self.residence, place, self.memory_mb)
+        method = methods.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
+        net = backbone.initialise(self.seed, **self.network)
+        log.info("%s on %d slices of %d cases, %s", self.spec, len(slices), len(cases), place)
+        state = self._state(used)
+        with SummaryWriter(self.tensorboard, write_to_disk=member.rank == 0) as board:
+            lines = training.fit(
+                net,
+                method,
+                slices,
+                data.sampler(cases, slices, np.arange(len(slices)), self.settings, self.seed),
+                Augmentation(**self.augmentation),
+                training.recipe(self.settings),
+                place,
+                self.seed,
+                state,
+                lambda _, line: self._show(board, line),
+                member,
+            )
+        if member.rank == 0:
+            facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices)}
+            self._write(net, lines, {**facts, **training.facts(self.settings, place)})
+
+    def _state(self, used: Sequence[str]) -> "training.Path":
+        """The resumable state of this very training; those of others are removed."""
+        code = fingerprint.reached(
+            fingerprint.PROJECT,
+            "hepatoclr/pretrain.py",
+            f"hepatoclr/methods/{self.spec['method']}.py",
+        )
+        settings = [self.spec, self.network, self.augmentation, self.settings, self.seed, code]
+        state = training.state_file(self.encoder, settings, used)
+        training.remove_states(self.encoder, but=[state])
+        return state
+
+    def _show(self, board: SummaryWriter, line: dict) -> None:
+        for name, value in line.items():
+            board.add_scalar(name, value, line["epoch"])
+
+    def _write(self, net: backbone.Network, lines: list[dict], facts: dict) -> None:
+        facts = {**self.spec, **facts, "seed": self.seed, "settings": dict(self.settings)}
+        files.write_json({**facts, **about(net)}, self.metadata)
+        with files.atomic(self.history) as temporary:
+            pd.DataFrame(lines).to_csv(temporary, index=False, lineterminator="\n")
+        backbone.write(net, self.encoder)
+        training.remove_states(self.encoder)
 
 
 def about(network: backbone.Network) -> dict:
     """Size of a network, and the versions that made it."""
     parameters = sum(weight.numel() for weight in network.parameters())
-    versions = {name: version(name) for name in ("torch", "pytorch-lightning", "kornia")}
-    return {"parameters": parameters, "versions": versions}
+    return {"parameters": parameters, "versions": {"torch": version("torch")}}

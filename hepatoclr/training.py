@@ -1,4 +1,4 @@
-"""The training loop of pretraining and fine-tuning, on Lightning Fabric.
+"""The training loop of pretraining and fine-tuning.
 
 All randomness is keyed: an epoch's draw by its number, a view by its step and name. A run that was
 killed and resumed therefore takes exactly the steps of one that was not.
@@ -9,27 +9,34 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 from zlib import crc32
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
 from hepatoclr import files, seeds
 from hepatoclr.augment import Augmentation
-from hepatoclr.backbone import Network
+from hepatoclr.backbone import Backbone, Network
 from hepatoclr.data import Sampler, Slices
 from hepatoclr.errors import UserError
+from hepatoclr.team import Shared, Team
 
 log = logging.getLogger(__name__)
 
-PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+PRECISIONS = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+ALONE = Team()
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -52,6 +59,7 @@ class Recipe:
     weight_decay: float
     optimiser: str
     precision: str
+    compile: str = "auto"
 
 
 def fit(
@@ -65,6 +73,7 @@ def fit(
     seed: int,
     state: Path | None = None,
     after_epoch: Callable[[Network, dict], None] | None = None,
+    team: Team = ALONE,
 ) -> list[dict]:
     """Train a network in place.
 
@@ -79,45 +88,63 @@ def fit(
         seed: Seed of the views.
         state: File of the resumable state; what an interrupted run left in it is continued.
         after_epoch: Called with the network and the epoch's line of history.
+        team: Processes that train the same network; `state` and `after_epoch` are member 0's.
 
     Returns:
-        The history, a line per epoch: epoch (from 1), loss, learning_rate, samples.
+        The history, a line per epoch: epoch (from 1), loss, learning_rate, samples, seconds.
 
     Raises:
-        UserError: The loss is not finite; or an epoch does not fill a batch.
+        UserError: The loss is not finite; an epoch does not fill a batch; a batch cannot be
+            shared evenly.
     """
-    fabric = Fabric(accelerator=device.type, devices=1, precision=_precision(recipe, device))
+    if recipe.batch_size % team.size:
+        raise UserError(
+            f"batch_size {recipe.batch_size} cannot be shared evenly by {team.size} processes"
+        )
+    network.to(device)
     optimiser = OPTIMISERS[recipe.optimiser](
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    model, optimiser = fabric.setup(network, optimiser)
-    model.mark_forward_method("classify")
-    model.mark_forward_method("project")
-    history = _restore(state, fabric, network, optimiser)
+    half = precision(recipe, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=half == torch.float16)
+    history = _restore(state, device, network, optimiser, scaler)
     steps = max(1, len(sampler) // recipe.batch_size)
-    labels = torch.from_numpy(np.asarray(sampler.target, dtype=np.int64))
-    for epoch in range(len(history), recipe.epochs):
-        started, losses = time.monotonic(), []
-        model.train()
-        batches = enumerate(sampler.batches(epoch, recipe.batch_size), start=epoch * steps)
-        for step, batch in tqdm(
-            batches, f"epoch {epoch + 1}", steps, leave=False, file=sys.__stderr__, disable=None
-        ):
-            rate = _cosine(recipe.learning_rate, step / (steps * recipe.epochs))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            images = slices.fetch(batch).to(device)
-            views = {name: augmentation(images, _key(seed, step, name)) for name in objective.views}
-            loss = objective.loss(model, views, labels[batch].to(device))
-            optimiser.zero_grad()
-            fabric.backward(loss)
-            optimiser.step()
-            losses.append(loss.detach())
-        history.append(_line(epoch, losses, rate, recipe.batch_size))
-        log.info("%s, %.1f s", history[-1], time.monotonic() - started)
-        if after_epoch:
-            after_epoch(network, history[-1])
-        _save(state, fabric, network, optimiser, history)
+    labels = torch.from_numpy(np.asarray(sampler.target, dtype=np.int64)).to(device)
+    with _compiled(network.backbone, recipe, device):
+        for epoch in range(len(history), recipe.epochs):
+            started, losses = time.monotonic(), []
+            network.train()
+            batches = list(sampler.batches(epoch, recipe.batch_size))
+            read = slices.stream(map(team.share, batches), device)
+            progress = tqdm(
+                zip(batches, read, strict=True),
+                f"epoch {epoch + 1}",
+                steps,
+                leave=False,
+                file=sys.__stderr__,
+                disable=None if team.rank == 0 else True,
+            )
+            for step, (batch, images) in enumerate(progress, start=epoch * steps):
+                rate = _cosine(recipe.learning_rate, step / (steps * recipe.epochs))
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
+                seeds = [_key(seed, step, name) for name in objective.views]
+                views = augmentation(images, seeds, team.rank, team.size)
+                with torch.autocast(device.type, half, enabled=half != torch.float32):
+                    named = dict(zip(objective.views, views, strict=True))
+                    loss = objective.loss(Shared(network, team), named, labels[batch])
+                optimiser.zero_grad()
+                scaler.scale(loss).backward()
+                team.add_gradients(network)
+                scaler.step(optimiser)
+                scaler.update()
+                losses.append(loss.detach())
+            history.append(_line(epoch, losses, rate, recipe.batch_size, started, state))
+            if team.rank == 0:
+                log.info("%s", history[-1])
+                if after_epoch:
+                    after_epoch(network, history[-1])
+                _save(state, network, optimiser, scaler, history)
     return history
 
 
@@ -125,7 +152,7 @@ def fit(
 def probabilities(network: Network, slices: Slices, device: torch.device) -> np.ndarray:
     """Probability of the positive class for each slice, without augmentation, shape (n,)."""
     network.to(device).eval()
-    logits = [network.classify(chunk.to(device)).float() for chunk in slices.chunks()]
+    logits = [network.classify(chunk).float() for chunk in slices.chunks(device=device)]
     return torch.cat(logits).softmax(1)[:, 1].cpu().numpy().astype(float)
 
 
@@ -157,12 +184,41 @@ def remove_states(output: str | Path, but: Sequence[Path] = ()) -> None:
             state.unlink()
 
 
-def _precision(recipe: Recipe, device: torch.device) -> str:
+def precision(recipe: Recipe, device: torch.device) -> torch.dtype:
+    """Arithmetic of the network on a device; the losses are float32 whatever it is."""
     if recipe.precision != "auto":
         return PRECISIONS[recipe.precision]
     if device.type == "cpu":
-        return PRECISIONS["float32"]
-    return PRECISIONS["bfloat16" if torch.cuda.is_bf16_supported() else "float16"]
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def facts(settings: Mapping, device: torch.device) -> dict:
+    """Where and how a training runs: device, precision, and whether the backbone is compiled."""
+    how = recipe(settings)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    used = str(precision(how, device)).removeprefix("torch.")
+    return {"device": name, "precision": used, "compiled": compiles(how, device)}
+
+
+def compiles(recipe: Recipe, device: torch.device) -> bool:
+    """Say whether the backbone is compiled: where it pays, on GPUs, or as the recipe says."""
+    if recipe.compile == "auto":
+        return device.type == "cuda" and find_spec("triton") is not None
+    return recipe.compile == "always"
+
+
+@contextmanager
+def _compiled(backbone: Backbone, recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Run the backbone compiled for the time of training; shapes are the same at every step."""
+    if not compiles(recipe, device):
+        yield
+        return
+    backbone.forward = torch.compile(backbone.forward, dynamic=False)
+    try:
+        yield
+    finally:
+        del backbone.forward
 
 
 def _cosine(start: float, progress: float) -> float:
@@ -173,38 +229,49 @@ def _key(seed: int, step: int, view: str) -> int:
     return seeds.derived(seed, step, crc32(view.encode()))
 
 
-def _line(epoch: int, losses: list[Tensor], rate: float, batch_size: int) -> dict:
+def _line(
+    epoch: int, losses: list[Tensor], rate: float, batch_size: int, started: float, state
+) -> dict:
     loss = float(torch.stack(losses).mean())
     if not np.isfinite(loss):
+        kept = f"; the state after epoch {epoch} is kept in {state}" if state and epoch else ""
         raise UserError(
             f"the loss is {loss} in epoch {epoch + 1}; lower learning_rate, "
-            "or set precision to float32"
+            f"or set precision to float32{kept}"
         )
-    samples = len(losses) * batch_size
-    return {"epoch": epoch + 1, "loss": loss, "learning_rate": rate, "samples": samples}
+    return {
+        "epoch": epoch + 1,
+        "loss": loss,
+        "learning_rate": rate,
+        "samples": len(losses) * batch_size,
+        "seconds": round(time.monotonic() - started, 3),
+    }
 
 
-def _save(state: Path | None, fabric: Fabric, network: Network, optimiser, history: list) -> None:
+def _save(state: Path | None, network: Network, optimiser, scaler, history: list) -> None:
     if state:
         with files.atomic(state) as temporary:
             torch.save(
                 {
                     "network": network.state_dict(),
                     "optimiser": optimiser.state_dict(),
-                    "precision": fabric.strategy.precision.state_dict(),
+                    "scaler": scaler.state_dict(),
                     "history": history,
                 },
                 temporary,
             )
 
 
-def _restore(state: Path | None, fabric: Fabric, network: Network, optimiser) -> list[dict]:
+def _restore(
+    state: Path | None, device: torch.device, network: Network, optimiser, scaler
+) -> list[dict]:
     """Continue from a state; gives the history so far, empty where there is no state."""
     if not state or not state.exists():
         return []
-    saved = torch.load(state, weights_only=True, map_location=fabric.device)
+    saved = torch.load(state, weights_only=True, map_location=device)
     network.load_state_dict(saved["network"])
     optimiser.load_state_dict(saved["optimiser"])
-    fabric.strategy.precision.load_state_dict(saved["precision"])
+    if scaler.is_enabled():
+        scaler.load_state_dict(saved["scaler"])
     log.info("continuing after epoch %d", len(saved["history"]))
     return saved["history"]

@@ -270,7 +270,7 @@ def external_predictions():
 
 def training(name):
     """What training depends on, beside its data."""
-    common = ("network", "augmentation", "seed", "device")
+    common = ("network", "augmentation", "seed", "device", "residence")
     return {
         "window": config["tensors"]["window"],
         "settings": config[name],

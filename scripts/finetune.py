@@ -12,4 +12,5 @@ with logs.to_file(snakemake.log[0]):
         fraction=snakemake.params.fraction,
         **snakemake.params.training,
         threads=snakemake.threads,
+        memory_mb=snakemake.resources.mem_mb,
     )

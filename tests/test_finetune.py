@@ -47,6 +47,8 @@ def predict(material, output, folds=(1,), fraction=1.0, **chosen):
         seed=1,
         device="cpu",
         threads=1,
+        residence="auto",
+        memory_mb=100,
     )
     return pd.read_csv(output, dtype={"patient_id": "str"})
 
