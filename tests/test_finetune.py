@@ -10,7 +10,7 @@ NETWORK = {"channels": (8, 8, 16, 16, 32), "padding": 2, "hidden": 16, "projecti
 SETTINGS = {
     **{"epochs": 2, "samples_per_epoch": 0, "sampling": "weighted", "batch_size": 8},
     **{"learning_rate": 1e-3, "weight_decay": 1e-3, "optimiser": "adam", "precision": "auto"},
-    **{"epoch": "last", "threshold": "half"},
+    **{"epoch": "last", "threshold": "half", "compile": "auto"},
 }
 
 
@@ -104,7 +104,7 @@ def test_the_last_layer_starts_afresh_and_the_rest_does_not(material):
     backbone.write(pretrained, material[0] / "other.safetensors")
     net = finetune.start(material[0] / "other.safetensors", NETWORK, seed=1)
     assert torch.equal(net.shared[0].weight, pretrained.shared[0].weight)
-    assert torch.equal(net.backbone.blocks[0][0].weight, pretrained.backbone.blocks[0][0].weight)
+    assert torch.equal(net.backbone.blocks[0].weight, pretrained.backbone.blocks[0].weight)
     fresh = backbone.initialise(1, **NETWORK).classifier.weight
     assert torch.equal(net.classifier.weight, fresh)
 
