@@ -149,12 +149,12 @@ def warp(images: Tensor, matrices: Tensor) -> Tensor:
         matrices: Shape (n, 2, 3), from points of the result to points of the slice.
     """
     axis = _axis(images)
-    # the grid is a sum of a row and a column: six times quicker than `affine_grid` on a CPU
+    # the grid is a sum of a row and a column, x and y as planes: on a CPU many times quicker
+    # than `affine_grid`
     along = matrices[:, :, 0, None] * axis
     down = matrices[:, :, 1, None] * axis + matrices[:, :, 2, None]
     grid = along[:, :, None, :] + down[:, :, :, None]
-    grid = torch.stack(grid.unbind(1), -1)
-    return functional.grid_sample(images, grid, align_corners=False)
+    return functional.grid_sample(images, grid.movedim(1, -1), align_corners=False)
 
 
 def _axis(images: Tensor) -> Tensor:
