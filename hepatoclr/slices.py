@@ -3,12 +3,15 @@
 import csv
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hepatoclr import files
 from hepatoclr.errors import EmptyLiver
-from hepatoclr.volumes import Volume
+
+if TYPE_CHECKING:  # reading a table of slices needs no library of images
+    from hepatoclr.volumes import Volume
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Slice:
     liver_area_mm2: float
 
 
-def central(liver: Volume | np.ndarray, fraction: float = 0.7, by: str = "extent") -> list[Slice]:
+def central(liver: "Volume | np.ndarray", fraction: float = 0.7, by: str = "extent") -> list[Slice]:
     """Select the central share of the axial slices that hold liver.
 
     Args:
@@ -45,6 +48,8 @@ def central(liver: Volume | np.ndarray, fraction: float = 0.7, by: str = "extent
         EmptyLiver: No voxel is liver.
     """
     if isinstance(liver, np.ndarray):
+        from hepatoclr.volumes import Volume
+
         liver = Volume(liver, np.diag([-1.0, -1.0, 1.0, 1.0]))
     _, row_mm, column_mm = liver.spacing
     area = np.count_nonzero(liver.array, axis=(1, 2)) * row_mm * column_mm

@@ -1,18 +1,21 @@
 """The cache the networks read: clipped int16 slices, compressed one by one, memory-mapped."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import blosc2
 import numpy as np
 from PIL import Image
 
 from hepatoclr import files
-from hepatoclr.slices import Slice
-from hepatoclr.volumes import Volume
+
+if TYPE_CHECKING:  # reading the cache needs no library of images
+    from hepatoclr.slices import Slice
+    from hepatoclr.volumes import Volume
 
 
 def clipped(
-    volume: Volume | None, slices: list[Slice], window: tuple[int, int], size: int
+    volume: "Volume | None", slices: "list[Slice]", window: tuple[int, int], size: int
 ) -> np.ndarray:
     """Cut the kept slices out of a CT, clip them, and bring them to one in-plane size.
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from hepatoclr import data, tensors
 from hepatoclr.errors import UserError
@@ -29,6 +30,25 @@ def test_slices_of_several_cases_are_one_collection(caches):
     assert np.allclose(fetched[0, 0].numpy(), expected, atol=1e-6)
     assert [len(chunk) for chunk in slices.chunks(5)] == [5, 3]
     assert np.array_equal(slices.subset(np.array([7])).fetch(np.array([0])), fetched[:1])
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "resident"), [(1, True), (2 * 8 * 16 * 16 * 2 / 1e6, True), (0.008, False)]
+)
+def test_auto_keeps_in_memory_what_fits_twice(caches, memory_mb, resident):
+    slices = data.collect(caches, WINDOW, "auto", memory_mb=memory_mb)
+    assert (slices.resident is not None) == resident
+    order = np.array([7, 0, 3])
+    assert torch.equal(slices.fetch(order), data.collect(caches, WINDOW).fetch(order))
+    assert torch.equal(slices.subset(order).fetch(np.array([1])), slices.fetch(order[1:2]))
+
+
+@pytest.mark.parametrize("residence", ["disk", "memory"])
+def test_batches_are_read_in_order(caches, residence):
+    slices = data.collect(caches, WINDOW, residence)
+    batches = [np.array([4, 1]), np.array([0]), np.array([7, 7, 2])]
+    read = list(slices.stream(iter(batches)))
+    assert all(torch.equal(a, slices.fetch(b)) for a, b in zip(read, batches, strict=True))
 
 
 def test_nothing_left_is_said(caches):

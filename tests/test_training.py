@@ -1,6 +1,7 @@
 """The training loop and the methods in it: repeatable, resumable, and equal where they must be."""
 
 import logging
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ NETWORK = {"channels": (8, 8, 16, 16, 32), "hidden": 16, "projection": 8}
 
 
 @pytest.fixture(scope="module")
-def slices(tmp_path_factory):
+def caches(tmp_path_factory):
     """Eight patients; a positive one has a bright lower half."""
     rng = np.random.default_rng(0)
     paths = []
@@ -24,10 +25,15 @@ def slices(tmp_path_factory):
         pixels[:, 16:] += 200 * (number % 2)
         paths.append(str(tmp_path_factory.mktemp("cache") / f"{number}.b2nd"))
         tensors.write(pixels, paths[-1])
-    return data.collect(paths, (-100, 400))
+    return paths
 
 
-def train(slices, name="simclr", epochs=2, state=None, rate=1e-3, batch_size=8, **spec):
+@pytest.fixture(scope="module")
+def slices(caches):
+    return data.collect(caches, (-100, 400))
+
+
+def train(slices, name="simclr", epochs=2, state=None, rate=1e-3, batch_size=8, how=(), **spec):
     cases = pd.DataFrame({"patient_id": list("abcdefgh"), "target": [0, 1] * 4})
     settings = {"sampling": "weighted", "samples_per_epoch": 24}
     network = backbone.initialise(1, **NETWORK)
@@ -37,7 +43,7 @@ def train(slices, name="simclr", epochs=2, state=None, rate=1e-3, batch_size=8, 
         slices,
         data.sampler(cases, slices, np.arange(len(slices)), settings, 1),
         Augmentation(),
-        training.Recipe(epochs, batch_size, rate, 1e-4, "adam", "auto"),
+        training.Recipe(epochs, batch_size, rate, 1e-4, "adam", *(how or ["auto"])),
         torch.device("cpu"),
         1,
         state,
@@ -126,6 +132,57 @@ def test_a_killed_run_resumes_to_the_same_weights(slices, tmp_path, monkeypatch,
 def test_a_loss_that_is_not_finite_stops_with_what_to_change(slices):
     with pytest.raises(UserError, match="loss is nan in epoch 1; lower learning_rate"):
         train(slices, "supervised", rate=1e30)
+
+
+def test_a_loss_that_is_not_finite_leaves_the_last_good_state(slices, tmp_path, monkeypatch):
+    state = tmp_path / "x.state"
+    train(slices, epochs=2, state=state)
+    good = torch.load(state)
+    images = data.Slices.fetch
+    monkeypatch.setattr(data.Slices, "fetch", lambda *given: images(*given) * torch.nan)
+    with pytest.raises(UserError, match=r"nan in epoch 3.*the state after epoch 2 is kept in .*x"):
+        train(slices, epochs=4, state=state)
+    left = torch.load(state)
+    assert [line["epoch"] for line in left["history"]] == [1, 2]
+    assert all(
+        torch.equal(left["network"][name], good["network"][name]) for name in good["network"]
+    )
+
+
+@pytest.mark.parametrize("residence", ["memory", "device", "auto"])
+def test_where_slices_are_kept_changes_nothing(slices, caches, residence):
+    kept = data.collect(caches, (-100, 400), residence, memory_mb=1)
+    assert kept.resident is not None
+    assert equal(train(kept)[0], train(slices)[0])
+
+
+def test_bfloat16_is_near_float32(slices):
+    exact, half = (
+        train(slices, "weak_simclr", how=[number])[1] for number in ("float32", "bfloat16")
+    )
+    for one, other in zip(exact, half, strict=True):
+        assert one["loss"] != other["loss"]
+        assert one["loss"] == pytest.approx(other["loss"], rel=0.05)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="compiling needs a C++ compiler (g++)")
+def test_compiled_training_takes_the_steps_of_an_eager_one(slices):
+    (eager, history), (compiled, again) = (
+        train(slices, "weak_simclr", epochs=1, how=["auto", how]) for how in ("never", "always")
+    )
+    assert history[0]["loss"] == pytest.approx(again[0]["loss"], rel=1e-5)
+    for one, other in zip(eager.parameters(), compiled.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+    assert "forward" not in vars(compiled.backbone)
+
+
+def test_facts_tell_how_a_training_ran():
+    settings = {
+        **{"epochs": 1, "batch_size": 2, "learning_rate": 1e-3, "weight_decay": 0},
+        **{"optimiser": "adam", "precision": "auto", "compile": "auto"},
+    }
+    found = training.facts(settings, torch.device("cpu"))
+    assert found == {"device": "cpu", "precision": "float32", "compiled": False}
 
 
 def test_states_are_kept_apart(tmp_path):
