@@ -1,9 +1,8 @@
 """What becomes of a case that cannot be used: it is set aside, with its reason."""
 
 import logging
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from hepatoclr.errors import BadCase, UserError
 log = logging.getLogger(__name__)
 
 SET_ASIDE = "set_aside"
-MENDED = "mended"
 # steps of a cohort's table at which the configuration leaves a case out
 LABEL, PATIENT = "label", "patient"
 LEFT_OUT = (LABEL, PATIENT)
@@ -26,7 +24,6 @@ def guarded(
     outputs: Sequence[str],
     facts: str,
     on_bad_case: str,
-    known: Mapping | None = None,
 ) -> Iterator[None]:
     """Run a stage of one case; if the case cannot be used, record the reason and end well.
 
@@ -39,7 +36,6 @@ def guarded(
         outputs: Files of the stage other than its facts.
         facts: Its JSON file of facts.
         on_bad_case: "exclude", or "stop" to end with the reason as the message.
-        known: More facts to keep of a case set aside.
     """
     try:
         yield
@@ -52,8 +48,7 @@ def guarded(
         for output in outputs:
             Path(output).parent.mkdir(parents=True, exist_ok=True)
             Path(output).write_bytes(b"")
-        found = {SET_ASIDE: str(error), "stage": error.stage or stage}
-        files.write_json({**found, **(known or {})}, facts)
+        files.write_json({SET_ASIDE: str(error), "stage": error.stage or stage}, facts)
 
 
 def usable(facts: str | Path) -> bool:
@@ -71,48 +66,6 @@ def require(facts: str | Path) -> dict:
     if SET_ASIDE in found:
         raise BadCase(found[SET_ASIDE], found["stage"])
     return found
-
-
-def mended(image: str | Path, facts: str | Path, aside: bool = False) -> dict[str, str]:
-    """Say that the image of a case set aside has changed since it was read.
-
-    A folder's own time stays when a file in it is written anew, so the files are looked at; those
-    of usable cases are not.
-
-    Args:
-        image: The image, a file or a folder.
-        facts: What reading it found, a JSON file that need not be there.
-        aside: Whether a later stage or a check set the case aside.
-
-    Returns:
-        `mended`, the time of the newest change (ns), or what `facts` themselves have under this
-        name; nothing before the first reading and where nothing was ever mended. Facts that keep
-        what is returned here, when the image is read again, make it stay the same.
-    """
-    if not Path(facts).exists():
-        return {}
-    found = files.read_json(facts)
-    if aside or SET_ASIDE in found:
-        newest = max(map(_changed, _below(Path(image))), default=0)
-        if newest > Path(facts).stat().st_mtime_ns:
-            return {MENDED: str(newest)}
-    return {MENDED: found[MENDED]} if MENDED in found else {}
-
-
-def _below(path: Path) -> Iterator[Path]:
-    """A file, or the folder and everything in it."""
-    yield path
-    for folder, folders, names in os.walk(path):
-        yield from (Path(folder, name) for name in (*folders, *names))
-
-
-def _changed(path: Path) -> int:
-    """Time of a path's last change, ns; copies may keep the time of their content."""
-    try:
-        stat = path.stat()
-    except OSError:  # a link that leads nowhere, or a file that has gone
-        return 0
-    return max(stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def tally(steps: Iterable[str]) -> str:

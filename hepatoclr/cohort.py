@@ -96,8 +96,8 @@ def _lost(
 def assemble(
     name: str,
     rows: Sequence[manifests.Row],
-    livers: Sequence[str],
-    kept: Sequence[str],
+    livers: str | Path,
+    kept: str | Path,
     on_bad_case: str,
     **options,
 ) -> pd.DataFrame:
@@ -106,8 +106,8 @@ def assemble(
     Args:
         name: The cohort.
         rows: The manifest.
-        livers: Facts of each case's liver mask, JSON files in the order of `rows`.
-        kept: Kept slices of each case, CSV files in the same order.
+        livers: Folder with the facts of each case's liver mask, `<case>.json`.
+        kept: Folder with the kept slices of each case, `<case>.csv`.
         on_bad_case: "stop" refuses a cohort with a case set aside by a stage or a check.
         **options: role, labels, exclude and limits.
 
@@ -117,8 +117,8 @@ def assemble(
     together = table(
         name,
         rows,
-        facts=[files.read_json(path) for path in livers],
-        kept=[len(slices.read(path)) for path in kept],
+        facts=[files.read_json(Path(livers, f"{row.case}.json")) for row in rows],
+        kept=[len(slices.read(Path(kept, f"{row.case}.csv"))) for row in rows],
         **options,
     )
     bad = together[~together["step"].isin(("", *cases.LEFT_OUT))]
@@ -138,6 +138,23 @@ def read(path: str | Path) -> pd.DataFrame:
     """Read a cohort's table; ids and labels stay text."""
     kept_empty = {"keep_default_na": False, "na_values": dict.fromkeys(NUMBERS, "")}
     return pd.read_csv(path, dtype={**dict.fromkeys(TEXT, "str"), "target": "Int64"}, **kept_empty)
+
+
+def caches(tables: Sequence[str | Path], folders: Sequence[str | Path]) -> list[str]:
+    """Name the cached slices of the cases of some cohorts.
+
+    Args:
+        tables: The cohorts' tables.
+        folders: Where the caches of each cohort lie, as `<case>.b2nd`.
+
+    Returns:
+        A path per row of the tables, in their order.
+    """
+    return [
+        str(Path(folder, f"{case}.b2nd"))
+        for table, folder in zip(tables, folders, strict=True)
+        for case in read(table)["case"]
+    ]
 
 
 def patients(cohort: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,8 @@ rule cohort:
     """List every case of a cohort with its target and facts, used or why not."""
     input:
         manifest=lambda wildcards: manifest(wildcards.cohort),
-        livers=lambda wildcards: case_files("livers/{cohort}/{case}.json", [wildcards.cohort]),
-        slices=lambda wildcards: case_files("slices/{cohort}/{case}.csv", [wildcards.cohort]),
+        livers=lambda wildcards: tables_of("segment", wildcards.cohort),
+        slices=lambda wildcards: tables_of("slices", wildcards.cohort),
     output:
         results("cohorts/{cohort}.csv"),
     log:
@@ -22,6 +22,8 @@ rule cohort:
         cohort=lambda wildcards: {
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
         },
+        livers=results("livers/{cohort}"),
+        kept=results("slices/{cohort}"),
         limits=config["checks"],
         on_bad_case=config["on_bad_case"],
     message:

@@ -4,7 +4,6 @@ import hashlib
 import sys
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import yaml
 from snakemake.exceptions import WorkflowError
@@ -12,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
-from hepatoclr import backends, cases, encoders, fingerprint, manifests, names, settings
+from hepatoclr import backends, batches, cases, encoders, fingerprint, manifests, names, settings
 from hepatoclr.errors import UserError
 
 
@@ -86,7 +85,6 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
-CASES = {(cohort, row.case): row for cohort, rows in COHORTS.items() for row in rows}
 ENCODERS = encoders.pretrained(**section("experiment", "methods", "betas", "beta"))
 
 
@@ -96,86 +94,113 @@ def with_role(role):
 
 
 EVALUATION = with_role("evaluation")[0]
-SHOWN = EVALUATION, COHORTS[EVALUATION][0].case  # the case whose preprocessing is drawn
+SHOWN = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # the case whose preprocessing is drawn
 TABLES = ["table1", "table2", "learning_curve"]
 FIGURES = ["flow", "preprocessing", "roc", "beta", "learning_curve"]
-
-
-def source(wildcards, column):
-    """What a job of a case waits for: a file of the manifest, or the folder it is simulated in."""
-    path = getattr(CASES[wildcards.cohort, wildcards.case], column)
-    return str(Path(path).parent) if wildcards.cohort in SIMULATED else path
-
-
-def wanted_series(wildcards):
-    """Which series of a DICOM folder is wanted."""
-    uid = CASES[wildcards.cohort, wildcards.case].series_uid
-    return {"series": config["cohorts"][wildcards.cohort]["series"], "series_uid": uid}
 
 
 BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name
 PROVIDED = config["segment"]["backend"] == "provided"
 
+# What the image stages leave of each case. A job makes it for a batch of cases, and the table of
+# the batch stands for it among inputs and outputs.
+CT = {
+    "volume": results("volumes/{cohort}/{case}.nii.gz"),
+    "facts": results("volumes/{cohort}/{case}.json"),
+}
+LIVER = {
+    "liver": results("livers/{cohort}/{case}.nii.gz"),
+    "facts": results("livers/{cohort}/{case}.json"),
+}
+KEPT = {"kept": results("slices/{cohort}/{case}.csv")}
+TENSOR = {"tensor": results("tensors/{cohort}/{case}.b2nd")}
+PICTURE = {"picture": results("qc/{cohort}/{case}.png")}
+SIMULATION = {
+    "folder": results("simulated/{cohort}/{case}"),
+    "mask": results("simulated/{cohort}/{case}/liver.nii.gz"),
+}
 
-def mask_source(wildcards):
-    """What a job waits for to have the manifest's mask, where masks are provided."""
-    return source(wildcards, "liver_mask") if PROVIDED else []
-
-
-def given_mask(wildcards):
-    """The manifest's mask and its label, where masks are provided."""
-    row = CASES[wildcards.cohort, wildcards.case]
-    label = int(row.liver_label) if row.liver_label else None
-    return {"mask": row.liver_mask, "label": label} if PROVIDED else {}
-
-
-def batches():
-    """The cases that one job segments, by cohort and batch; none where each has its own job.
-
-    A batch is named after what it is made by too, so that other settings or code make another.
-    """
-    size = config["segment"]["cases_per_job"]
-    key = digest(code("segment_batch", BACKEND), section("segment", "backend", "model"))
-    return {
-        (cohort, f"{start // size + 1}-{key}"): rows[start : start + size]
-        for cohort, rows in COHORTS.items()
-        for start in range(0, len(rows), size)
-        if size > 1
-    }
-
-
-BATCHES = batches()
-BATCH_OF = {
-    (cohort, row.case): results(f"livers/{cohort}/batch{batch}")
-    for (cohort, batch), rows in BATCHES.items()
-    for row in rows
+BATCHES = {
+    (cohort, str(number)): rows[start : start + config["cases_per_job"]]
+    for cohort, rows in COHORTS.items()
+    for number, start in enumerate(range(0, len(rows), config["cases_per_job"]), start=1)
 }
 
 
-def batch_of(wildcards):
-    """The batch that a case takes its mask from; made again for other cases, it does not count."""
-    batch = BATCH_OF.get((wildcards.cohort, wildcards.case), [])
-    return ancient(batch) if batch and settled(wildcards) else batch
+def table_of(stage):
+    """The table that a stage leaves of the batch at hand."""
+    return results(f"batches/{stage}/{{cohort}}/{{batch}}.csv")
 
 
-def settled(wildcards):
-    """Say whether a case's liver is there and usable, and newer than what it was made from."""
-    case = f"{wildcards.cohort}/{wildcards.case}"
-    made = [Path(results(f"livers/{case}{suffix}")) for suffix in (".nii.gz", ".json")]
-    used = [results(f"volumes/{case}.nii.gz"), results(f"volumes/{case}.json")]
-    used = [Path(path) for path in (*used, mask_source(wildcards)) if path]
-    if not all(path.exists() for path in made) or not cases.usable(made[1]):
-        return False
-    changed = max((path.stat().st_mtime for path in used if path.exists()), default=0)
-    return changed <= min(path.stat().st_mtime for path in made)
-
-
-def in_batch(function):
-    """What a function of the wildcards gives for each case of a batch."""
-    return lambda wildcards: [
-        function(SimpleNamespace(cohort=wildcards.cohort, case=row.case))
-        for row in BATCHES[wildcards.cohort, wildcards.batch]
+def tables_of(stage, *cohorts):
+    """The tables that a stage leaves of all batches of some cohorts."""
+    return [
+        results(f"batches/{stage}/{cohort}/{batch}.csv")
+        for cohort, batch in BATCHES
+        if cohort in cohorts
     ]
+
+
+def sources(column):
+    """The files of the manifest that a batch waits for, or the table of their simulation."""
+    return lambda wildcards: (
+        results(f"batches/simulate/{wildcards.cohort}/{wildcards.batch}.csv")
+        if wildcards.cohort in SIMULATED
+        else [getattr(row, column) for row in BATCHES[wildcards.cohort, wildcards.batch]]
+    )
+
+
+def of_case(patterns, cohort):
+    """The files of each case of a cohort, `{case}` standing for its name."""
+    return {key: path.replace("{cohort}", cohort) for key, path in patterns.items()}
+
+
+def patient(cohort, row):
+    """The patient that a case is simulated of."""
+    return {"patient": SIMULATED[cohort][row.case]}
+
+
+def image(cohort, row):
+    """The image of a case, and which series is wanted where it holds several."""
+    series = config["cohorts"][cohort]["series"]
+    return {"image": row.image, "series": series, "series_uid": row.series_uid}
+
+
+def mask(cohort, row):
+    """The manifest's mask of a case and its label, where masks are provided."""
+    label = int(row.liver_label) if row.liver_label else None
+    return {"mask": row.liver_mask, "label": label} if PROVIDED else {"mask": None}
+
+
+def batch(stage, writes, reads={}, told=lambda cohort, row: {}, sources=()):
+    """What a job is told of its batch: arguments of `hepatoclr.batches.run`."""
+    return lambda wildcards: {
+        "stage": stage,
+        "cohort": wildcards.cohort,
+        "members": {
+            row.case: told(wildcards.cohort, row)
+            for row in BATCHES[wildcards.cohort, wildcards.batch]
+        },
+        "writes": of_case(writes, wildcards.cohort),
+        "reads": of_case(reads, wildcards.cohort),
+        "sources": sources,
+    }
+
+
+def again(stage, writes, mended=lambda cohort: []):
+    """Which cases of a batch must be made again though no input has changed, and how often so far."""
+
+    @cache  # Snakemake asks several times, also when the job has begun
+    def in_cohort(cohort):
+        members = [row.case for row in COHORTS[cohort]]
+        folder = results(f"batches/{stage}/{cohort}")
+        return batches.again(folder, members, of_case(writes, cohort), mended(cohort))
+
+    return lambda wildcards: {
+        row.case: in_cohort(wildcards.cohort)[row.case]
+        for row in BATCHES[wildcards.cohort, wildcards.batch]
+        if row.case in in_cohort(wildcards.cohort)
+    }
 
 
 def steps(cohort):
@@ -187,23 +212,21 @@ def steps(cohort):
         return {row["case"]: row.get("step", "") for row in csv.DictReader(file)}
 
 
-steps_before = cache(steps)
+def mended(cohort):
+    """The cases of a cohort that were set aside, and whose image has changed since."""
+    lost, facts = steps(cohort), of_case(CT, cohort)["facts"]
 
+    def aside(case):
+        read = Path(facts.format(case=case))
+        return lost.get(case, "") not in ("", *cases.LEFT_OUT) or (
+            read.exists() and not cases.usable(read)
+        )
 
-@cache  # Snakemake asks again when it has removed the facts
-def mended(cohort, case):
-    """What joins the facts of a case that was set aside when its image has changed since."""
-    facts = results(f"volumes/{cohort}/{case}.json")
-    aside = steps_before(cohort).get(case, "") not in ("", *cases.LEFT_OUT)
-    return cases.mended(CASES[cohort, case].image, facts, aside)
-
-
-def case_files(pattern, cohorts):
-    """A file of each case of some cohorts, in the order of their tables."""
+    folder = results(f"batches/ingest/{cohort}")
     return [
-        results(pattern.format(cohort=cohort, case=row.case))
-        for cohort in cohorts
+        row.case
         for row in COHORTS[cohort]
+        if aside(row.case) and batches.changed(folder, row.case, [row.image])
     ]
 
 
@@ -280,7 +303,7 @@ def training(name):
 
 wildcard_constraints:
     cohort="[a-z][a-z0-9_]*",
-    case=names.SAFE,
+    batch=r"\d+",
     encoder="[a-z][a-z0-9_.-]*",
     fraction=r"[0-9.]+",
     repeat=r"\d+",

@@ -3,7 +3,7 @@ rule features:
     input:
         encoder=results("encoders/{encoder}/encoder.safetensors"),
         cohort=results("cohorts/{cohort}.csv"),
-        tensors=lambda wildcards: case_files("tensors/{cohort}/{case}.b2nd", [wildcards.cohort]),
+        tensors=lambda wildcards: tables_of("tensors", wildcards.cohort),
     output:
         results("features/{cohort}/{encoder}.parquet"),
     log:
@@ -18,6 +18,7 @@ rule features:
         runtime=120,
     params:
         *code("features"),
+        tensors=results("tensors/{cohort}"),
         window=config["tensors"]["window"],
         network=config["network"],
         device=config["device"],

@@ -32,10 +32,8 @@ rule figures:
 rule preprocessing:
     """Draw what became of one case on its way to the networks."""
     input:
-        volume=results(f"volumes/{SHOWN[0]}/{SHOWN[1]}.nii.gz"),
-        liver=results(f"livers/{SHOWN[0]}/{SHOWN[1]}.nii.gz"),
-        slices=results(f"slices/{SHOWN[0]}/{SHOWN[1]}.csv"),
-        tensor=results(f"tensors/{SHOWN[0]}/{SHOWN[1]}.b2nd"),
+        # the case is in the first batch
+        [tables_of(stage, EVALUATION)[0] for stage in ("ingest", "segment", "slices", "tensors")],
     output:
         **figure("preprocessing"),
     log:
@@ -51,7 +49,11 @@ rule preprocessing:
     params:
         *code("preprocessing"),
         window=config["tensors"]["window"],
-        synthetic=SHOWN[0] in SIMULATED,
+        volume=results(f"volumes/{SHOWN}.nii.gz"),
+        liver=results(f"livers/{SHOWN}.nii.gz"),
+        slices=results(f"slices/{SHOWN}.csv"),
+        tensor=results(f"tensors/{SHOWN}.b2nd"),
+        synthetic=EVALUATION in SIMULATED,
     message:
         "Drawing the preprocessing of one case"
     script:

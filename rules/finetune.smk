@@ -3,7 +3,7 @@ rule finetune:
     input:
         encoder=results("encoders/{encoder}/encoder.safetensors"),
         cohort=results(f"cohorts/{EVALUATION}.csv"),
-        tensors=case_files("tensors/{cohort}/{case}.b2nd", [EVALUATION]),
+        tensors=tables_of("tensors", EVALUATION),
         split=split_of,
     output:
         results("predictions/finetune/{encoder}/{part}.csv"),
@@ -19,6 +19,7 @@ rule finetune:
         runtime=600,
     params:
         *code("finetune"),
+        tensors=results(f"tensors/{EVALUATION}"),
         encoder="{encoder}",
         fraction=1.0,
         folds=lambda wildcards: PARTS[wildcards.part][1],
@@ -33,7 +34,7 @@ use rule finetune as learning_curve with:
     input:
         encoder=results("encoders/none/encoder.safetensors"),
         cohort=results(f"cohorts/{EVALUATION}.csv"),
-        tensors=case_files("tensors/{cohort}/{case}.b2nd", [EVALUATION]),
+        tensors=tables_of("tensors", EVALUATION),
         split=split_of,
     output:
         results("predictions/learning_curve/{fraction}/{part}.csv"),
@@ -43,6 +44,7 @@ use rule finetune as learning_curve with:
         results("benchmarks/learning_curve/{fraction}/{part}.tsv")
     params:
         *code("finetune"),
+        tensors=results(f"tensors/{EVALUATION}"),
         encoder="none",
         fraction=lambda wildcards: float(wildcards.fraction),
         folds=lambda wildcards: PARTS[wildcards.part][1],

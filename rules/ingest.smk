@@ -1,27 +1,27 @@
 rule ingest:
-    """Read a CT, whatever its format, as a canonical volume in HU."""
+    """Read CTs, whatever their format, as canonical volumes in HU."""
     input:
-        image=lambda wildcards: source(wildcards, "image"),
+        sources("image"),
     output:
-        volume=results("volumes/{cohort}/{case}.nii.gz"),
-        facts=results("volumes/{cohort}/{case}.json"),
+        table_of("ingest"),
     log:
-        results("logs/ingest/{cohort}/{case}.log"),
+        results("logs/ingest/{cohort}/{batch}.log"),
     benchmark:
-        results("benchmarks/ingest/{cohort}/{case}.tsv")
+        results("benchmarks/ingest/{cohort}/{batch}.tsv")
+    retries: 3  # each gets past one case that kills the process
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=20,
+        runtime=20 + 2 * config["cases_per_job"],
     params:
         *code("ingest"),
-        image=lambda wildcards: CASES[wildcards.cohort, wildcards.case].image,
-        series=wanted_series,
         settings=config["ingest"],
-        mended=lambda wildcards: mended(wildcards.cohort, wildcards.case),
+        key=digest(code("ingest"), config["ingest"]),
+        batch=batch("ingest", writes=CT, told=image, sources=["image"]),
+        again=again("ingest", CT, mended),
     message:
-        "Reading the CT of {wildcards.cohort} {wildcards.case}"
+        "Reading the CTs of {wildcards.cohort}, batch {wildcards.batch}"
     script:
         "../scripts/ingest.py"

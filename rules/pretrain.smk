@@ -26,7 +26,7 @@ rule pretrain:
     """Pretrain an encoder on the weak labels; first of all jobs, since the most waits for it."""
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=with_role("pretraining")),
-        tensors=case_files("tensors/{cohort}/{case}.b2nd", with_role("pretraining")),
+        tensors=tables_of("tensors", *with_role("pretraining")),
     output:
         encoder=results("encoders/{encoder}/encoder.safetensors"),
         history=results("encoders/{encoder}/history.csv"),
@@ -45,6 +45,7 @@ rule pretrain:
     params:
         *code("pretrain"),
         method=lambda wildcards: method_code(wildcards.encoder),
+        tensors=expand(results("tensors/{cohort}"), cohort=with_role("pretraining")),
         spec=lambda wildcards: ENCODERS[wildcards.encoder],
         training=training("pretraining"),
         tensorboard=results("logs/tensorboard/{encoder}"),

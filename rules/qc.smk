@@ -1,28 +1,31 @@
 rule picture:
-    """Draw a case for people to judge by: slices, the liver's outline, intensities."""
+    """Draw each case for people to judge by: slices, the liver's outline, intensities."""
     input:
-        volume=results("volumes/{cohort}/{case}.nii.gz"),
-        liver=results("livers/{cohort}/{case}.nii.gz"),
-        facts=results("livers/{cohort}/{case}.json"),
-        slices=results("slices/{cohort}/{case}.csv"),
+        volumes=table_of("ingest"),
+        livers=table_of("segment"),
+        slices=table_of("slices"),
     output:
-        results("qc/{cohort}/{case}.png"),
+        table_of("picture"),
     log:
-        results("logs/picture/{cohort}/{case}.log"),
+        results("logs/picture/{cohort}/{batch}.log"),
     benchmark:
-        results("benchmarks/picture/{cohort}/{case}.tsv")
+        results("benchmarks/picture/{cohort}/{batch}.tsv")
+    retries: 1  # gets past a case that kills the process; its job fails when the others are made
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=10,
+        runtime=10 + config["cases_per_job"],
     params:
         *code("picture"),
         window=config["tensors"]["window"],
         synthetic=lambda wildcards: wildcards.cohort in SIMULATED,
+        key=digest(code("picture"), config["tensors"]["window"]),
+        batch=batch("picture", writes=PICTURE, reads=CT | LIVER | KEPT),
+        again=again("picture", PICTURE),
     message:
-        "Drawing {wildcards.cohort} {wildcards.case}"
+        "Drawing the cases of {wildcards.cohort}, batch {wildcards.batch}"
     script:
         "../scripts/picture.py"
 
@@ -31,7 +34,7 @@ rule qc:
     """Put the cases of a cohort on a page, with their pictures."""
     input:
         cohort=results("cohorts/{cohort}.csv"),
-        pictures=lambda wildcards: case_files("qc/{cohort}/{case}.png", [wildcards.cohort]),
+        pictures=lambda wildcards: tables_of("picture", wildcards.cohort),
     output:
         results("qc/{cohort}.html"),
     log:

@@ -23,24 +23,27 @@ rule manifest:
 
 
 rule simulate:
-    """Simulate the CT of one patient, with its liver mask."""
+    """Simulate the CTs of patients, with their liver masks."""
     output:
-        directory(results("simulated/{cohort}/{case}")),
+        table_of("simulate"),
     log:
-        results("logs/simulate/{cohort}/{case}.log"),
+        results("logs/simulate/{cohort}/{batch}.log"),
     benchmark:
-        results("benchmarks/simulate/{cohort}/{case}.tsv")
+        results("benchmarks/simulate/{cohort}/{batch}.tsv")
+    retries: 1  # gets past a case that kills the process; its job fails when the others are made
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=10,
+        runtime=10 + config["cases_per_job"],
     params:
         *code("simulate"),
-        patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],
         settings=section("simulate", "seed", "matrix", "slice_mm"),
+        key=digest(code("simulate"), section("simulate", "seed", "matrix", "slice_mm")),
+        batch=batch("simulate", writes=SIMULATION, told=patient),
+        again=again("simulate", SIMULATION),
     message:
-        "Simulating {wildcards.cohort} {wildcards.case}"
+        "Simulating patients of {wildcards.cohort}, batch {wildcards.batch}"
     script:
         "../scripts/simulate.py"

@@ -1,24 +1,27 @@
 rule slices:
     """Keep the central share of the axial slices that hold liver."""
     input:
-        liver=results("livers/{cohort}/{case}.nii.gz"),
-        facts=results("livers/{cohort}/{case}.json"),
+        livers=table_of("segment"),
     output:
-        results("slices/{cohort}/{case}.csv"),
+        table_of("slices"),
     log:
-        results("logs/slices/{cohort}/{case}.log"),
+        results("logs/slices/{cohort}/{batch}.log"),
     benchmark:
-        results("benchmarks/slices/{cohort}/{case}.tsv")
+        results("benchmarks/slices/{cohort}/{batch}.tsv")
+    retries: 1  # gets past a case that kills the process; its job fails when the others are made
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-        runtime=10,
+        runtime=10 + config["cases_per_job"],
     params:
         *code("slices"),
         settings=config["slices"],
+        key=digest(code("slices"), config["slices"]),
+        batch=batch("slices", writes=KEPT, reads=LIVER),
+        again=again("slices", KEPT),
     message:
-        "Choosing slices of {wildcards.cohort} {wildcards.case}"
+        "Choosing slices of {wildcards.cohort}, batch {wildcards.batch}"
     script:
         "../scripts/slices.py"

@@ -1,24 +1,28 @@
 rule tensors:
     """Clip the kept slices to the window and cache them, one compressed chunk a slice."""
     input:
-        volume=results("volumes/{cohort}/{case}.nii.gz"),
-        slices=results("slices/{cohort}/{case}.csv"),
+        volumes=table_of("ingest"),
+        slices=table_of("slices"),
     output:
-        results("tensors/{cohort}/{case}.b2nd"),
+        table_of("tensors"),
     log:
-        results("logs/tensors/{cohort}/{case}.log"),
+        results("logs/tensors/{cohort}/{batch}.log"),
     benchmark:
-        results("benchmarks/tensors/{cohort}/{case}.tsv")
+        results("benchmarks/tensors/{cohort}/{batch}.tsv")
+    retries: 1  # gets past a case that kills the process; its job fails when the others are made
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=10,
+        runtime=10 + config["cases_per_job"],
     params:
         *code("tensors"),
         settings=config["tensors"],
+        key=digest(code("tensors"), config["tensors"]),
+        batch=batch("tensors", writes=TENSOR, reads=CT | KEPT),
+        again=again("tensors", TENSOR),
     message:
-        "Caching the slices of {wildcards.cohort} {wildcards.case}"
+        "Caching the slices of {wildcards.cohort}, batch {wildcards.batch}"
     script:
         "../scripts/tensors.py"

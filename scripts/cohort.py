@@ -4,8 +4,8 @@ with logs.to_file(snakemake.log[0]):
     table = cohort.assemble(
         snakemake.wildcards.cohort,
         manifests.read(snakemake.input.manifest, snakemake.params.schema),
-        snakemake.input.livers,
-        snakemake.input.slices,
+        snakemake.params.livers,
+        snakemake.params.kept,
         on_bad_case=snakemake.params.on_bad_case,
         limits=snakemake.params.limits,
         **snakemake.params.cohort,

@@ -1,10 +1,10 @@
-from hepatoclr import features, logs
+from hepatoclr import cohort, features, logs
 
 with logs.to_file(snakemake.log[0]):
     features.run(
         snakemake.input.encoder,
         snakemake.input.cohort,
-        snakemake.input.tensors,
+        cohort.caches([snakemake.input.cohort], [snakemake.params.tensors]),
         snakemake.output[0],
         window=snakemake.params.window,
         network=snakemake.params.network,

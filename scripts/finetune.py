@@ -1,11 +1,11 @@
-from hepatoclr import finetune, logs
+from hepatoclr import cohort, finetune, logs
 
 with logs.to_file(snakemake.log[0]):
     finetune.run(
         snakemake.params.encoder,
         snakemake.input.encoder,
         snakemake.input.cohort,
-        snakemake.input.tensors,
+        cohort.caches([snakemake.input.cohort], [snakemake.params.tensors]),
         snakemake.input.split,
         snakemake.params.folds,
         snakemake.output[0],

@@ -1,14 +1,14 @@
-from hepatoclr import cases, files, ingest, logs, volumes
+from hepatoclr import batches, files, ingest, logs, volumes
 
-case = f"{snakemake.wildcards.cohort} {snakemake.wildcards.case}"
-output, policy = snakemake.output, snakemake.config["on_bad_case"]
-mended = snakemake.params.mended
-with (
-    logs.to_file(snakemake.log[0]),
-    cases.guarded("ingest", case, [output.volume], output.facts, policy, mended),
-):
-    ct = ingest.read_ct(
-        snakemake.params.image, **snakemake.params.series, **snakemake.params.settings
-    )
-    volumes.save(ct, output.volume)
-    files.write_json({**ct.facts, **mended}, output.facts)
+params, policy = snakemake.params, snakemake.config["on_bad_case"]
+
+
+def make(case, image, volume, facts, **series):
+    ct = ingest.read_ct(image, **series, **params.settings)
+    volumes.save(ct, volume)
+    files.write_json(ct.facts, facts)
+
+
+with logs.to_file(snakemake.log[0]):
+    told = {"key": params.key, "again": params.again, **params.batch}
+    batches.run(make, snakemake.output[0], on_bad_case=policy, **told)

@@ -1,13 +1,14 @@
-from hepatoclr import files, logs, picture, slices
+from hepatoclr import batches, files, logs, picture, slices
+
+params, tables = snakemake.params, snakemake.input
+
+
+def make(case, volume, liver, facts, kept, **page):
+    ct, found = picture.read(volume), picture.read(liver)
+    shown = slices.read(kept), files.read_json(facts), params.window, params.synthetic
+    picture.save(picture.draw(case, ct, found, *shown), page["picture"])
+
 
 with logs.to_file(snakemake.log[0]):
-    image = picture.draw(
-        snakemake.wildcards.case,
-        picture.read(snakemake.input.volume),
-        picture.read(snakemake.input.liver),
-        slices.read(snakemake.input.slices),
-        files.read_json(snakemake.input.facts),
-        snakemake.params.window,
-        snakemake.params.synthetic,
-    )
-    picture.save(image, snakemake.output[0])
+    told = {"key": params.key, "again": params.again, **params.batch}
+    batches.run(make, snakemake.output[0], tables, **told)

@@ -3,16 +3,17 @@ import pandas as pd
 from hepatoclr import figures, logs, slices, tensors, volumes
 
 with logs.to_file(snakemake.log[0]):
-    kept, paths = slices.read(snakemake.input.slices), list(snakemake.output)
+    case, paths = snakemake.params, list(snakemake.output)
+    kept = slices.read(case.slices)
     if kept:
         figures.preprocessing(
-            volumes.load(snakemake.input.volume),
-            volumes.load(snakemake.input.liver),
+            volumes.load(case.volume),
+            volumes.load(case.liver),
             pd.DataFrame(map(vars, kept)),
-            tensors.load(snakemake.input.tensor)[:],
+            tensors.load(case.tensor)[:],
             paths,
-            synthetic=snakemake.params.synthetic,
-            window=snakemake.params.window,
+            synthetic=case.synthetic,
+            window=case.window,
         )
     else:
         figures.set_aside(paths)

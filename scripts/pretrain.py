@@ -1,10 +1,10 @@
-from hepatoclr import logs, pretrain
+from hepatoclr import cohort, logs, pretrain
 
 with logs.to_file(snakemake.log[0]):
     pretrain.Pretraining(
         snakemake.params.spec,
         snakemake.input.cohorts,
-        snakemake.input.tensors,
+        cohort.caches(snakemake.input.cohorts, snakemake.params.tensors),
         **snakemake.params.training,
         threads=snakemake.threads,
         memory_mb=snakemake.resources.mem_mb,

@@ -1,17 +1,15 @@
-from hepatoclr import cases, logs, segment
+from hepatoclr import batches, logs, segment
 
-name = snakemake.wildcards.case
-inputs, output, params = snakemake.input, snakemake.output, snakemake.params
-policy, batch = snakemake.config["on_bad_case"], inputs.get("batch")
-guard = "segment", f"{snakemake.wildcards.cohort} {name}", [output.liver], output.facts, policy
-with logs.to_file(snakemake.log[0]), cases.guarded(*guard):
-    if batch:
-        segment.take(batch, name, output.liver, output.facts)
-    else:
-        find = segment.load(
-            weights=snakemake.config["segment"]["weights"],
-            device=snakemake.config["device"],
-            **params.settings,
-        )
-        case = segment.Case(name, inputs.volume, inputs.facts, **params.given)
-        segment.segment(find, case, output.liver, output.facts)
+params, config = snakemake.params, snakemake.config
+place = {"weights": config["segment"]["weights"], "device": config["device"]}
+
+
+def make(case, **files):
+    segment.segment(find, **files)
+
+
+with logs.to_file(snakemake.log[0]):
+    find = segment.load(**params.settings, **place)
+    told = {"key": params.key, "again": params.again, **params.batch}
+    upstream = [snakemake.input.volumes]
+    batches.run(make, snakemake.output[0], upstream, on_bad_case=config["on_bad_case"], **told)

@@ -1,11 +1,13 @@
 from pathlib import Path
 
-from hepatoclr import logs, simulate
+from hepatoclr import batches, logs, simulate
+
+params = snakemake.params
+
+
+def make(case, patient, folder, mask):
+    simulate.write_case(patient, Path(folder), snakemake.wildcards.cohort, **params.settings)
+
 
 with logs.to_file(snakemake.log[0]):
-    simulate.write_case(
-        snakemake.params.patient,
-        Path(snakemake.output[0]),
-        snakemake.wildcards.cohort,
-        **snakemake.params.settings,
-    )
+    batches.run(make, snakemake.output[0], key=params.key, again=params.again, **params.batch)

@@ -1,0 +1,257 @@
+"""Cases in batches: one process makes several cases, and of these only the ones that need it.
+
+To start a process and to plan a job take longer than many a case. So a job of an image stage makes
+several cases, and what Snakemake sees of them is a table of their keys. A key is a digest of all
+that a case is made from: code and settings, what the manifest says, the user's files, the keys of
+earlier stages. Beside the table lies a note of each case, with the key that it was last made by.
+Where that is the present one and no file is missing, nothing is done: it does not matter which
+cases share a batch, and an interrupted batch goes on where it stopped.
+"""
+
+import csv
+import hashlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import chain
+from pathlib import Path
+
+from hepatoclr import cases, files, settings
+from hepatoclr.errors import BadCase, UserError
+
+log = logging.getLogger(__name__)
+
+FACTS = "facts"
+
+
+def run(
+    make: Callable[..., None],
+    table: str | Path,
+    upstream: Sequence[str | Path] = (),
+    *,
+    stage: str,
+    cohort: str,
+    members: Mapping[str, Mapping],
+    writes: Mapping[str, str],
+    key: str,
+    reads: Mapping[str, str] | None = None,
+    sources: Sequence[str] = (),
+    again: Mapping[str, int] | None = None,
+    on_bad_case: str = "exclude",
+) -> None:
+    """Make the cases of a batch that are not there as they should be, then list all of them.
+
+    A stage that writes `facts` sets aside what cannot be used, see `cases.guarded`: also a case
+    that ends in an unexpected error, or that killed the process before; such a case is tried again
+    whenever its batch is. Without `facts` the other cases are made, then the job fails.
+
+    Args:
+        make: Makes one case, with atomic writes. Its arguments are the case's name and, by name,
+            what `members` says of it and its paths of `reads` and `writes`.
+        table: CSV to write: case, key. The notes lie beside it.
+        upstream: The tables of the stages that `reads` come from; they list the same cases.
+        stage, cohort: What messages call the stage, and the cohort before a case.
+        members: The cases by name, with what the manifest says of each, ready for JSON.
+        writes: Paths of a case that `make` leaves; `{case}` stands for its name.
+        key: Digest of code and settings.
+        reads: Paths of a case that earlier stages left, likewise.
+        sources: Those values of `members` that are paths of the user; what counts of them are
+            names, sizes and times of what is there, in folders too, not where it lies.
+        again: How often cases were made again, see `again`.
+        on_bad_case: See `cases.guarded`.
+
+    Raises:
+        UserError: Something is missing that every case needs, or cases without `facts` failed.
+    """
+    earlier, keys, failed = [read(path) for path in upstream], {}, []
+    with _ended_by_exception():
+        for number, (case, known) in enumerate(members.items(), start=1):
+            written, used = _paths(writes, case), _paths(reads or {}, case)
+            told = {name: value for name, value in known.items() if name not in sources}
+            seen = look(known[name] for name in sources)
+            wanted = _digest(key, told, seen, [keys_before[case] for keys_before in earlier])
+            note = _Note(Path(table).parent, case)
+            if note.key != wanted or not all(map(os.path.exists, written.values())):
+                log.info("case %d of %d: %s", number, len(members), case)
+                guard, problem = _guard(stage, f"{cohort} {case}", written, on_bad_case), ""
+                with note.under_way(wanted) as killed:
+                    with guard or nullcontext():
+                        problem = _killed(stage, table) if killed else ""
+                        problem = problem or _attempt(stage, make, case, known, used, written)
+                        if problem and guard:
+                            raise BadCase(problem)
+                    if problem and not guard:
+                        failed.append(f"{case}: {problem}")
+                        continue
+                    note.write("" if problem else wanted, seen, (again or {}).get(case, 0))
+            keys[case] = note.key
+    if failed:
+        raise UserError(settings.listing(f"{stage} of cohort {cohort} has", failed))
+    with files.atomic(table) as temporary, open(temporary, "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([("case", "key"), *keys.items()])
+
+
+def read(table: str | Path) -> dict[str, str]:
+    """Read the table of a batch: case to key, empty where the case is to be tried again."""
+    with open(table, newline="") as file:
+        return dict(list(csv.reader(file))[1:])
+
+
+def again(
+    folder: str | Path,
+    members: Iterable[str],
+    writes: Collection[str],
+    mended: Collection[str] = (),
+) -> dict[str, int]:
+    """Say which cases had to be made again for a reason that Snakemake does not see, and how often.
+
+    The number is one higher where that is so now, until the case is made with it; then it stays
+    the same. As a parameter of a job it thus starts the job, and only once.
+
+    Args:
+        folder: Where the table and the notes of a stage and cohort lie.
+        members: The cases.
+        writes: Paths of a case, see `run`. If one is lost, the case must be made again.
+        mended: Cases to be made again because the user mended something.
+
+    Returns:
+        Only the cases that had to be.
+    """
+    listed: dict[str, set[str]] = {}
+
+    def there(path: str | Path) -> bool:  # a folder is listed faster than all its files asked for
+        parent, name = os.path.split(path)
+        if parent not in listed:
+            entries = os.scandir(parent) if Path(parent).is_dir() else ()
+            listed[parent] = {entry.name for entry in entries}
+        return name in listed[parent]
+
+    notes = {case: _Note(Path(folder), case) for case in members}
+    counts = {
+        case: (note.count if there(note.counter) else 0)
+        + (
+            there(note.path)
+            and (case in mended or not all(map(there, _paths(writes, case).values())))
+        )
+        for case, note in notes.items()
+    }
+    return {case: count for case, count in counts.items() if count}
+
+
+def changed(folder: str | Path, case: str, sources: Iterable[str]) -> bool:
+    """Say whether the user's files are others than those that a case was last made from."""
+    note = _Note(Path(folder), case)
+    return note.path.exists() and note.seen != look(sources)
+
+
+def look(sources: Iterable[str | Path]) -> str:
+    """Digest of names, sizes and times of files, and of folders with everything in them."""
+    return _digest(*(sorted(_entries(Path(source))) for source in sources if source))
+
+
+class _Note:
+    """What is noted of a case: the key it was made by, whether it is under way, how often again."""
+
+    def __init__(self, folder: Path, case: str) -> None:
+        self.path, self.marker, self.counter = (
+            folder / f"{case}.{what}" for what in ("made", "started", "again")
+        )
+
+    @property
+    def key(self) -> str:
+        """The key that the case was made by; empty where it is not made, or to be tried again."""
+        return "" if self.marker.exists() else self._lines()[0]
+
+    @property
+    def seen(self) -> str:
+        """Digest of the user's files that the case was made from, see `look`."""
+        return self._lines()[1]
+
+    @property
+    def count(self) -> int:
+        """How often the case had to be made again."""
+        return int(self.counter.read_text())
+
+    def write(self, key: str, seen: str, count: int) -> None:
+        """Note that the case is made."""
+        files.write_text(f"{key}\n{seen}\n", self.path)
+        if count:
+            files.write_text(str(count), self.counter)
+
+    @contextmanager
+    def under_way(self, key: str) -> Iterator[bool]:
+        """Mark a case as under way; say whether a process that made it by this key was killed."""
+        killed = self.marker.exists() and self.marker.read_text() == key
+        if self.path.exists():
+            files.write_text("", self.path)  # from here on it does not tell what there is
+        files.write_text(key, self.marker)
+        try:
+            yield killed
+        finally:
+            self.marker.unlink()
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text().split("\n") + ["", ""] if self.path.exists() else ["", ""]
+
+
+def _guard(stage: str, case: str, written: Mapping[str, str], on_bad_case: str):
+    """What sets a case aside, in a stage that can."""
+    others = [path for name, path in written.items() if name != FACTS]
+    if FACTS in written:
+        return cases.guarded(stage, case, others, written[FACTS], on_bad_case)
+    return None
+
+
+def _attempt(stage: str, make: Callable[..., None], case: str, *arguments: Mapping) -> str:
+    """Make a case; return what went wrong, if it should not have."""
+    try:
+        make(case, **{name: value for part in arguments for name, value in part.items()})
+    except UserError:
+        raise
+    except Exception as error:
+        log.exception("%s failed", stage)
+        return f"{stage} failed ({type(error).__name__}; the log of its batch has more)."
+    return ""
+
+
+def _killed(stage: str, table: str | Path) -> str:
+    return (
+        "the process that worked on it was killed, probably for want of memory. Give the job more "
+        f"(--set-resources {stage}:mem_mb=16000) and make its batch again (--forcerun {table})."
+    )
+
+
+def _paths(patterns: Mapping[str, str], case: str) -> dict[str, str]:
+    """The paths of a case."""
+    return {name: pattern.format(case=case) for name, pattern in patterns.items()}
+
+
+def _entries(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time (ns) of a file, or of a folder and everything in it."""
+    below = [Path(top, name) for top, *names in os.walk(path) for name in chain(*names)]
+    for one in (path, *below):
+        try:
+            stat = one.stat()
+        except OSError:  # a link that leads nowhere, or a file that has gone
+            continue
+        size = 0 if one.is_dir() else stat.st_size
+        yield str(one.relative_to(path.parent)), size, stat.st_mtime_ns
+
+
+def _digest(*values) -> str:
+    """Digest of what JSON can hold."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _ended_by_exception() -> Iterator[None]:
+    """Let the scheduler's request to end be an exception: it is not the fault of a case."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
