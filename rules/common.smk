@@ -114,7 +114,7 @@ LIVER = {
 }
 KEPT = {"kept": results("slices/{cohort}/{case}.csv")}
 TENSOR = {"tensor": results("tensors/{cohort}/{case}.b2nd")}
-PICTURE = {"picture": results("qc/{cohort}/{case}.png")}
+PICTURE = {"page": results("qc/{cohort}/{case}.png")}
 SIMULATION = {
     "folder": results("simulated/{cohort}/{case}"),
     "mask": results("simulated/{cohort}/{case}/liver.nii.gz"),

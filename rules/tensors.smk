@@ -20,7 +20,7 @@ rule tensors:
         *code("tensors"),
         settings=config["tensors"],
         key=digest(code("tensors"), config["tensors"]),
-        batch=batch("tensors", writes=TENSOR, reads=CT | KEPT),
+        batch=batch("tensors", writes=TENSOR, reads={"volume": CT["volume"]} | KEPT),
         again=again("tensors", TENSOR),
     message:
         "Caching the slices of {wildcards.cohort}, batch {wildcards.batch}"

@@ -1,6 +1,7 @@
 from hepatoclr import batches, files, ingest, logs, volumes
 
-params, policy = snakemake.params, snakemake.config["on_bad_case"]
+params, table = snakemake.params, snakemake.output[0]
+policy = snakemake.config["on_bad_case"]
 
 
 def make(case, image, volume, facts, **series):
@@ -11,4 +12,4 @@ def make(case, image, volume, facts, **series):
 
 with logs.to_file(snakemake.log[0]):
     told = {"key": params.key, "again": params.again, **params.batch}
-    batches.run(make, snakemake.output[0], on_bad_case=policy, **told)
+    batches.run(make, table, **told, on_bad_case=policy)

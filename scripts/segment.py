@@ -1,15 +1,15 @@
 from hepatoclr import batches, logs, segment
 
-params, config = snakemake.params, snakemake.config
+params, table, config = snakemake.params, snakemake.output[0], snakemake.config
+upstream, policy = [snakemake.input.volumes], config["on_bad_case"]
 place = {"weights": config["segment"]["weights"], "device": config["device"]}
 
 
-def make(case, **files):
-    segment.segment(find, **files)
+def make(case, **known):
+    segment.segment(find, **known)
 
 
 with logs.to_file(snakemake.log[0]):
     find = segment.load(**params.settings, **place)
     told = {"key": params.key, "again": params.again, **params.batch}
-    upstream = [snakemake.input.volumes]
-    batches.run(make, snakemake.output[0], upstream, on_bad_case=config["on_bad_case"], **told)
+    batches.run(make, table, upstream, **told, on_bad_case=policy)

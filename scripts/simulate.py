@@ -2,7 +2,7 @@ from pathlib import Path
 
 from hepatoclr import batches, logs, simulate
 
-params = snakemake.params
+params, table = snakemake.params, snakemake.output[0]
 
 
 def make(case, patient, folder, mask):
@@ -10,4 +10,4 @@ def make(case, patient, folder, mask):
 
 
 with logs.to_file(snakemake.log[0]):
-    batches.run(make, snakemake.output[0], key=params.key, again=params.again, **params.batch)
+    batches.run(make, table, key=params.key, again=params.again, **params.batch)

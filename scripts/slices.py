@@ -1,6 +1,6 @@
 from hepatoclr import batches, cases, logs, slices, volumes
 
-params, tables = snakemake.params, snakemake.input
+params, upstream, table = snakemake.params, snakemake.input, snakemake.output[0]
 
 
 def make(case, liver, facts, kept):
@@ -11,5 +11,4 @@ def make(case, liver, facts, kept):
 
 
 with logs.to_file(snakemake.log[0]):
-    told = {"key": params.key, "again": params.again, **params.batch}
-    batches.run(make, snakemake.output[0], tables, **told)
+    batches.run(make, table, upstream, key=params.key, again=params.again, **params.batch)

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -94,6 +93,16 @@ def test_round_trip_keeps_text_as_text(table, tmp_path):
     }  # fmt: skip
 
 
+def test_caches_follow_the_rows_of_the_tables(table, tmp_path):
+    for name in ("histo", "radio"):
+        cohort.write(table.iloc[3:5], tmp_path / f"{name}.csv")
+    tables = [tmp_path / "histo.csv", tmp_path / "radio.csv"]
+    assert cohort.caches(tables, ["t/histo", "t/radio"]) == [
+        *("t/histo/0004.b2nd", "t/histo/0005~b.b2nd"),
+        *("t/radio/0004.b2nd", "t/radio/0005~b.b2nd"),
+    ]
+
+
 def test_nobody_left(table):
     with pytest.raises(UserError, match="no case of the cohort could be used"):
         cohort.patients(table.assign(included=False))
@@ -102,10 +111,10 @@ def test_nobody_left(table):
 def test_stop_names_the_cases_that_were_set_aside(tmp_path):
     rows = [row(1, "F0"), row(2, "F0"), row(3, "F3"), row(4, "?")]
     bad = {"set_aside": "no liver", "stage": "segment"}
-    for number, facts in enumerate([bad, SHORT, LIVER, LIVER]):
-        files.write_json(facts, tmp_path / f"{number}.json")
-        slices.write([], tmp_path / f"{number}.csv")
-    given = [[tmp_path / f"{number}.{end}" for number in range(4)] for end in ("json", "csv")]
+    for one, facts in zip(rows, [bad, SHORT, LIVER, LIVER], strict=True):
+        files.write_json(facts, tmp_path / f"{one.case}.json")
+        slices.write([], tmp_path / f"{one.case}.csv")
+    given = [tmp_path, tmp_path]
     rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
     found = cohort.assemble("histo", rows, *given, on_bad_case="exclude", **rest)
     assert found["step"].tolist() == ["segment", "truncated", "", "label"]
@@ -118,9 +127,9 @@ def test_stop_names_the_cases_that_were_set_aside(tmp_path):
 
 
 def test_cases_left_out_by_the_configuration_stop_nothing(tmp_path):
-    files.write_json(LIVER, tmp_path / "1.json")
-    slices.write([], tmp_path / "1.csv")
-    given = [[row(1, "?")], [tmp_path / "1.json"], [tmp_path / "1.csv"]]
+    files.write_json(LIVER, tmp_path / "0001.json")
+    slices.write([], tmp_path / "0001.csv")
+    given = [[row(1, "?")], tmp_path, tmp_path]
     rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
     found = cohort.assemble("histo", *given, on_bad_case="stop", **rest)
     assert found["step"].tolist() == ["label"]
@@ -160,59 +169,3 @@ def test_a_bad_case_can_stop_the_run(tmp_path):
     ):
         raise BadCase("the liver mask is empty")
     assert not list(tmp_path.iterdir())
-
-
-def newer(path, facts, kept_time=False):
-    """Write a file anew, later than the facts; copies may keep the time of their content."""
-    past = facts.stat().st_mtime_ns - 10**9
-    os.utime(facts, ns=(past, past))
-    path.write_bytes(b"good")
-    if kept_time:
-        os.utime(path, ns=(10**9, 10**9))
-
-
-@pytest.fixture
-def image(tmp_path):
-    folder = tmp_path / "ct" / "nested"
-    folder.mkdir(parents=True)
-    (folder / "1.dcm").write_bytes(b"bad")
-    return folder.parent
-
-
-@pytest.mark.parametrize("kept_time", [False, True])
-def test_a_change_in_a_folder_of_a_case_set_aside_is_seen_until_read(image, tmp_path, kept_time):
-    facts = tmp_path / "v.json"
-    assert cases.mended(image, facts) == {}
-    files.write_json({"set_aside": "cut short", "stage": "ingest"}, facts)
-    assert cases.mended(image, facts) == {}
-    newer(image / "nested" / "1.dcm", facts, kept_time)
-    found = cases.mended(image, facts)
-    assert found
-    with cases.guarded("ingest", "histo 1", [], facts, "exclude", found):
-        raise BadCase("still cut short")
-    assert cases.mended(image, facts) == found
-    files.write_json({"slices": 9, **found}, facts)
-    assert cases.mended(image, facts) == found
-
-
-def test_a_case_set_aside_later_is_looked_at_too(image, tmp_path):
-    facts = tmp_path / "v.json"
-    files.write_json({"slices": 9}, facts)
-    assert cases.mended(image, facts, aside=True) == {}
-    newer(image / "nested" / "1.dcm", facts)
-    assert cases.mended(image, facts, aside=True)
-
-
-def test_usable_cases_are_not_looked_at(image, tmp_path):
-    facts = tmp_path / "v.json"
-    files.write_json({"slices": 9}, facts)
-    newer(image / "nested" / "1.dcm", facts)
-    assert cases.mended(image, facts) == {}
-
-
-def test_broken_links_and_lost_folders_are_no_change(image, tmp_path):
-    facts = tmp_path / "v.json"
-    (image / "nowhere").symlink_to(tmp_path / "gone")
-    files.write_json({"set_aside": "cut short", "stage": "ingest"}, facts)
-    assert cases.mended(image, facts) == {}
-    assert cases.mended(tmp_path / "gone", facts) == {}

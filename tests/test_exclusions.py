@@ -35,6 +35,7 @@ def project(tmp_path_factory):
     (made.folder / "histo.csv").write_text("\n".join([header, *lines]))
     config = {
         "preset": "paper",
+        "cases_per_job": 2,
         "cohorts": {
             "radio": {
                 "role": "pretraining",
@@ -104,10 +105,14 @@ def test_mending_a_file_in_place_reruns_that_case_alone(project):
     (project.folder / "ct" / "c" / "004.dcm").touch()  # of a usable case: not looked at
     jobs, text = plan(project)
     assert jobs == {"ingest": 1, "segment": 1, "slices": 1, "cohort": 1}
-    assert f"Reading the CT of histo {DAMAGED}" in text
+    assert f"now: {{'{DAMAGED}': 1}}" in text
     (project.folder / "ct" / "d" / "004.dcm").touch()  # of a case that failed a check
     assert plan(project)[0]["ingest"] == 2
     assert "3 of 5 cases used" in run(project)
+    for stage in ("ingest", "segment", "slices"):  # c came to notice with d, whose batch it is in
+        logs = [project.folder / f"results/paper/logs/{stage}/histo/{n}.log" for n in (1, 2, 3)]
+        made = [re.findall(r"case . of .: (\w)", log.read_text()) for log in logs]
+        assert made == [[DAMAGED], ["c", "d"], ["e"]], stage
     assert "Nothing to be done" in run(project)
     table = pd.read_csv(project.folder / TABLE, keep_default_na=False).set_index("case")
     assert table.loc[DAMAGED, "included"]

@@ -2,23 +2,17 @@
 
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
-from contextlib import nullcontext
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from example_ct import affine, random_hu, write_series
-from tiny_project import Project
 
-from hepatoclr import backends, cases, files, ingest, segment, volumes
+from hepatoclr import backends, files, ingest, segment, volumes
 from hepatoclr.backends import base, provided
 from hepatoclr.backends import totalsegmentator as totalseg
 from hepatoclr.errors import BadCase, EmptyLiver, UserError
@@ -280,183 +274,31 @@ def test_the_documented_backend_works(tmp_path):
     assert done.stdout.strip() == "threshold", done.stderr
 
 
-# many cases in one process
-
-
-@pytest.fixture
-def batch(tmp_path) -> list[segment.Case]:
-    """Four cases as ingest leaves them; the liver is at 100 HU, its length the case's number."""
-    made = []
-    for number in range(1, 5):
-        hu = np.full(SHAPE, -1000, np.int16)
-        hu[2 : 2 + number, 5:9, 5:9] = 100
-        case = segment.Case(f"c{number}", str(tmp_path / f"{number}.nii.gz"), f"{number}.json")
-        case = replace(case, facts=str(tmp_path / case.facts))
-        volumes.save(Volume(hu, affine()), case.volume)
-        files.write_json({"flags": {"odd": "it is odd"} if number % 2 else {}}, case.facts)
-        made.append(case)
-    return made
+# the files of a case
 
 
 def bright(ct: Volume, mask=None, label=None) -> Volume:
     return Volume((ct.array > 0).astype(np.uint8), ct.affine, {"backend": "bright", "flags": {}})
 
 
-def test_a_batch_gives_what_single_cases_give(batch, tmp_path):
-    segment.batch(bright, batch, tmp_path / "batch1")
-    for case in batch:
-        taken = tmp_path / "taken" / f"{case.name}.nii.gz", tmp_path / "taken" / f"{case.name}.json"
-        single = tmp_path / f"{case.name}.nii.gz", tmp_path / f"{case.name}.json"
-        segment.take(tmp_path / "batch1", case.name, *taken)
-        segment.segment(bright, case, *single)
-        assert [path.read_bytes() for path in taken] == [path.read_bytes() for path in single]
-    assert files.read_json(single[1])["slices"] == 4
-    assert files.read_json(tmp_path / "c1.json")["flags"] == {"odd": "it is odd"}
-    assert not list(tmp_path.glob(".batch*"))
+def test_a_case_keeps_the_flags_of_ingest(tmp_path):
+    hu = np.full(SHAPE, -1000, np.int16)
+    hu[2:6, 5:9, 5:9] = 100
+    paths = [tmp_path / name for name in ("ct.nii.gz", "ct.json", "liver.nii.gz", "liver.json")]
+    volumes.save(Volume(hu, affine()), paths[0])
+    files.write_json({"flags": {"odd": "it is odd"}}, paths[1])
+    segment.segment(bright, *paths)
+    np.testing.assert_array_equal(volumes.load(paths[2]).array, hu > 0)
+    facts = files.read_json(paths[3])
+    assert facts["flags"] == {"odd": "it is odd"}
+    assert (facts["backend"], facts["slices"]) == ("bright", 4)
 
 
-def test_a_failing_case_does_not_take_the_others_down(batch, tmp_path):
-    files.write_json({"set_aside": "no CT", "stage": "ingest"}, batch[0].facts)
-
-    def moody(ct, *rest):
-        if np.count_nonzero((ct.array > 0).any(axis=(1, 2))) == 3:
-            raise RuntimeError("a bug")
-        return bright(ct)
-
-    segment.batch(moody, batch, tmp_path / "batch1")
-    found = [files.read_json(tmp_path / "batch1" / f"{case.name}.json") for case in batch]
-    assert found[0] == {"set_aside": "no CT", "stage": "ingest"}
-    assert "failed (RuntimeError" in found[2]["set_aside"]
-    assert [one.get("slices") for one in found] == [None, 2, None, 4]
+def test_a_case_that_ingest_set_aside_stays_so(tmp_path):
+    files.write_json({"set_aside": "no CT", "stage": "ingest"}, tmp_path / "ct.json")
     with pytest.raises(BadCase, match="no CT") as refused:
-        segment.take(tmp_path / "batch1", "c1", tmp_path / "m", tmp_path / "f")
+        segment.segment(bright, "ct.nii.gz", tmp_path / "ct.json", "liver.nii.gz", "liver.json")
     assert refused.value.stage == "ingest"
-
-
-def test_what_every_case_needs_ends_the_batch(batch, tmp_path):
-    def homeless(ct, *rest):
-        raise UserError("weights are missing")
-
-    with pytest.raises(UserError, match="weights are missing"):
-        segment.batch(homeless, batch, tmp_path / "batch1")
-    segment.batch(bright, batch, tmp_path / "batch1")
-    assert cases.usable(tmp_path / "batch1" / "c1.json")
-
-
-@pytest.mark.parametrize("end", ["os._exit(9)", "os.kill(os.getpid(), signal.SIGKILL)"])
-def test_a_case_that_kills_the_process_is_set_aside_by_the_next_one(batch, tmp_path, end):
-    def attempt() -> tuple[int, list[str]]:
-        code = (
-            "import os, signal, sys; sys.path.insert(0, 'tests')\n"
-            "from test_segment import bright, segment\n"
-            "def deadly(ct, *rest):\n"
-            "    print(ct.array.max(axis=(1, 2)).tolist().count(100), flush=True)\n"
-            f"    {end} if ct.array[3].max() > 0 and ct.array[4].max() < 0 else None\n"
-            "    return bright(ct)\n"
-            f"batch = [segment.Case(**case) for case in {[vars(case) for case in batch]}]\n"
-            f"segment.batch(deadly, batch, {str(tmp_path / 'batch1')!r})\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stdout.split()
-
-    first, second = attempt(), attempt()
-    assert first[0] in (9, -9)
-    assert (first[1], second) == (["1", "2"], (0, ["3", "4"]))
-    found = [files.read_json(tmp_path / "batch1" / f"{case.name}.json") for case in batch]
-    assert [one.get("slices") for one in found] == [1, None, 3, 4]
-    assert "was killed, probably for want of memory" in found[1]["set_aside"]
-
-
-def test_other_settings_or_inputs_do_not_go_on_with_a_broken_batch(batch, tmp_path):
-    def until(last, folder):
-        seen = []
-
-        def counting(ct, *rest):
-            seen.append(1)
-            if len(seen) == last:
-                raise KeyboardInterrupt
-            return bright(ct)
-
-        with pytest.raises(KeyboardInterrupt) if last else nullcontext():
-            segment.batch(counting, batch, tmp_path / folder)
-        return len(seen)
-
-    assert until(3, "batch1-one") == 3
-    assert until(None, "batch1-one") == 2  # a user's interruption is no case's fault
-    assert all(cases.usable(tmp_path / "batch1-one" / f"{case.name}.json") for case in batch)
-    assert until(3, "batch1-two") == 3
-    os.utime(batch[0].volume, (1, 1))
-    assert until(None, "batch1-two") == 4
-    assert [path.name for path in tmp_path.glob("*batch*")] == ["batch1-two"]
-
-
-def test_sigterm_is_no_fault_of_a_case(batch, tmp_path):
-    def terminated(ct, *rest):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return bright(ct)
-
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit):
-        segment.batch(terminated, batch, tmp_path / "batch1")
-    assert signal.getsignal(signal.SIGTERM) == before
-    segment.batch(bright, batch, tmp_path / "batch1")
-    assert cases.usable(tmp_path / "batch1" / "c1.json")
-
-
-DEADLY = """
-import os
-
-from hepatoclr.volumes import Volume
-
-
-def load(model, weights, device):
-    def find(ct, mask=None, label=None):
-        if int(ct.array.sum(dtype=int)) == {deadly}:
-            os._exit(9)
-        return Volume((ct.array > 0).astype("uint8"), ct.affine, {{"flags": {{}}}})
-
-    return find
-"""
-
-
-def test_batches_in_the_workflow(tmp_path):
-    project = Project(tmp_path)
-    names = [f"histo-000{number}" for number in range(1, 5)]
-    folder = tmp_path / "results/tiny"
-    livers = [f"results/tiny/livers/histo/{name}.json" for name in names]
-    options = {"segment": "{backend: deadly, cases_per_job: 3}"}
-    planned = partial(project.snakemake, "-n", "--cores", "1", *livers, **options)
-
-    def jobs() -> dict[str, int]:
-        stats = planned().split("Job stats:")[-1].split("total")[0]
-        return {rule: int(n) for rule, n in re.findall(r"^(segment\w*) +(\d+)$", stats, re.M)}
-
-    project.snakemake("--cores", "2", *[f"results/tiny/volumes/histo/{n}.nii.gz" for n in names])
-    second = volumes.load(folder / "volumes/histo" / f"{names[1]}.nii.gz").array.sum(dtype=int)
-    backend = tmp_path / "hepatoclr/backends/deadly.py"
-    backend.write_text(DEADLY.format(deadly=int(second)))
-    project.snakemake("--cores", "1", *livers, **options)
-    found = [files.read_json(tmp_path / path) for path in livers]
-    assert [cases.SET_ASIDE in one for one in found] == [False, True, False, False]
-    assert "was killed" in found[1][cases.SET_ASIDE]
-    assert jobs() == {}
-
-    # another image: its own job and the batch, and usable cases beside it stay as they are
-    times = [(tmp_path / path).stat().st_mtime_ns for path in livers]
-    first = folder / "volumes/histo" / f"{names[0]}.nii.gz"
-    ct = volumes.load(first)
-    volumes.save(replace(ct, array=ct.array + np.int16(1)), first)
-    assert jobs() == {"segment": 2, "segment_batch": 1}
-    project.snakemake("--cores", "1", *livers, **options)
-    after = [(tmp_path / path).stat().st_mtime_ns for path in livers]
-    # a case set aside is tried again with its batch
-    assert [a > b for a, b in zip(after, times, strict=True)] == [True, True, False, False]
-
-    # another backend's code is another mask
-    backend.write_text(DEADLY.format(deadly=0).replace("> 0", "> 10"))
-    assert jobs() == {"segment": 4, "segment_batch": 2}
 
 
 # TotalSegmentator
