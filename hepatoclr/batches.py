@@ -76,6 +76,7 @@ def run(
             wanted = _digest(key, told, seen, [keys_before[case] for keys_before in earlier])
             note = _Note(Path(table).parent, case)
             if note.key != wanted or not all(map(os.path.exists, written.values())):
+                _require(used, stage, f"{cohort} {case}")
                 log.info("case %d of %d: %s", number, len(members), case)
                 guard, problem = _guard(stage, f"{cohort} {case}", written, on_bad_case), ""
                 with note.under_way(wanted) as killed:
@@ -196,6 +197,13 @@ class _Note:
 
     def _lines(self) -> list[str]:
         return self.path.read_text().split("\n") + ["", ""] if self.path.exists() else ["", ""]
+
+
+def _require(used: Mapping[str, str], stage: str, case: str) -> None:
+    """Refuse to make a case without the files of earlier stages; they are no fault of its own."""
+    gone = [path for path in used.values() if not Path(path).exists()]
+    if gone:
+        raise UserError(f"case {case}: {stage} needs {gone[0]}, which is gone. Run again.")
 
 
 def _guard(stage: str, case: str, written: Mapping[str, str], on_bad_case: str):

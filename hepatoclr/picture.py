@@ -1,7 +1,7 @@
 """The picture of a case that people judge it by: slices with the liver's outline, intensities.
 
-A job draws one case, and a cohort has thousands: Pillow starts in a tenth of the time that
-matplotlib needs. While it is drawn a picture holds grey levels, and two numbers beyond them that
+A cohort has thousands of cases: Pillow starts and draws in a fraction of the time that matplotlib
+needs. While it is drawn a picture holds grey levels, and two numbers beyond them that
 stand for colours; its few greys then keep the file small.
 """
 

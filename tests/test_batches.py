@@ -229,6 +229,13 @@ def test_what_every_case_needs_ends_the_batch(stage):
     assert cases.usable(stage.out("b", "facts"))
 
 
+def test_what_an_earlier_stage_left_must_be_there(stage, tmp_path):
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(UserError, match=r"case histo b: copy needs .*b\.txt, which is gone"):
+        stage.run(reads={"earlier": str(tmp_path / "{case}.txt")}, make=lambda *_, **__: None)
+    assert not stage.out("b", "facts").exists()
+
+
 def test_sigterm_is_no_fault_of_a_case(stage):
     def terminated(case, **_):
         os.kill(os.getpid(), signal.SIGTERM)
