@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 
@@ -206,7 +206,9 @@ def _require(used: Mapping[str, str], stage: str, case: str) -> None:
         raise UserError(f"case {case}: {stage} needs {gone[0]}, which is gone. Run again.")
 
 
-def _guard(stage: str, case: str, written: Mapping[str, str], on_bad_case: str):
+def _guard(
+    stage: str, case: str, written: Mapping[str, str], on_bad_case: str
+) -> AbstractContextManager | None:
     """What sets a case aside, in a stage that can."""
     others = [path for name, path in written.items() if name != FACTS]
     if FACTS in written:
