@@ -1,6 +1,8 @@
 """One log file per job; an error the user can mend ends as its message, not as a traceback."""
 
 import logging
+import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -9,14 +11,19 @@ from pathlib import Path
 
 from hepatoclr.errors import UserError
 
+CORE_TIME = "core time {total:.2f} s, {start:.2f} s of it before the work began"
+CORE_TIME_LINE = re.compile(r"^core time ([\d.]+) s, ([\d.]+) s of it before the work began$", re.M)
+
 
 @contextmanager
 def to_file(path: str | Path) -> Iterator[None]:
     """Send logging, stdout and stderr to `path` while the block runs.
 
     A `UserError` is written to the log and to the terminal, then ends the process with status 1.
-    Any other error goes to the log too, and on.
+    Any other error goes to the log too, and on. The last line says the core time of the process,
+    see `core_time`, however the block ends.
     """
+    start = _core_seconds()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
     with open(path, "w", encoding="utf-8", buffering=1) as log:
@@ -34,3 +41,20 @@ def to_file(path: str | Path) -> Iterator[None]:
         except Exception:
             traceback.print_exc(file=log)
             raise
+        finally:
+            print(CORE_TIME.format(total=_core_seconds(), start=start), file=log)
+
+
+def core_time(text: str) -> tuple[float, float] | None:
+    """Read from a log the seconds of core time: in all, and before the block of `to_file`.
+
+    The second part is the interpreter and imports. Child processes count as far as they have
+    ended. A log without the line, as of a process that was killed, gives None.
+    """
+    found = CORE_TIME_LINE.findall(text)
+    return tuple(map(float, found[-1])) if found else None
+
+
+def _core_seconds() -> float:
+    """Core time of this process so far, in user and system mode, and of its ended children."""
+    return sum(os.times()[:4])
