@@ -25,6 +25,7 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/flow.smk"
 include: "rules/qc.smk"
+include: "rules/costs.smk"
 include: "rules/report.smk"
 
 
@@ -38,6 +39,7 @@ rule all:
     input:
         expand(results("tables/{table}.{format}"), table=TABLES, format=["csv", "md", "tex"]),
         results("tables/flow.csv"),
+        results("tables/cost.csv"),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
         external_predictions(),
         expand(results("qc/{cohort}.html"), cohort=COHORTS),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup, escape
 
-from hepatoclr import layout, pages
+from hepatoclr import costs, layout, pages
 from hepatoclr.errors import UserError
 from hepatoclr.version import VERSION
 
@@ -22,6 +22,7 @@ def html(
     facts: Mapping[str, Mapping],
     synthetic: bool,
     counts: Mapping[str, int] | None = None,
+    cost: pd.DataFrame | None = None,
 ) -> str:
     """Put a run's results into one page.
 
@@ -33,6 +34,7 @@ def html(
         facts: Title to what else is known, nested at will: cohorts, settings, versions.
         synthetic: Whether the cohort is simulated.
         counts: What `metrics.counts` returns.
+        cost: What `costs.table` returns.
 
     Returns:
         The page, everything that is not markup escaped.
@@ -56,6 +58,7 @@ def html(
             title: _inline(path, title, f"f{number}-")
             for number, (title, path) in enumerate(figures.items())
         },
+        cost=None if cost is None else costs.readable(cost),
         facts={title: _grid(section) for title, section in facts.items()},
     )
 

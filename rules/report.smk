@@ -4,6 +4,7 @@ rule report:
         tables=expand(results("tables/{table}.csv"), table=TABLES),
         figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
+        costs=results("tables/cost.csv"),
     output:
         report(results("report.html"), caption="captions/report.rst", category="Report"),
     log:

@@ -1,4 +1,4 @@
-from hepatoclr import cohort, files, logs, report
+from hepatoclr import cohort, costs, files, logs, report
 
 TABLES = ["Pretraining methods", "Weight of the weak label", "Learning curve"]
 FIGURES = [
@@ -17,6 +17,12 @@ with logs.to_file(snakemake.log[0]):
     }
     counts = facts["Cohorts"][snakemake.params.evaluation]
     page = report.html(
-        snakemake.params.run, dict(tables), dict(figures), facts, snakemake.params.synthetic, counts
+        snakemake.params.run,
+        dict(tables),
+        dict(figures),
+        facts,
+        snakemake.params.synthetic,
+        counts,
+        costs.read(snakemake.input.costs),
     )
     files.write_text(page, snakemake.output[0])

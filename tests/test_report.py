@@ -166,6 +166,20 @@ def test_facts_about_several_things_stand_in_one_table(table1, svg):
     assert '<tr><th scope="row">site</th><td></td></tr>' in text
 
 
+def test_the_cost_is_shown_where_it_is_known(table1, svg):
+    cost = pd.DataFrame(
+        {"stage": ["<ingest>"], "jobs": 1200, "wall_seconds": 5400.0, "core_seconds": 60.0}
+        | {"start_up_share": 0.5, "peak_memory_mb": 100.0, "device": "<cpu>"}
+        | {"samples_per_second": float("nan")}
+    )
+    text = page(table1, svg, cost=cost)
+    read = Reader(text)
+    assert not {"ingest", "cpu"} & set(read.tags)
+    assert {"<ingest>", "1,200", "1:30:00", "0:01:00", "50", "<cpu>", "Total"} <= set(read.words)
+    assert "<h2>Cost</h2>" in text
+    assert "<h2>Cost</h2>" not in page(table1, svg)
+
+
 def test_without_a_comparison_there_is_no_verdict(predictions, svg):
     curve = tables.learning_curve(predictions, synthetic=True)
     text = page(None, svg, tables={"Learning curve": curve}, figures={}, facts={})

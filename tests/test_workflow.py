@@ -1,6 +1,7 @@
 """The workflow as users meet it: Snakemake is run, and what it prints and leaves is read."""
 
 import csv
+import re
 
 import nibabel as nib
 import pandas as pd
@@ -49,6 +50,22 @@ def test_everything_else_is_there(finished):
     assert list(result(finished, "logs/tensorboard/simclr").glob("events.*"))
     assert not list(result(finished, "").rglob("*.state"))
     assert all(log.is_file() for log in result(finished, "logs/ingest").rglob("*.log"))
+
+
+def test_the_cost_of_every_stage_is_counted(finished):
+    cost = pd.read_csv(result(finished, "tables/cost.csv"), dtype={"device": str})
+    jobs = re.findall(r"^(\w+) +(\d+)$", finished.printed.split("Job stats:")[1], re.M)
+    ran = {name: int(count) for name, count in jobs}
+    for later in ("all", "costs", "report", "total"):
+        ran.pop(later)
+    assert dict(zip(cost["stage"], cost["jobs"], strict=True)) == ran
+    assert cost["core_seconds"].between(0.1, 10 * cost["wall_seconds"]).all()
+    assert cost["start_up_share"].between(0.01, 1).all()
+    trained = cost["stage"].isin(["pretrain", "finetune", "learning_curve"])
+    assert cost.loc[~trained, "samples_per_second"].isna().all()
+    page = result(finished, "report.html").read_text()
+    assert '<th scope="row">learning_curve</th>' in page
+    assert '<th scope="row">Total</th>' in page
 
 
 def test_predictions_are_one_per_patient(finished):
@@ -155,7 +172,7 @@ def test_a_comment_reruns_nothing(project):
 def test_an_edit_of_a_figure_redraws_figures_alone(project):
     project.edit("hepatoclr/figures.py", "dpi=200", "dpi=201")
     jobs, _ = project.plan()
-    assert set(jobs) == {"figures", "flow", "preprocessing", "report"}
+    assert set(jobs) == {"figures", "flow", "preprocessing", "costs", "report"}
 
 
 def test_an_interrupted_run_goes_on(project):

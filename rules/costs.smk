@@ -1,0 +1,30 @@
+STAGES = [rule.name for rule in workflow.rules]  # those of the files included before this one
+
+
+rule costs:
+    """Add up what the jobs of the run took, once all of them are done."""
+    input:
+        tables=expand(results("tables/{table}.csv"), table=[*TABLES, "flow"]),
+        figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
+        external=external_predictions(),
+        qc=expand(results("qc/{cohort}.html"), cohort=COHORTS),
+    output:
+        report(results("tables/cost.csv"), caption="captions/cost.rst", category="Tables"),
+    log:
+        results("logs/costs.log"),
+    benchmark:
+        results("benchmarks/costs.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        *code("costs"),
+        run=results(""),
+        stages=STAGES,
+    message:
+        "Adding up the cost of the run"
+    script:
+        "../scripts/costs.py"
