@@ -97,11 +97,14 @@ def totalsegmentator(
         EmptyLiver: It found no liver.
         BadCase: It failed on this CT.
     """
+    from hepatoclr import devices  # PyTorch: seconds
+
     preflight(model, weights)
     folder = weights_folder(weights)
+    place = devices.choose(device).type
     body = _body(ct)
     with _private_settings(folder):
-        found, device = _run(_part(ct, body), model, device, {} if networks is None else networks)
+        found, device = _run(_part(ct, body), model, place, {} if networks is None else networks)
     labels = np.zeros(ct.array.shape, np.uint8)
     labels[body] = found
     if not (labels == LIVER).any():
@@ -207,10 +210,6 @@ def _run(ct: Volume, model: str, device: str, networks: dict) -> tuple[np.ndarra
     """Call TotalSegmentator; returns labels on the CT's grid and the device that it ran on."""
     import torch  # seconds
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("there is no GPU that PyTorch can use; set the device to auto or cpu")
     try:
         found = _labels(ct, model, device, networks)
     except (Exception, SystemExit) as error:  # it calls sys.exit where it could raise
