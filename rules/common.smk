@@ -291,6 +291,9 @@ def external_predictions():
     )
 
 
+GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
+
+
 def training(name):
     """What training depends on, beside its data."""
     common = ("network", "augmentation", "seed", "device", "residence")

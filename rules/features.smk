@@ -15,6 +15,7 @@ rule features:
     threads: 1
     resources:
         mem_mb=8000,
+        gpu=GPU,
         runtime=120,
     params:
         *code("features"),

@@ -16,6 +16,7 @@ rule finetune:
     threads: 1
     resources:
         mem_mb=8000,
+        gpu=GPU,
         runtime=600,
     params:
         *code("finetune"),

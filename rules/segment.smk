@@ -15,6 +15,7 @@ rule segment:
     threads: 1
     resources:
         mem_mb=8000,
+        gpu=0 if PROVIDED else GPU,
         runtime=60 + 10 * config["cases_per_job"],
     params:
         *code("segment", BACKEND),

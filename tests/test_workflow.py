@@ -255,6 +255,17 @@ def test_missing_weights_are_told_before_any_job(finished, tmp_path):
     assert "Finished jobid" not in text
 
 
+def test_jobs_of_networks_wait_for_a_gpu_only_where_gpus_are_counted(project):
+    files = [f"results/tiny/features/histo/{encoder}.parquet" for encoder in ("simclr", "supcon")]
+
+    def order(*limit):
+        text = project.snakemake("--cores", "2", *limit, "--forcerun", *files, "--until", *files)
+        return re.findall(r"Extracting|Finished", text)
+
+    assert order("--resources", "gpu=1") == ["Extracting", "Finished"] * 2
+    assert order() == ["Extracting"] * 2 + ["Finished"] * 2
+
+
 def test_the_slurm_profile_plans(finished):
     text = finished.snakemake("-n", "--workflow-profile", "profiles/slurm", "--forceall")
     assert "pretrain" in text
