@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import multiprocessing
 import os
 import subprocess
 import tempfile
@@ -18,8 +19,7 @@ from hepatoclr.errors import UserError
 
 log = logging.getLogger(__name__)
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
-QUERY = "uuid,memory.free,mig.mode.current,name"
+FREE_MEMORY = ("nvidia-smi", "--query-gpu=uuid,memory.free", "--format=csv,noheader,nounits")
 QUERY_SECONDS = 60  # without NVIDIA's daemon the driver takes seconds to wake
 
 _held: list[IO] = []  # closed, and the locks with it, when the process ends, however it ends
@@ -27,17 +27,19 @@ _held: list[IO] = []  # closed, and the locks with it, when the process ends, ho
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU of this machine.
+    """A GPU that this process sees.
 
     Attributes:
-        uuid: Its name on every machine, `GPU-...`.
-        free_mb: Memory that no process uses; 0 where unknown.
+        index: Its number for PyTorch in this process.
+        uuid: Its name for every process of the machine.
         model: What it is called.
+        free_mb: Memory that no process uses; 0 where unknown.
     """
 
+    index: int
     uuid: str
-    free_mb: int
     model: str
+    free_mb: int = 0
 
 
 def prepare(device: str, threads: int) -> torch.device:
@@ -59,10 +61,8 @@ def prepare(device: str, threads: int) -> torch.device:
 def choose(device: str) -> torch.device:
     """Choose the device; of several GPUs the one with the fewest processes of this user.
 
-    The GPU stays the process's until it ends, and is the only one that it and its children see.
-    It is not closed to others: where there are more processes than GPUs, they share. The choice
-    is left to CUDA, which takes the first GPU, where `nvidia-smi` tells of none, where GPUs are
-    cut into instances (MIG), and where the process has used CUDA before.
+    The GPU stays the process's until it ends: later calls give it again, and it is PyTorch's
+    current one. It is not closed to others; where there are more processes than GPUs, they share.
 
     Args:
         device: auto, cpu or cuda; auto takes a GPU where there is one.
@@ -70,60 +70,46 @@ def choose(device: str) -> torch.device:
     Raises:
         UserError: There is no GPU where one is asked for.
     """
-    gpu = _taken() if device != "cpu" else None
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device is cuda, but PyTorch finds no GPU; set device to auto or cpu")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    log.info("device %s", gpu.model if gpu and device == "cuda" else device)
-    return torch.device(device)
+    if device == "cpu" or not torch.cuda.is_available():
+        log.info("device cpu")
+        return torch.device("cpu")
+    gpu = _taken()
+    torch.cuda.set_device(gpu.index)
+    log.info("device %s", gpu.model)
+    return torch.device("cuda", gpu.index)
 
 
-def visible(gpus: Sequence[Gpu], wanted: str | None) -> list[Gpu]:
-    """Keep the GPUs that a process may see.
-
-    Args:
-        gpus: Those of the machine, in the order of `nvidia-smi`.
-        wanted: Value of CUDA_VISIBLE_DEVICES: numbers or the beginnings of UUIDs, joined by
-            commas. As for CUDA, the first that names no GPU ends the list, and one that names
-            a GPU again empties it. None shows all.
-    """
-    if wanted is None:
-        return list(gpus)
-    found: list[Gpu] = []
-    for entry in map(str.strip, wanted.split(",")):
-        named = [
-            gpu
-            for number, gpu in enumerate(gpus)
-            if entry == str(number) or (entry.startswith("GPU-") and gpu.uuid.startswith(entry))
-        ]
-        if len(named) != 1:
-            break
-        if named[0] in found:
-            return []
-        found += named
-    return found
-
-
-def best(gpus: Sequence[Gpu], holders: Sequence[int]) -> Gpu:
-    """Give the GPU with the fewest holders; of several, the one with the most free memory.
+def best(gpus: Sequence[Gpu], holders: Sequence[Sequence[str]], family: str) -> Gpu:
+    """Say which GPU a process should take.
 
     Args:
         gpus: At least one.
-        holders: How many processes hold each.
+        holders: For each, the families of the processes that hold it.
+        family: That of the process.
+
+    Returns:
+        The GPU with the fewest holders, none of them of the family if there is such a GPU; of
+        several, the one with the most free memory.
     """
-    order = sorted(zip(holders, gpus, strict=True), key=lambda one: (one[0], -one[1].free_mb))
-    return order[0][1]
+
+    def rank(number: int) -> tuple:
+        held = holders[number]
+        return family in held, len(held), -gpus[number].free_mb
+
+    return gpus[min(range(len(gpus)), key=rank)]
 
 
-def take(gpus: Sequence[Gpu], folder: Path) -> Gpu:
-    """Choose a GPU and hold it until this process ends.
+def take(gpus: Sequence[Gpu], folder: Path, family: str) -> Gpu:
+    """Take the best GPU, and hold it until this process ends.
 
     Args:
         gpus: At least one.
-        folder: Where the locks lie; processes that share it keep out of each other's way. The
-            kernel lifts the locks of a process that ends, also of one that is killed, once its
-            forked children have ended too.
+        folder: Where the locks lie. Processes see those that use the same folder. The kernel
+            lifts the locks of a process when it ends, also when it is killed (and has no forked
+            children left).
+        family: What processes that work together have in common; one GPU is for one of them.
 
     Raises:
         OSError: The folder cannot be used.
@@ -131,60 +117,73 @@ def take(gpus: Sequence[Gpu], folder: Path) -> Gpu:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / "choosing", "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # one process chooses at a time
-        holders = [
-            sum(_is_held(slot) for slot in folder.glob(f"{gpu.uuid}.[0-9]*")) for gpu in gpus
-        ]
-        chosen = best(gpus, holders)
+        holders = [_holders(folder, gpu) for gpu in gpus]
+        chosen = best(gpus, holders, family)
         slots = (folder / f"{chosen.uuid}.{number}" for number in count())
-        _held.append(next(filter(None, map(_lock, slots))))
-    others = holders[list(gpus).index(chosen)]
-    log.info("took %s, one of %d GPUs, beside %d other jobs", chosen.uuid, len(gpus), others)
+        lock = next(filter(None, map(_lock, slots)))
+        lock.truncate(0)
+        print(family, file=lock, flush=True)
+        _held.append(lock)
+    others = len(holders[list(gpus).index(chosen)])
+    log.info("GPU %s, one of %d, with %d other jobs on it", chosen.uuid, len(gpus), others)
     return chosen
 
 
 @cache
-def _taken() -> Gpu | None:
-    """The GPU of this process, chosen at the first call; None where it is left to CUDA."""
-    gpus = visible(_installed(), os.environ.get(VISIBLE))
-    if not gpus or torch.cuda.is_initialized():
-        return None
+def _taken() -> Gpu:
+    """The GPU of this process, chosen at the first call."""
+    gpus = _visible()
+    parent = multiprocessing.parent_process()
+    family = str(parent.pid if parent else os.getpid())
     try:
-        gpu = take(gpus, Path(tempfile.gettempdir()) / f"hepatoclr-{os.getuid()}")
+        return take(gpus, Path(tempfile.gettempdir()) / f"hepatoclr-{os.getuid()}", family)
     except OSError as error:
-        log.warning("other jobs are not seen, and may use the same GPU: %s", error)
-        gpu = best(gpus, [0] * len(gpus))
-    os.environ[VISIBLE] = gpu.uuid  # in time: CUDA reads it when it is first used
-    return gpu
+        log.warning("the GPUs of other jobs are not known, and may be taken again: %s", error)
+        return best(gpus, [[]] * len(gpus), family)
 
 
-def _installed() -> list[Gpu]:
-    """The GPUs of this machine; none where one is cut into instances, which have names apart."""
-    command = ["nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"]
+def _visible() -> list[Gpu]:
+    """The GPUs that PyTorch shows this process."""
+    known = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
+    free = _free_mb() if len(known) > 1 else {}
+    return [
+        Gpu(index, str(gpu.uuid), gpu.name, free.get(str(gpu.uuid), 0))
+        for index, gpu in enumerate(known)
+    ]
+
+
+def _free_mb() -> dict[str, int]:
+    """Free memory of the GPUs by UUID, as far as it is told.
+
+    PyTorch could say too, but would take some hundred MB on each GPU that it is asked about.
+    """
     try:
         text = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=QUERY_SECONDS
+            FREE_MEMORY, capture_output=True, text=True, check=True, timeout=QUERY_SECONDS
         ).stdout
     except (OSError, subprocess.SubprocessError):
-        return []
-    rows = [line.split(", ", 3) for line in text.splitlines() if line.startswith("GPU-")]
-    if any(mig == "Enabled" for _, _, mig, _ in rows):
-        return []
-    return [Gpu(uuid, int(free) if free.isdigit() else 0, model) for uuid, free, _, model in rows]
+        return {}
+    rows = [line.removeprefix("GPU-").partition(", ") for line in text.splitlines()]
+    return {uuid: int(free) for uuid, _, free in rows if free.isdigit()}
+
+
+def _holders(folder: Path, gpu: Gpu) -> list[str]:
+    """Families of the processes that hold a GPU."""
+    found = []
+    for slot in folder.glob(f"{gpu.uuid}.*"):
+        if lock := _lock(slot):
+            lock.close()
+        else:
+            found.append(slot.read_text().strip())
+    return found
 
 
 def _lock(path: Path) -> IO | None:
-    """Lock a file; None if another process, or this one, has it locked."""
-    file = open(path, "w")  # noqa: SIM115
+    """Lock a file; None if it is locked already."""
+    file = open(path, "a")  # noqa: SIM115
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         return None
     return file
-
-
-def _is_held(path: Path) -> bool:
-    file = _lock(path)
-    if file:
-        file.close()
-    return file is None

@@ -41,7 +41,7 @@ rule pretrain:
     threads: 1
     resources:
         mem_mb=16000,
-        gpu=GPU,
+        gpu=GPU * config["pretraining"]["processes"],
         runtime=2880,
     params:
         *code("pretrain"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from example_ct import affine, random_hu, write_series
 
-from hepatoclr import backends, files, ingest, segment, volumes
+from hepatoclr import backends, devices, files, ingest, segment, volumes
 from hepatoclr.backends import base, provided
 from hepatoclr.backends import totalsegmentator as totalseg
 from hepatoclr.errors import BadCase, EmptyLiver, UserError
@@ -430,11 +430,11 @@ def test_a_full_gpu_leaves_the_ct_to_the_cpu(ct, organs, tmp_path, monkeypatch):
     import torch
 
     complete(tmp_path, 297)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "choose", lambda _: torch.device("cuda", 1))
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
 
     def labels(part, model, device, networks):
-        if device == "cuda":
+        if device == "cuda:1":
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return Volume(organs, affine())
 

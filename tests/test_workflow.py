@@ -266,6 +266,37 @@ def test_jobs_of_networks_wait_for_a_gpu_only_where_gpus_are_counted(project):
     assert order() == ["Extracting"] * 2 + ["Finished"] * 2
 
 
+PROBE = """
+include: "Snakefile"
+for rule in workflow.rules:
+    print("resources of", rule.name, (gpu := rule.resources.get("gpu")) and gpu.value or 0, "end")
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, {"pretrain": 1, "features": 1, "finetune": 1, "learning_curve": 1}),
+        ({"device": "cpu"}, {}),
+        (
+            {"pretraining": "{processes: 2}", "segment": "{backend: totalsegmentator}"},
+            {"pretrain": 2, "features": 1, "finetune": 1, "learning_curve": 1, "segment": 1}
+            | {"segment_batch": 1},
+        ),
+    ],
+)
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_rules_say_how_many_gpus_a_job_takes(project, profile, config, expected):
+    (project.folder / "Probe.smk").write_text(PROBE)
+    text = project.snakemake(
+        *("-n", "--cores", "1", "--until", "splits", "--snakefile", "Probe.smk"),
+        *("--workflow-profile", f"profiles/{profile}"),
+        **config,
+    )
+    found = re.findall(r"resources of (\w+) (\d) end", text)
+    assert {rule: int(gpus) for rule, gpus in found if gpus != "0"} == expected
+
+
 def test_the_slurm_profile_plans(finished):
     text = finished.snakemake("-n", "--workflow-profile", "profiles/slurm", "--forceall")
     assert "pretrain" in text

@@ -101,7 +101,7 @@ def totalsegmentator(
 
     preflight(model, weights)
     folder = weights_folder(weights)
-    place = devices.choose(device).type
+    place = str(devices.choose(device))
     body = _body(ct)
     with _private_settings(folder):
         found, device = _run(_part(ct, body), model, place, {} if networks is None else networks)
@@ -118,7 +118,7 @@ def totalsegmentator(
         "model": model,
         "version": importlib.metadata.version("TotalSegmentator"),
         "weights": {str(task): _digest(folder / FOLDERS[task]) for task in RUN[model]},
-        "device": device,
+        "device": device.partition(":")[0],
         **{name: median_hu(ct, labels == label) for name, label in organs.items()},
         "flags": {},
     }
