@@ -1,28 +1,16 @@
-"""Feature vectors of all slices of a cohort under one encoder.
-
-PyTorch is imported inside the functions that extract features: what only reads them goes without.
-"""
+"""Feature vectors of all slices of a cohort under one encoder."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import torch
 
-from hepatoclr import cohort, files
-
-if TYPE_CHECKING:
-    import torch
-
-    from hepatoclr import backbone, data
+from hepatoclr import backbone, cohort, data, devices, files
 
 
-def extract(
-    network: "backbone.Network", slices: "data.Slices", device: "torch.device"
-) -> np.ndarray:
+def extract(network: backbone.Network, slices: data.Slices, device: torch.device) -> np.ndarray:
     """Map slices, without augmentation, to feature vectors, shape (slices, channels), float32."""
-    import torch
-
     network.to(device).eval()
     with torch.inference_mode():
         return torch.cat(
@@ -52,8 +40,6 @@ def run(
         network: Section of the configuration.
         device, threads: See `devices.prepare`.
     """
-    from hepatoclr import backbone, data, devices
-
     place = devices.prepare(device, threads)
     cases = cohort.read(table)
     used = cases["included"].to_numpy()
@@ -64,9 +50,3 @@ def run(
     names = [f"f{number}" for number in range(vectors.shape[1])]
     with files.atomic(output) as temporary:
         rows.join(pd.DataFrame(vectors, columns=names)).to_parquet(temporary, index=False)
-
-
-def read(path: str) -> tuple[pd.Series, np.ndarray]:
-    """Read features: the patient of each slice, and the vectors, shape (slices, channels)."""
-    table = pd.read_parquet(path)
-    return table["patient_id"].astype(str), table.filter(regex=r"^f\d+$").to_numpy(np.float64)

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hepatoclr import cohort, features, predictions, splits
+from hepatoclr import cohort, predictions, splits
 
 MOST_STEPS = 10_000
 
@@ -77,7 +77,7 @@ def cross_validate(
         output: Predictions to write.
         settings: The configuration's section `linear`.
     """
-    patient, vectors = features.read(table)
+    patient, vectors = read(table)
     dealt = splits.read(split)
     targets = dealt.set_index("patient_id")["target"]
     parts = []
@@ -112,8 +112,14 @@ def apply(
         settings: The configuration's section `linear`.
     """
     targets = cohort.patients(cohort.read(evaluation)).set_index("patient_id")["target"]
-    patient, vectors = features.read(known)
-    others, more = features.read(unknown)
+    patient, vectors = read(known)
+    others, more = read(unknown)
     both = pd.concat([patient, others], ignore_index=True)
     found = predict(both, np.concatenate([vectors, more]), targets, others.unique(), settings)
     predictions.write([found.assign(protocol="linear", encoder=encoder)], output)
+
+
+def read(path: str) -> tuple[pd.Series, np.ndarray]:
+    """Read what `features` wrote: the patient of each slice, and vectors (slices, channels)."""
+    table = pd.read_parquet(path)
+    return table["patient_id"].astype(str), table.filter(regex=r"^f\d+$").to_numpy(np.float64)

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "kornia", "sklearn", "SimpleITK", "matplotlib", "totalsegmentator"}
 ALLOWED = {
     "external": {"sklearn"},
+    "features": {"torch"},
     "figures": {"matplotlib"},
     "finetune": {"torch"},
     "flow": {"matplotlib"},

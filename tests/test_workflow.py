@@ -280,8 +280,7 @@ for rule in workflow.rules:
         ({"device": "cpu"}, {}),
         (
             {"pretraining": "{processes: 2}", "segment": "{backend: totalsegmentator}"},
-            {"pretrain": 2, "features": 1, "finetune": 1, "learning_curve": 1, "segment": 1}
-            | {"segment_batch": 1},
+            {"pretrain": 2, "features": 1, "finetune": 1, "learning_curve": 1, "segment": 1},
         ),
     ],
 )
