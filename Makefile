@@ -1,10 +1,12 @@
 # make demo: raw CT to tables on the embedded synthetic cohort. make test: the whole test suite.
+# make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
 BIN := .venv/bin
 PINS := envs/requirements.txt
+PEERS := benchmarks/requirements.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint docs pins env
+.PHONY: demo test lint bench docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -23,6 +25,11 @@ lint: env
 	snakefmt --check Snakefile rules
 	snakemake --lint
 
+# the peers are installed without what they pull, see there
+bench:
+	@cat $(PINS) $(PEERS) | cmp -s - .venv-bench/pins || $(MAKE) --no-print-directory .venv-bench
+	.venv-bench/bin/python -m benchmarks $(BENCH)
+
 # the pages that are generated from the schemas
 docs: env
 	python -m hepatoclr.documentation
@@ -32,18 +39,20 @@ docs: env
 env:
 	@cmp -s $(PINS) .venv/pins || $(MAKE) --no-print-directory .venv
 
-.PHONY: .venv
-.venv:
+.PHONY: .venv .venv-bench
+.venv-bench: NO_DEPS := $(PEERS)
+.venv .venv-bench:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=")'
-	rm -rf .venv
-	$(PYTHON) -m venv .venv
-	if $(BIN)/pip install --quiet uv; then \
-	    UV_FIND_LINKS="$$($(BIN)/pip config get global.find-links 2>/dev/null)" \
-	    $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r $(PINS); \
+	rm -rf $@
+	$(PYTHON) -m venv $@
+	if $@/bin/pip install --quiet uv; then \
+	    UV_FIND_LINKS="$$($@/bin/pip config get global.find-links 2>/dev/null)" \
+	    $@/bin/uv pip install --quiet --compile-bytecode --python $@/bin/python -r $(PINS); \
 	else \
-	    $(BIN)/pip install --quiet -r $(PINS); \
+	    $@/bin/pip install --quiet -r $(PINS); \
 	fi
-	cp $(PINS) .venv/pins
+	$(if $(NO_DEPS),$@/bin/pip install --quiet --no-deps -r $(NO_DEPS))
+	cat $(PINS) $(NO_DEPS) > $@/pins
 
 # CUDA libraries stay unpinned: torch brings the ones it needs where it has a GPU build
 pins: env

@@ -1,0 +1,1 @@
+"""Measurements beside peers and ceilings; `python -m benchmarks` runs them all."""

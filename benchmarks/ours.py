@@ -1,0 +1,238 @@
+"""All that the measurements call of HepatoCLR's training, in one place."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+
+from hepatoclr import (
+    backbone,
+    data,
+    features,
+    files,
+    ingest,
+    linear,
+    methods,
+    metrics,
+    names,
+    segment,
+    settings,
+    simulate,
+    slices,
+    splits,
+    tensors,
+    training,
+)
+from hepatoclr.augment import Augmentation
+
+ROOT = Path(__file__).resolve().parents[1]
+CPU = torch.device("cpu")
+WINDOW = (-100, 400)
+DEMO, PAPER = "demo", "paper"
+
+
+@cache
+def config(preset: str) -> dict:
+    """Every setting of a preset."""
+    schema = yaml.safe_load((ROOT / "rules" / "config.schema.yaml").read_text(encoding="utf-8"))
+    own = {} if preset == DEMO else {"cohorts": config(DEMO)["cohorts"]}
+    return settings.resolve({"preset": preset, **own}, schema, ROOT / "presets")
+
+
+def network(preset: str, seed: int = 1) -> backbone.Network:
+    """A network of a preset with random weights."""
+    return backbone.initialise(seed, **config(preset)["network"])
+
+
+def augmentation(preset: str = DEMO) -> Augmentation:
+    """The views of a preset."""
+    return Augmentation(**config(preset)["augmentation"])
+
+
+def recipe(preset: str, **changes) -> training.Recipe:
+    """How a preset pretrains, with some changes."""
+    return training.recipe({**config(preset)["pretraining"], **changes})
+
+
+def sampler(collection: data.Slices, samples: int, kind: str = "uniform") -> data.Sampler:
+    """A sampler that needs no labels: each case is a patient, of alternating class."""
+    case = np.asarray(collection.case)
+    return data.Sampler(case, case % 2, kind, samples, seed=1)
+
+
+def caches(pixels: Sequence[np.ndarray], folder: Path) -> list[str]:
+    """Write volumes (slices, size, size) of int16 HU as the rule `tensors` does."""
+    paths = [str(Path(folder, f"{number}.b2nd")) for number in range(len(pixels))]
+    for volume, path in zip(pixels, paths, strict=True):
+        tensors.write(volume, path)
+    return paths
+
+
+def phantoms(cases: int, count: int, size: int) -> list[np.ndarray]:
+    """Noisy bodies that compress about as CT does: content does not change what a step costs."""
+    random = np.random.default_rng(1)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    body = x**2 + 2 * y**2 < 0.7
+    noise = random.normal(60, 15, (cases, count, size, size))
+    return list(np.where(body, noise, WINDOW[0]).astype(np.int16))
+
+
+def fit_rate(preset: str, batch: int, size: int, steps: int = 1) -> Callable[[], float]:
+    """Measure SimCLR by `training.fit`, reading of the cache included.
+
+    Returns:
+        A competitor: views per second over the second of two epochs of `steps` steps, so that
+        what is set up once does not count.
+    """
+    folder = tempfile.TemporaryDirectory()
+    collection = data.collect(caches(phantoms(2, batch, size), folder.name), WINDOW)
+    draws = sampler(collection, steps * batch, "weighted")
+    net, views = network(preset), augmentation(preset)
+    plan = recipe(preset, epochs=2, batch_size=batch)
+    method = methods.load("simclr")
+
+    def competitor() -> float:
+        ends = []
+        training.fit(
+            *(net, method, collection, draws, views, plan, CPU, 1),
+            after_epoch=lambda *_: ends.append(time.perf_counter()),
+        )
+        return 2 * batch * steps / (ends[1] - ends[0])
+
+    competitor.folder = folder  # it lives as long as the competitor
+    return competitor
+
+
+def epoch_seconds(collection: data.Slices, samples: int, epochs: int) -> list[float]:
+    """Seconds of each epoch after the first, of a network so small that the loop is what costs."""
+    net = backbone.initialise(1, channels=(2, 2, 2, 2, 2), padding=2, hidden=2, projection=2)
+    plan = recipe(DEMO, epochs=epochs + 1, batch_size=16)
+    ends = []
+    training.fit(
+        *(net, methods.load("simclr"), collection, sampler(collection, samples, "weighted")),
+        *(augmentation(), plan, CPU, 1),
+        after_epoch=lambda *_: ends.append(time.perf_counter()),
+    )
+    return list(np.diff(ends))
+
+
+class Started(Exception):
+    """The first step of training has begun."""
+
+
+class _Start:
+    """An objective that ends training at its first loss."""
+
+    views = ("first", "second")
+
+    def loss(self, *_) -> None:
+        raise Started
+
+
+def until_first_step() -> None:
+    """Start pretraining on a few slices and stop at the first loss."""
+    with tempfile.TemporaryDirectory() as folder:
+        collection = data.collect(caches(phantoms(2, 4, 80), folder), WINDOW)
+        plan = recipe(DEMO, batch_size=4)
+        try:
+            training.fit(
+                *(network(DEMO), _Start(), collection, sampler(collection, 8)),
+                *(augmentation(), plan, CPU, 1),
+            )
+        except Started:
+            return
+
+
+# --- the simulated cohorts, and what is learned from them -------------------------------------
+
+
+def demo_cohorts(folder: Path) -> None:
+    """Make the cohorts of the demo as its rules do: simulated, ingested, sliced, cut to tensors.
+
+    They are left where a run would leave them, and are not made twice.
+    """
+    chosen = config(DEMO)
+    for cohort, given in chosen["cohorts"].items():
+        table = folder / "cohorts" / f"{cohort}.csv"
+        if table.exists():
+            continue
+        rows = []
+        drawn = {key: chosen["simulate"][key] for key in ("confusion", "seed")}
+        for row in simulate.cohort(cohort, **given["simulate"], **drawn):
+            case = names.case(row["patient_id"])
+            count = _demo_case(row, cohort, folder / "tensors" / cohort / f"{case}.b2nd")
+            target = int(row["label"] in given["labels"]["positive"])
+            rows.append((case, row["patient_id"], target, count, True))
+        columns = ["case", "patient_id", "target", "slices", "included"]
+        with files.atomic(table) as temporary:
+            pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)
+
+
+def _demo_case(row: Mapping, cohort: str, path: Path) -> int:
+    """Bring one simulated patient from raw files to tensors; returns the slices kept."""
+    chosen = config(DEMO)
+    scan = {key: chosen["simulate"][key] for key in ("seed", "matrix", "slice_mm")}
+    with tempfile.TemporaryDirectory() as scratch:
+        raw = Path(scratch, names.case(row["patient_id"]))
+        raw.mkdir()
+        simulate.write_case(row, raw, cohort, **scan)
+        image, mask = (raw.parent / row[key] for key in ("image", "liver_mask"))
+        ct = ingest.read_ct(image)
+        liver = segment.liver(ct, "provided", mask=mask)
+        kept = slices.central(liver, **chosen["slices"])
+        tensors.write(tensors.clipped(ct, kept, **chosen["tensors"]), path)
+    return len(kept)
+
+
+class Cohort:
+    """The cases of a cohort with their slices, from the folder of a run.
+
+    Attributes:
+        cases: case, patient_id and target of the cases that are used.
+        slices: Their slices.
+    """
+
+    def __init__(self, run: Path, name: str) -> None:
+        table = pd.read_csv(run / "cohorts" / f"{name}.csv", dtype={"patient_id": str, "case": str})
+        used = table[table["included"].astype(bool) & table["target"].notna()]
+        self.cases = used.reset_index(drop=True).astype({"target": int})
+        paths = [str(run / "tensors" / name / f"{case}.b2nd") for case in self.cases["case"]]
+        self.slices = data.collect(paths, WINDOW)
+
+    def sampler(self, seed: int) -> data.Sampler:
+        """The draws of the demo's pretraining."""
+        chosen = config(DEMO)["pretraining"]
+        every = np.arange(len(self.slices))
+        return data.sampler(self.cases, self.slices, every, chosen, seed)
+
+
+def pretrain(net: backbone.Network, cohort: Cohort, seed: int) -> None:
+    """SimCLR as the demo pretrains it, in place."""
+    chosen = config(DEMO)["pretraining"]
+    method = methods.load("simclr", temperature=chosen["temperature"], nt_xent=chosen["nt_xent"])
+    training.fit(
+        *(net, method, cohort.slices, cohort.sampler(seed), augmentation(), recipe(DEMO)),
+        *(CPU, seed),
+    )
+
+
+def linear_auc(net: backbone.Network, cohort: Cohort, seed: int) -> float:
+    """Mean AUC over the folds of the linear protocol on a network's features."""
+    chosen = config(DEMO)
+    vectors = features.extract(net, cohort.slices, CPU).astype(np.float64)
+    patient = cohort.cases["patient_id"].iloc[cohort.slices.case].reset_index(drop=True)
+    people = cohort.cases.drop_duplicates("patient_id")[["patient_id", "target"]]
+    dealt = splits.stratified(people, chosen["evaluation"]["folds"], 1, seed)
+    targets = dealt.set_index("patient_id")["target"]
+    found = []
+    for _, fold in dealt.groupby("fold"):
+        tested = fold["patient_id"]
+        guess = linear.predict(patient, vectors, targets.drop(tested), tested, chosen["linear"])
+        found.append(metrics.auc(targets.loc[guess["patient_id"]], guess["probability"]))
+    return float(np.mean(found))
