@@ -26,14 +26,13 @@ def measure(given: argparse.Namespace) -> list[common.Row]:
             {
                 "ours": common.timed(lambda: draw(images, next(seeds)), len(images), 0.5),
                 "Kornia": common.timed(lambda: chain(images), len(images), 0.5),
+                "our step": case.ours(),
+                "plain step": case.peer(peers.lightly_step),
             },
-            given.rounds,
-        )
-        whole = common.rounds(
-            {"ours": case.ours(), "Kornia": case.peer(peers.lightly_step)},
             min(given.rounds, case.most_rounds),
         )
-        own, other = (_share(whole[name], found[name]) for name in ("ours", "Kornia"))
+        own = _share(found["our step"], found["ours"])
+        other = _share(found["plain step"], found["Kornia"])
         size = f"{case.size}x{case.size}"
         rows += [
             common.Row(
@@ -51,7 +50,7 @@ def measure(given: argparse.Namespace) -> list[common.Row]:
 
 def _share(steps: list[float], views: list[float]) -> list[float]:
     """Percent of a step's time that its views take, from the rates of both."""
-    return [100 * whole / part for whole, part in zip(steps, views, strict=False)]
+    return [100 * whole / part for whole, part in zip(steps, views, strict=True)]
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
 """What the measurements share: interleaved rounds, peak memory, the machine, the table."""
 
 import argparse
-import json
 import math
 import multiprocessing
 import os
 import platform
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +19,7 @@ from hepatoclr import files
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "kornia", "lightly", "solo-learn", "pytorch-metric-learning", "monai")
-COLUMNS = ("measure", "unit", "ours", "peer", "theirs", "times better", "remarks")
+COLUMNS = ("measure", "unit", "ours", "peer", "theirs", "gain", "remarks")
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,7 @@ class Row:
         peer: Whom it is compared with.
         theirs: What the peer gives, in the same rounds.
         more_is_better: Whether large numbers are good.
+        difference: Whether the gain is a difference, as of AUC, and not a ratio.
         remarks: What a reader must know to judge the numbers.
     """
 
@@ -44,12 +43,15 @@ class Row:
     peer: str = ""
     theirs: Sequence[float] = field(default_factory=list)
     more_is_better: bool = False
+    difference: bool = False
     remarks: str = ""
 
     @property
-    def times(self) -> list[float]:
-        """How many times better ours is than the peer, round by round; below 1 where worse."""
-        pairs = zip(self.ours, self.theirs, strict=True) if self.theirs else ()
+    def gain(self) -> list[float]:
+        """How many times better ours is, round by round; below 1, or below 0, where worse."""
+        pairs = list(zip(self.ours, self.theirs, strict=True)) if self.theirs else []
+        if self.difference:
+            return [(a - b) * (1 if self.more_is_better else -1) for a, b in pairs]
         return [a / b if self.more_is_better else b / a for a, b in pairs]
 
 
@@ -104,14 +106,24 @@ def apart(function: Callable, *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def memory_mb(peak: bool = False) -> float:
-    """Resident memory of this process, now or at its highest.
+def memory_mark() -> float:
+    """Resident memory of this process in MB; peaks until now are forgotten where that can be."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return _status("VmRSS")
+
+
+def memory_peak() -> float:
+    """The highest resident memory of this process in MB.
 
     `ru_maxrss` will not do: on Linux a new process starts with its parent's.
     """
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    key = "VmHWM" if peak else "VmRSS"
-    return next(int(line.split()[1]) / 1e3 for line in status.splitlines() if key in line)
+    return _status("VmHWM")
+
+
+def _status(key: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith(key))
 
 
 def machine() -> dict[str, str]:
@@ -182,17 +194,18 @@ def table(results: Mapping[str, Sequence[Row]]) -> str:
     lines = [COLUMNS, ["---"] * len(COLUMNS)]
     for name, rows in results.items():
         for row in rows:
-            times = spread(row.times) if row.theirs else ""
-            cells = (row.unit, spread(row.ours), row.peer, spread(row.theirs), times, row.remarks)
+            gain = spread(row.gain, "{:+.3f}" if row.difference else "")
+            cells = (row.unit, spread(row.ours), row.peer, spread(row.theirs), gain, row.remarks)
             lines.append([f"{name}: {row.measure}", *cells])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def spread(values: Sequence[float]) -> str:
-    """Median, and range where it says something."""
+def spread(values: Sequence[float], form: str = "") -> str:
+    """Median, and range where it says something; three digits, or in a given form."""
     if not values:
         return ""
-    middle, low, high = (_short(f(values)) for f in (statistics.median, min, max))
+    write = form.format if form else _short
+    middle, low, high = (write(f(values)) for f in (statistics.median, min, max))
     return middle if low == high else f"{middle} ({low} to {high})"
 
 

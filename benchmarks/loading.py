@@ -170,7 +170,5 @@ def _rate(fetch: Fetch, count: int, size: int) -> Callable[[], float]:
     return common.timed(lambda: fetch(random.integers(0, count, size)), amount=size)
 
 
-
-
 if __name__ == "__main__":
     common.main("loading", __doc__, measure)

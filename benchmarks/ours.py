@@ -122,33 +122,6 @@ def epoch_seconds(collection: data.Slices, samples: int, epochs: int) -> list[fl
     return list(np.diff(ends))
 
 
-class Started(Exception):
-    """The first step of training has begun."""
-
-
-class _Start:
-    """An objective that ends training at its first loss."""
-
-    views = ("first", "second")
-
-    def loss(self, *_) -> None:
-        raise Started
-
-
-def until_first_step() -> None:
-    """Start pretraining on a few slices and stop at the first loss."""
-    with tempfile.TemporaryDirectory() as folder:
-        collection = data.collect(caches(phantoms(2, 4, 80), folder), WINDOW)
-        plan = recipe(DEMO, batch_size=4)
-        try:
-            training.fit(
-                *(network(DEMO), _Start(), collection, sampler(collection, 8)),
-                *(augmentation(), plan, CPU, 1),
-            )
-        except Started:
-            return
-
-
 # --- the simulated cohorts, and what is learned from them -------------------------------------
 
 

@@ -1,0 +1,70 @@
+"""All measurements, one after the other, and one table of them.
+
+    make bench
+    python -m benchmarks [--quick] [--source FOLDER] [--only NAME ...]
+    python -m benchmarks --table              # of the results there are, without measuring
+    python -m benchmarks --fill docs/performance.md
+
+Each runs in a process of its own and leaves benchmarks/results/NAME.json; the table is there as
+table.md and table.json. A benchmark that fails is told at the end and leaves the others be.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks import common
+from hepatoclr import files
+
+SUITES = ("losses", "loading", "augment", "step", "learning", "growth", "startup")
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def page(results: dict[str, dict]) -> str:
+    """The machine, and the table, in Markdown."""
+    facts, seconds = {}, sum(content["seconds"] for content in results.values())
+    for content in results.values():
+        facts = {**content["machine"], **facts}
+    about = "; ".join(f"{name} {value}" for name, value in facts.items())
+    rows = {name: common.rows_of(content) for name, content in results.items()}
+    return f"{about}. All of it took {seconds / 60:.0f} minutes.\n\n{common.table(rows)}\n"
+
+
+def fill(path: Path, text: str) -> None:
+    """Put the table into a page, between its marks."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise SystemExit(f"{path} has no {BEGIN} with {END} after it")
+    files.write_text(f"{before}{BEGIN}\n{text}{END}{after}", path)
+
+
+def main() -> None:
+    """Measure, or only show."""
+    parser = common.parser(__doc__)
+    parser.add_argument("--only", nargs="+", choices=SUITES, default=SUITES)
+    parser.add_argument("--table", action="store_true", help="show, do not measure")
+    parser.add_argument("--fill", type=Path, help="page to put the table into; not measured again")
+    given, failed = parser.parse_args(), []
+    passed = ["--rounds", str(given.rounds), "--seeds", str(given.seeds)]
+    passed += ["--quick"] * given.quick
+    for name in ("source", "run"):
+        passed += [f"--{name}", str(getattr(given, name))] if getattr(given, name) else []
+    for name in () if given.table or given.fill else given.only:
+        print(f"measuring {name}", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", f"benchmarks.{name}", *passed]
+        if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+            failed.append(name)
+    results = {name: part for name, part in common.read(SUITES).items() if name not in failed}
+    text = page(results)
+    files.write_text(text, common.RESULTS / "table.md")
+    files.write_json(results, common.RESULTS / "table.json")
+    if given.fill:
+        fill(given.fill, text)
+    print(text)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""How time and memory grow with the batch, the slice and the cohort.
+
+    python -m benchmarks.growth
+
+Times are taken in turn, each peak of memory in a process of its own: the highest resident set
+above that before the first step (or before the cohort is opened). Ours is `training.fit`, theirs
+the plain step of `peers.lightly_step`. Beside the table: growth.csv, growth.svg and growth.png.
+"""
+
+import argparse
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks import common, ours, peers
+from hepatoclr import data, figures
+
+BATCHES, BATCH_SIZE = (8, 16, 32, 64, 128), 80  # the demo's network
+SIZES, SIZE_BATCH = (64, 128, 256, 512), 2  # the paper's network
+CASES, FACTORS, PER_CASE = 36, (1, 2, 4, 7, 10), 14  # the demo's cohort
+WAYS = {"ours": "HepatoCLR", "lightly": "plain step, lightly's loss"}
+NAMES = {"batch": "Slices in a batch", "size": "Rows of a slice", "cohort": "Cases in a cohort"}
+
+
+def step_times(preset: str, batch: int, size: int, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of a step, each way in turn."""
+    ways = {way: _competitor(way, preset, batch, size) for way in WAYS}
+    found = common.rounds(ways, rounds)
+    return {way: [2e3 * batch / rate for rate in rates] for way, rates in found.items()}
+
+
+def step_memory(way: str, preset: str, batch: int, size: int) -> float:
+    """Highest MB of two steps above those before."""
+    competitor = _competitor(way, preset, batch, size)
+    before = common.memory_mark()
+    for _ in range(1 if way == "ours" else 2):  # ours takes two
+        competitor()
+    return common.memory_peak() - before
+
+
+def _competitor(way: str, preset: str, batch: int, size: int) -> Callable[[], float]:
+    if way == "ours":
+        return ours.fit_rate(preset, batch, size)
+    images, chosen = torch.rand(batch, 1, size, size), ours.config(preset)["augmentation"]
+    return peers.lightly_step(ours.network(preset), images, chosen, ours.recipe(preset))
+
+
+def cohort_times(folders: list[str], rounds: int) -> list[dict[str, float]]:
+    """Milliseconds to open each cohort, and of an epoch of one step of a tiny network."""
+    competitors = {}
+    for folder in folders:
+        competitors[folder, "open_ms"] = common.timed(partial(_opened, folder))
+        competitors[folder, "epoch_ms"] = partial(_epoch, _opened(folder))
+    found = common.rounds(competitors, rounds)
+    return [
+        {kind: 1e3 * statistics.median(found[folder, kind]) for kind in ("open_ms", "epoch_ms")}
+        for folder in folders
+    ]
+
+
+def cohort_memory(folder: str) -> float:
+    """MB that opening a cohort takes."""
+    before = common.memory_mark()
+    kept = _opened(folder)
+    return common.memory_peak() - before if len(kept) else 0
+
+
+def _opened(folder: str) -> data.Slices:
+    return data.collect(sorted(map(str, Path(folder).iterdir())), ours.WINDOW)
+
+
+def _epoch(collection: data.Slices) -> float:
+    return statistics.median(ours.epoch_seconds(collection, 16, 5))
+
+
+def points(given: argparse.Namespace) -> pd.DataFrame:
+    """All points: by (what grows), x, way, and lists of ms; mb; for cohorts open_ms, epoch_ms."""
+    sizes, factors = (SIZES[:2], FACTORS[:2]) if given.quick else (SIZES, FACTORS)
+    rounds = 1 if given.quick else 3
+    cases = [("batch", ours.DEMO, batch, BATCH_SIZE) for batch in BATCHES]
+    cases += [("size", ours.PAPER, SIZE_BATCH, size) for size in sizes]
+    rows = []
+    for by, preset, batch, size in cases:
+        few = 1 if given.quick else 2 if size >= 256 else 2 * rounds
+        times = common.apart(step_times, preset, batch, size, few)
+        for way in WAYS:
+            mb = common.apart(step_memory, way, preset, batch, size)
+            x = batch if by == "batch" else size
+            rows.append({"by": by, "x": x, "way": way, "ms": times[way], "mb": mb})
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = _cohorts(Path(scratch), factors)
+        times = common.apart(cohort_times, folders, rounds)
+        for factor, folder, ms in zip(factors, folders, times, strict=True):
+            mb = common.apart(cohort_memory, folder)
+            rows.append({"by": "cohort", "x": factor * CASES, "way": "ours", "mb": mb, **ms})
+    return pd.DataFrame(rows)
+
+
+def _cohorts(scratch: Path, factors: Sequence[int]) -> list[str]:
+    """Folders with copies of the caches of a cohort, once to many times."""
+    paths = ours.caches(ours.phantoms(CASES, PER_CASE, 80), scratch / "first")
+    for factor in factors:
+        folder = scratch / f"{factor}"
+        folder.mkdir()
+        for copy in range(factor):
+            for path in map(Path, paths):
+                shutil.copy(path, folder / f"{copy}-{path.name}")
+    return [str(scratch / f"{factor}") for factor in factors]
+
+
+def measure(given: argparse.Namespace) -> list[common.Row]:
+    """Take the points, draw them, and report the largest of each, and how the cost grew."""
+    table = points(given)
+    common.RESULTS.mkdir(exist_ok=True)
+    flat = table.assign(ms=table["ms"].map(statistics.median, na_action="ignore"))
+    flat.round(3).to_csv(common.RESULTS / "growth.csv", index=False, lineterminator="\n")
+    draw(flat, [common.RESULTS / f"growth.{suffix}" for suffix in ("svg", "png")])
+    rows = []
+    for by, what in (
+        ("batch", f"demo network, {{}} slices of {BATCH_SIZE}x{BATCH_SIZE}"),
+        ("size", f"paper network, {SIZE_BATCH} slices of {{0}}x{{0}}"),
+    ):
+        part = table[table["by"] == "cohort"]
+    most = part["x"].max()
+    for column, name, unit in (
+        ("open_ms", "opening a cohort", "ms"),
+        ("mb", "memory of an open cohort", "MB"),
+        ("epoch_ms", "an epoch of one tiny step", "ms"),
+    ):
+        value = float(part.loc[part["x"] == most, column].iloc[0])
+        first = float(part.loc[part["x"] == part["x"].min(), column].iloc[0])
+        remarks = f"{first:.3g} {unit} with {part['x'].min()} cases"
+        rows.append(common.Row(f"{name} of {most} cases", unit, [value], remarks=remarks))
+    return rows
+
+
+def _exponent(table: pd.DataFrame, by: str, column: str) -> float:
+    """Slope of our last two points in the logarithms: 1 is linear, 2 quadratic."""
+    part = table[(table["by"] == by) & (table["way"] == "ours")]
+    last = np.log(part.sort_values("x")[["x", column]].to_numpy(float)[-2:])
+    return float(np.diff(last[:, 1])[0] / np.diff(last[:, 0])[0])
+
+
+@matplotlib.rc_context(figures.SETTINGS)
+def draw(table: pd.DataFrame, paths: list[Path]) -> Figure:
+    """Draw time above memory, for what grows from left to right."""
+    figure = Figure(figsize=(8.4, 4.8))
+    for column, (by, name) in zip(figure.subplots(2, 3).T, NAMES.items(), strict=True):
+        part = table[table["by"] == by]
+        time_axes, memory_axes = column
+        if by == "cohort":
+            _line(time_axes, part, "open_ms", 4, "opening it")
+            _line(time_axes, part, "epoch_ms", 2, "an epoch of one tiny step")
+            _line(memory_axes, part, "mb", 4, "opening it")
+            for axes in column:
+                axes.set_ylim(bottom=0)
+        else:
+            for number, (way, label) in zip((4, 2), WAYS.items(), strict=True):
+                one = part[part["way"] == way]
+                _line(time_axes, one, "ms", number, label)
+                _line(memory_axes, one, "mb", number, label)
+            for axes in column:
+                axes.set(xscale="log", yscale="log")
+        for axes in column:
+            axes.set_xticks(part["x"].unique(), [f"{x:g}" for x in part["x"].unique()])
+            axes.minorticks_off()
+            axes.grid(True)
+            axes.set_xlabel(name)
+        time_axes.set_ylabel("ms" if by == "cohort" else "ms a step")
+        memory_axes.set_ylabel("Peak memory, MB")
+        time_axes.legend(loc="upper left")
+    figures.save(figure, *paths)
+    return figure
+
+
+def _line(axes: Axes, part: pd.DataFrame, column: str, style: int, label: str) -> None:
+    colour, line, marker = figures.STYLES[style]
+    look = {"color": colour, "linestyle": line, "marker": marker, "label": label}
+    axes.plot(part["x"], part[column], **look)
+
+
+if __name__ == "__main__":
+    common.main("growth", __doc__, measure)
