@@ -16,36 +16,35 @@ from benchmarks import common, ours, peers, step
 
 def measure(given: argparse.Namespace) -> list[common.Row]:
     """Both sizes."""
-    rows = []
-    for case in step.cases(given.quick):
-        images = torch.rand(case.views, 1, case.size, case.size)
-        settings = ours.config(case.preset)["augmentation"]
-        draw, seeds = ours.augmentation(case.preset), count()
-        chain = peers.kornia_chain(case.size, settings)
-        found = common.rounds(
-            {
-                "ours": common.timed(lambda: draw(images, next(seeds)), len(images), 0.5),
-                "Kornia": common.timed(lambda: chain(images), len(images), 0.5),
-                "our step": case.ours(),
-                "plain step": case.peer(peers.lightly_step),
-            },
-            min(given.rounds, case.most_rounds),
-        )
-        own = _share(found["our step"], found["ours"])
-        other = _share(found["plain step"], found["Kornia"])
-        size = f"{case.size}x{case.size}"
-        rows += [
-            common.Row(
-                *(f"views of {size}, {len(images)} at once", "views/s", found["ours"]),
-                *("Kornia, chained", found["Kornia"]),
-                more_is_better=True,
-            ),
-            common.Row(
-                *(f"views in a step, {case.name}", "% of its time", own, "Kornia, chained", other),
-                remarks="of the plain step, for Kornia",
-            ),
-        ]
-    return rows
+    return [row for case in step.cases(given.quick) for row in compared(case, given.rounds)]
+
+
+def compared(case: step.Case, rounds: int) -> list[common.Row]:
+    """The views of one case, and their share of its step."""
+    images = torch.rand(case.views, 1, case.size, case.size)
+    draw, seeds = ours.augmentation(case.preset), count()
+    chain = peers.kornia_chain(case.size, ours.config(case.preset)["augmentation"])
+    competitors = {
+        "ours": common.timed(lambda: draw(images, next(seeds)), len(images), 0.5),
+        "Kornia": common.timed(lambda: chain(images), len(images), 0.5),
+        "our step": case.ours(),
+        "plain step": case.peer(peers.lightly_step),
+    }
+    found = common.rounds(competitors, min(rounds, case.most_rounds))
+    own = _share(found["our step"], found["ours"])
+    other = _share(found["plain step"], found["Kornia"])
+    size = f"{case.size}x{case.size}"
+    return [
+        common.Row(
+            *(f"views of {size}, {len(images)} at once", "views/s", found["ours"]),
+            *("Kornia, chained", found["Kornia"]),
+            more_is_better=True,
+        ),
+        common.Row(
+            *(f"views in a step, {case.name}", "% of its time", own, "Kornia, chained", other),
+            remarks="ours of our step, Kornia's of the plain step",
+        ),
+    ]
 
 
 def _share(steps: list[float], views: list[float]) -> list[float]:

@@ -25,18 +25,21 @@ from matplotlib.figure import Figure
 from benchmarks import common, ours, peers
 from hepatoclr import data, figures
 
-BATCHES, BATCH_SIZE = (8, 16, 32, 64, 128), 80  # the demo's network
+BATCHES, BATCH_SIZE = (16, 32, 64, 128), 80  # the demo's network
 SIZES, SIZE_BATCH = (64, 128, 256, 512), 2  # the paper's network
-CASES, FACTORS, PER_CASE = 36, (1, 2, 4, 7, 10), 14  # the demo's cohort
+CASES, FACTORS, PER_CASE = 36, (1, 2, 5, 10), 14  # the demo's cohort
 WAYS = {"ours": "HepatoCLR", "lightly": "plain step, lightly's loss"}
 NAMES = {"batch": "Slices in a batch", "size": "Rows of a slice", "cohort": "Cases in a cohort"}
 
 
-def step_times(preset: str, batch: int, size: int, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of a step, each way in turn."""
-    ways = {way: _competitor(way, preset, batch, size) for way in WAYS}
-    found = common.rounds(ways, rounds)
-    return {way: [2e3 * batch / rate for rate in rates] for way, rates in found.items()}
+def step_times(points: Sequence[tuple[str, int, int, int]]) -> list[dict[str, list[float]]]:
+    """Milliseconds of a step, each way in turn; a point is preset, batch, size and rounds."""
+    found = []
+    for preset, batch, size, rounds in points:
+        ways = {way: _competitor(way, preset, batch, size) for way in WAYS}
+        rates = common.rounds(ways, rounds)
+        found.append({way: [2e3 * batch / rate for rate in rates[way]] for way in WAYS})
+    return found
 
 
 def step_memory(way: str, preset: str, batch: int, size: int) -> float:
@@ -55,7 +58,7 @@ def _competitor(way: str, preset: str, batch: int, size: int) -> Callable[[], fl
     return peers.lightly_step(ours.network(preset), images, chosen, ours.recipe(preset))
 
 
-def cohort_times(folders: list[str], rounds: int) -> list[dict[str, float]]:
+def cohort_times(folders: list[str], rounds: int) -> list[dict[str, list[float]]]:
     """Milliseconds to open each cohort, and of an epoch of one step of a tiny network."""
     competitors = {}
     for folder in folders:
@@ -63,7 +66,7 @@ def cohort_times(folders: list[str], rounds: int) -> list[dict[str, float]]:
         competitors[folder, "epoch_ms"] = partial(_epoch, _opened(folder))
     found = common.rounds(competitors, rounds)
     return [
-        {kind: 1e3 * statistics.median(found[folder, kind]) for kind in ("open_ms", "epoch_ms")}
+        {kind: [1e3 * one for one in found[folder, kind]] for kind in ("open_ms", "epoch_ms")}
         for folder in folders
     ]
 
@@ -84,25 +87,24 @@ def _epoch(collection: data.Slices) -> float:
 
 
 def points(given: argparse.Namespace) -> pd.DataFrame:
-    """All points: by (what grows), x, way, and lists of ms; mb; for cohorts open_ms, epoch_ms."""
+    """All points: by (what grows), x, way, and lists of ms (for cohorts open_ms, epoch_ms), mb."""
     sizes, factors = (SIZES[:2], FACTORS[:2]) if given.quick else (SIZES, FACTORS)
-    rounds = 1 if given.quick else 3
-    cases = [("batch", ours.DEMO, batch, BATCH_SIZE) for batch in BATCHES]
-    cases += [("size", ours.PAPER, SIZE_BATCH, size) for size in sizes]
+    rounds = 1 if given.quick else given.rounds
+    steps = [(ours.DEMO, batch, BATCH_SIZE, rounds) for batch in BATCHES]
+    steps += [(ours.PAPER, SIZE_BATCH, size, min(rounds, 2)) for size in sizes]
     rows = []
-    for by, preset, batch, size in cases:
-        few = 1 if given.quick else 2 if size >= 256 else 2 * rounds
-        times = common.apart(step_times, preset, batch, size, few)
+    for point, times in zip(steps, common.apart(step_times, steps), strict=True):
+        preset, batch, size, _ = point
+        x = {"by": "batch", "x": batch} if preset == ours.DEMO else {"by": "size", "x": size}
         for way in WAYS:
             mb = common.apart(step_memory, way, preset, batch, size)
-            x = batch if by == "batch" else size
-            rows.append({"by": by, "x": x, "way": way, "ms": times[way], "mb": mb})
+            rows.append({**x, "way": way, "ms": times[way], "mb": [mb]})
     with tempfile.TemporaryDirectory() as scratch:
         folders = _cohorts(Path(scratch), factors)
-        times = common.apart(cohort_times, folders, rounds)
-        for factor, folder, ms in zip(factors, folders, times, strict=True):
+        found = common.apart(cohort_times, folders, rounds)
+        for factor, folder, times in zip(factors, folders, found, strict=True):
             mb = common.apart(cohort_memory, folder)
-            rows.append({"by": "cohort", "x": factor * CASES, "way": "ours", "mb": mb, **ms})
+            rows.append({"by": "cohort", "x": factor * CASES, "way": "ours", "mb": [mb], **times})
     return pd.DataFrame(rows)
 
 
@@ -122,33 +124,54 @@ def measure(given: argparse.Namespace) -> list[common.Row]:
     """Take the points, draw them, and report the largest of each, and how the cost grew."""
     table = points(given)
     common.RESULTS.mkdir(exist_ok=True)
-    flat = table.assign(ms=table["ms"].map(statistics.median, na_action="ignore"))
+    numbers = ["ms", "mb", "open_ms", "epoch_ms"]
+    flat = table.copy()
+    flat[numbers] = flat[numbers].map(statistics.median, na_action="ignore").astype(float)
     flat.round(3).to_csv(common.RESULTS / "growth.csv", index=False, lineterminator="\n")
     draw(flat, [common.RESULTS / f"growth.{suffix}" for suffix in ("svg", "png")])
-    rows = []
-    for by, what in (
-        ("batch", f"demo network, {{}} slices of {BATCH_SIZE}x{BATCH_SIZE}"),
-        ("size", f"paper network, {SIZE_BATCH} slices of {{0}}x{{0}}"),
-    ):
-        part = table[table["by"] == "cohort"]
+    return [
+        *_of_steps(table, "batch", f"demo network, {{}} slices of {BATCH_SIZE}x{BATCH_SIZE}"),
+        *_of_steps(table, "size", f"paper network, {SIZE_BATCH} slices of {{0}}x{{0}}"),
+        *_of_cohorts(table[table["by"] == "cohort"]),
+    ]
+
+
+def _of_steps(table: pd.DataFrame, by: str, what: str) -> list[common.Row]:
+    """The rows of the largest step."""
+    part = table[table["by"] == by]
     most = part["x"].max()
-    for column, name, unit in (
-        ("open_ms", "opening a cohort", "ms"),
-        ("mb", "memory of an open cohort", "MB"),
-        ("epoch_ms", "an epoch of one tiny step", "ms"),
-    ):
-        value = float(part.loc[part["x"] == most, column].iloc[0])
-        first = float(part.loc[part["x"] == part["x"].min(), column].iloc[0])
-        remarks = f"{first:.3g} {unit} with {part['x'].min()} cases"
-        rows.append(common.Row(f"{name} of {most} cases", unit, [value], remarks=remarks))
-    return rows
+    last = part[part["x"] == most].set_index("way")
+    return [
+        common.Row(
+            *(f"{name}, {what.format(most)}", unit, last.loc["ours", column]),
+            *(WAYS["lightly"], last.loc["lightly", column]),
+            remarks=f"ours grows with the power {_exponent(part, column):.2f} at last",
+        )
+        for column, name, unit in (("ms", "step", "ms"), ("mb", "peak memory of a step", "MB"))
+    ]
 
 
-def _exponent(table: pd.DataFrame, by: str, column: str) -> float:
+def _of_cohorts(part: pd.DataFrame) -> list[common.Row]:
+    """The rows of the largest cohort, beside the smallest."""
+    least, most = (part.loc[part["x"] == end].iloc[0] for end in (part["x"].min(), part["x"].max()))
+    return [
+        common.Row(
+            *(f"{name} of {most['x']} cases", unit, most[column]),
+            *(f"itself with {least['x']} cases", least[column]),
+        )
+        for column, name, unit in (
+            ("open_ms", "opening a cohort", "ms"),
+            ("mb", "memory of an open cohort", "MB"),
+            ("epoch_ms", "an epoch of one tiny step", "ms"),
+        )
+    ]
+
+
+def _exponent(part: pd.DataFrame, column: str) -> float:
     """Slope of our last two points in the logarithms: 1 is linear, 2 quadratic."""
-    part = table[(table["by"] == by) & (table["way"] == "ours")]
-    last = np.log(part.sort_values("x")[["x", column]].to_numpy(float)[-2:])
-    return float(np.diff(last[:, 1])[0] / np.diff(last[:, 0])[0])
+    last = part[part["way"] == "ours"].sort_values("x").tail(2)
+    x, y = np.log(last["x"]), np.log(last[column].map(statistics.median))
+    return float(np.diff(y)[0] / np.diff(x)[0])
 
 
 @matplotlib.rc_context(figures.SETTINGS)
