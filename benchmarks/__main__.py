@@ -55,7 +55,10 @@ def main() -> None:
         command = [sys.executable, "-m", f"benchmarks.{name}", *passed]
         if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
             failed.append(name)
-    results = {name: part for name, part in common.read(SUITES).items() if name not in failed}
+    results = {name: part for name, part in common.read(given.only).items() if name not in failed}
+    quick = [name for name, part in results.items() if "--quick" in part["command"]]
+    if quick and given.fill:
+        raise SystemExit(f"measured with --quick, which is no result: {', '.join(quick)}")
     text = page(results)
     files.write_text(text, common.RESULTS / "table.md")
     files.write_json(results, common.RESULTS / "table.json")

@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks import common, ours, peers
 from hepatoclr import data, figures
@@ -194,6 +195,8 @@ def draw(table: pd.DataFrame, paths: list[Path]) -> Figure:
                 _line(memory_axes, one, "mb", number, label)
             for axes in column:
                 axes.set(xscale="log", yscale="log")
+                axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axes.yaxis.set_major_formatter("{x:g}")
         for axes in column:
             axes.set_xticks(part["x"].unique(), [f"{x:g}" for x in part["x"].unique()])
             axes.minorticks_off()
@@ -201,7 +204,7 @@ def draw(table: pd.DataFrame, paths: list[Path]) -> Figure:
             axes.set_xlabel(name)
         time_axes.set_ylabel("ms" if by == "cohort" else "ms a step")
         memory_axes.set_ylabel("Peak memory, MB")
-        time_axes.legend(loc="upper left")
+        time_axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
     figures.save(figure, *paths)
     return figure
 

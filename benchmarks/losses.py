@@ -73,7 +73,7 @@ def compared(
             common.Row(
                 *(f"{name}, forward and backward, {BATCH} slices", "ms", found["ours"], peer),
                 found[peer],
-                remarks=f"values {apart[0]:.0e} apart, gradients {apart[1]:.0e}",
+                remarks=f"values at most {apart[0]:.1g} apart, gradients {apart[1]:.1g}",
             )
         )
     return rows
