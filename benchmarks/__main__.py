@@ -16,7 +16,10 @@ from pathlib import Path
 from benchmarks import common
 from hepatoclr import files
 
-SUITES = ("losses", "loading", "augment", "step", "learning", "growth", "startup")
+SUITES = (
+    *("ceiling", "rewrites", "losses", "loading", "augment", "step", "learning", "growth"),
+    "startup",
+)
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 

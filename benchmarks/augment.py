@@ -25,7 +25,7 @@ def compared(case: step.Case, rounds: int) -> list[common.Row]:
     draw, seeds = ours.augmentation(case.preset), count()
     chain = peers.kornia_chain(case.size, ours.config(case.preset)["augmentation"])
     competitors = {
-        "ours": common.timed(lambda: draw(images, next(seeds)), len(images), 0.5),
+        "ours": common.timed(lambda: draw(images, [next(seeds)]), len(images), 0.5),
         "Kornia": common.timed(lambda: chain(images), len(images), 0.5),
         "our step": case.ours(),
         "plain step": case.peer(peers.lightly_step),

@@ -48,8 +48,8 @@ class Slices:
             pairs = zip(case, place.tolist(), strict=True)
             pixels = torch.from_numpy(np.stack([self.caches[one][at] for one, at in pairs]))
         else:
-            rows = torch.from_numpy(self._starts[case] + place)
-            pixels = self.resident[rows.to(self.resident.device)]
+            rows = torch.from_numpy(self._starts[case] + place).to(self.resident.device)
+            pixels = self.resident.index_select(0, rows)
         low, high = self.window
         return pixels.to(device)[:, None].float().sub_(low).div_(high - low)
 
