@@ -109,7 +109,9 @@ def _he(module: nn.Module) -> None:
     starts, and may stay, at log(2n - 1), where nothing is told apart.
     """
     if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        drawn = torch.empty(module.weight.shape)  # the draw is the same whatever the layout
+        nn.init.kaiming_normal_(drawn, nonlinearity="relu")
+        module.weight.data.copy_(drawn)
         nn.init.zeros_(module.bias)
 
 

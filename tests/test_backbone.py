@@ -87,6 +87,16 @@ def test_gradients_of_a_block_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(block, images)
 
 
+def test_the_layout_does_not_change_the_draw():
+    block = backbone.Block(3, 4, 2)
+    drawn = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(1)
+        backbone._he(block.to(memory_format=layout))
+        drawn.append(block.weight.detach().clone())
+    assert torch.equal(*drawn)
+
+
 def test_weights_stay_channels_last():
     net = backbone.Network((4, 4, 4, 4, 8))
     assert all(
