@@ -1,5 +1,6 @@
 """One log file per job; an error the user can mend ends as its message, not as a traceback."""
 
+import gc
 import logging
 import os
 import re
@@ -42,6 +43,7 @@ def to_file(path: str | Path) -> Iterator[None]:
             traceback.print_exc(file=log)
             raise
         finally:
+            gc.freeze()  # or the interpreter, ending, looks through all that was imported
             print(CORE_TIME.format(total=_core_seconds(), start=start), file=log)
 
 
