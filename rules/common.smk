@@ -98,7 +98,6 @@ SHOWN = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # the case whose preproce
 TABLES = ["table1", "table2", "learning_curve"]
 FIGURES = ["flow", "preprocessing", "roc", "beta", "learning_curve"]
 
-
 BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name
 PROVIDED = config["segment"]["backend"] == "provided"
 
