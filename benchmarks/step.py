@@ -29,6 +29,7 @@ class Case:
         batch: Slices a step.
         views: Views at once, where they are measured alone.
         most_rounds: So many rounds are enough, since a step takes long.
+        steps: Steps in one of our epochs: what an epoch costs besides is shared by them.
     """
 
     name: str
@@ -37,10 +38,11 @@ class Case:
     batch: int
     views: int
     most_rounds: int
+    steps: int
 
     def ours(self) -> Callable[[], float]:
         """Our competitor, views per second."""
-        return ours.fit_rate(self.preset, self.batch, self.size)
+        return ours.fit_rate(self.preset, self.batch, self.size, self.steps)
 
     def peer(self, make: Callable) -> Callable[[], float]:
         """A peer's, views per second."""
@@ -51,10 +53,10 @@ class Case:
 
 def cases(quick: bool) -> list[Case]:
     """The demo's step as it is, and the paper's network on few slices: 92 take minutes here."""
-    paper = ("paper network, 2 slices of 512x512", ours.PAPER, 512, 2, 8, 3)
-    small = ("paper network, 2 slices of 96x96", ours.PAPER, 96, 2, 8, 2)
+    paper = ("paper network, 2 slices of 512x512", ours.PAPER, 512, 2, 8, 3, 1)
+    small = ("paper network, 2 slices of 96x96", ours.PAPER, 96, 2, 8, 2, 1)
     return [
-        Case("demo network, 32 slices of 80x80", ours.DEMO, 80, 32, 32, 20),
+        Case("demo network, 32 slices of 80x80", ours.DEMO, 80, 32, 32, 20, 8),
         Case(*(small if quick else paper)),
     ]
 
