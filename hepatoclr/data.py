@@ -45,8 +45,10 @@ class Slices:
         """Read slices to a device, shape (len(indices), 1, size, size), float32 in [0, 1]."""
         case, place = self.case[indices], self.place[indices]
         if self.resident is None:
-            pairs = zip(case, place.tolist(), strict=True)
-            pixels = torch.from_numpy(np.stack([self.caches[one][at] for one, at in pairs]))
+            caches = [self.caches[one] for one in case]
+            pixels = np.empty((len(caches), *caches[0].shape[1:]), np.int16)
+            tensors.read(caches, place.tolist(), pixels)
+            pixels = torch.from_numpy(pixels)
         else:
             rows = torch.from_numpy(self._starts[case] + place).to(self.resident.device)
             pixels = self.resident.index_select(0, rows)

@@ -1,5 +1,6 @@
 """The cache the networks read: clipped int16 slices, compressed one by one, memory-mapped."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,22 +41,29 @@ def clipped(
 def write(slices: np.ndarray, path: str | Path) -> None:
     """Write slices, shape (slices, size, size), chunked one slice each.
 
-    Zstandard 1 with byte shuffling: five times smaller than plain, and quicker to read than
-    stronger settings.
+    LZ4HC with byte shuffling: five times smaller than plain, and three times quicker to read than
+    Zstandard of the same size. A chunk is one block, so that it decompresses to a slice as it is.
     """
-    chunk = (1, *slices.shape[1:])
+    chunk = (1, *slices.shape[1:]) if len(slices) else None
     with files.atomic(path) as temporary:
         blosc2.asarray(
             slices,
-            chunks=chunk if len(slices) else None,
+            chunks=chunk,
+            blocks=chunk,
             urlpath=str(temporary),
-            cparams={"codec": blosc2.Codec.ZSTD, "clevel": 1, "filters": [blosc2.Filter.SHUFFLE]},
+            cparams={"codec": blosc2.Codec.LZ4HC, "clevel": 5, "filters": [blosc2.Filter.SHUFFLE]},
         )
 
 
 def load(path: str | Path) -> blosc2.NDArray:
     """Open a cache without reading it; index it like an array (slices, size, size)."""
-    return blosc2.open(str(path), mode="r", mmap_mode="r")
+    return blosc2.open(str(path), mode="r", mmap_mode="r", dparams={"nthreads": 1})
+
+
+def read(caches: Iterable[blosc2.NDArray], places: Iterable[int], out: np.ndarray) -> None:
+    """Read slices of open caches, one of each at its place, into an array (n, size, size)."""
+    for cache, place, row in zip(caches, places, out, strict=True):
+        cache.schunk.decompress_chunk(place, dst=row)  # without what indexing costs
 
 
 def _square(slices: np.ndarray, fill: int) -> np.ndarray:

@@ -102,16 +102,9 @@ def fit(
             f"batch_size {recipe.batch_size} cannot be shared evenly by {team.size} processes"
         )
     network.to(device)
-    optimiser = OPTIMISERS[recipe.optimiser](
-        network.parameters(),
-        lr=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        fused=True,  # one pass over the weights, three times quicker on a CPU
-    )
-    half = precision(recipe, device)
-    scaler = torch.amp.GradScaler(device.type, enabled=half == torch.float16)
-    history = _restore(state, device, network, optimiser, scaler)
-    steps = max(1, len(sampler) // recipe.batch_size)
+    per_epoch = max(1, len(sampler) // recipe.batch_size)
+    steps = _Steps(network, objective, augmentation, recipe, device, seed, team, per_epoch)
+    history = steps.restore(state)
     labels = torch.from_numpy(np.asarray(sampler.target, dtype=np.int64)).to(device)
     with _compiled(network.backbone, recipe, device):
         for epoch in range(len(history), recipe.epochs):
@@ -122,33 +115,86 @@ def fit(
             progress = tqdm(
                 zip(batches, read, strict=True),
                 f"epoch {epoch + 1}",
-                steps,
+                per_epoch,
                 leave=False,
                 file=sys.__stderr__,
                 disable=None if team.rank == 0 else True,
             )
-            for step, (batch, images) in enumerate(progress, start=epoch * steps):
-                rate = _cosine(recipe.learning_rate, step / (steps * recipe.epochs))
-                for group in optimiser.param_groups:
-                    group["lr"] = rate
-                seeds = [_key(seed, step, name) for name in objective.views]
-                views = augmentation(images, seeds, team.rank, team.size)
-                with torch.autocast(device.type, half, enabled=half != torch.float32):
-                    named = dict(zip(objective.views, views, strict=True))
-                    loss = objective.loss(Shared(network, team), named, labels[batch])
-                optimiser.zero_grad()
-                scaler.scale(loss).backward()
-                team.add_gradients(network)
-                scaler.step(optimiser)
-                scaler.update()
-                losses.append(loss.detach())
-            history.append(_line(epoch, losses, rate, recipe.batch_size, started, state))
+            for number, (batch, images) in enumerate(progress, start=epoch * per_epoch):
+                losses.append(steps.take(number, images, labels[batch]))
+            history.append(_line(epoch, losses, steps.rate, recipe.batch_size, started, state))
             if team.rank == 0:
                 log.info("%s", history[-1])
                 if after_epoch:
                     after_epoch(network, history[-1])
-                _save(state, network, optimiser, scaler, history)
+                steps.save(state, history)
     return history
+
+
+class _Steps:
+    """The steps of one training, and what must be kept to go on after any of its epochs."""
+
+    def __init__(
+        self,
+        network: Network,
+        objective: Objective,
+        augmentation: Augmentation,
+        recipe: Recipe,
+        device: torch.device,
+        seed: int,
+        team: Team,
+        per_epoch: int,
+    ) -> None:
+        self.network, self.objective, self.augmentation = network, objective, augmentation
+        self.recipe, self.device, self.seed, self.team = recipe, device, seed, team
+        self.total = per_epoch * recipe.epochs
+        self.rate = recipe.learning_rate
+        self.optimiser = OPTIMISERS[recipe.optimiser](
+            network.parameters(),
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=True,  # one pass over the weights, three times quicker on a CPU
+        )
+        self.half = precision(recipe, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.half == torch.float16)
+
+    def take(self, number: int, images: Tensor, labels: Tensor) -> Tensor:
+        """Take step `number` on this member's images; the labels are those of the whole batch."""
+        self.rate = _cosine(self.recipe.learning_rate, number / self.total)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate
+        seeds = [_key(self.seed, number, name) for name in self.objective.views]
+        views = self.augmentation(images, seeds, self.team.rank, self.team.size)
+        named = dict(zip(self.objective.views, views, strict=True))
+        with torch.autocast(self.device.type, self.half, enabled=self.half != torch.float32):
+            loss = self.objective.loss(Shared(self.network, self.team), named, labels)
+        self.optimiser.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.team.add_gradients(self.network)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        return loss.detach()
+
+    def save(self, state: Path | None, history: list[dict]) -> None:
+        """Write what `restore` reads."""
+        if state:
+            parts = {name: part.state_dict() for name, part in self._parts().items()}
+            with files.atomic(state) as temporary:
+                torch.save({**parts, "history": history}, temporary)
+
+    def restore(self, state: Path | None) -> list[dict]:
+        """Continue from a state; gives the history so far, empty where there is no state."""
+        if not state or not state.exists():
+            return []
+        saved = torch.load(state, weights_only=True, map_location=self.device)
+        for name, part in self._parts().items():
+            part.load_state_dict(saved[name])
+        log.info("continuing after epoch %d", len(saved["history"]))
+        return saved["history"]
+
+    def _parts(self) -> dict:
+        scaler = {"scaler": self.scaler} if self.scaler.is_enabled() else {}
+        return {"network": self.network, "optimiser": self.optimiser, **scaler}
 
 
 @torch.inference_mode()
@@ -249,32 +295,3 @@ def _line(
         "samples": len(losses) * batch_size,
         "seconds": round(time.monotonic() - started, 3),
     }
-
-
-def _save(state: Path | None, network: Network, optimiser, scaler, history: list) -> None:
-    if state:
-        with files.atomic(state) as temporary:
-            torch.save(
-                {
-                    "network": network.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "scaler": scaler.state_dict(),
-                    "history": history,
-                },
-                temporary,
-            )
-
-
-def _restore(
-    state: Path | None, device: torch.device, network: Network, optimiser, scaler
-) -> list[dict]:
-    """Continue from a state; gives the history so far, empty where there is no state."""
-    if not state or not state.exists():
-        return []
-    saved = torch.load(state, weights_only=True, map_location=device)
-    network.load_state_dict(saved["network"])
-    optimiser.load_state_dict(saved["optimiser"])
-    if scaler.is_enabled():
-        scaler.load_state_dict(saved["scaler"])
-    log.info("continuing after epoch %d", len(saved["history"]))
-    return saved["history"]

@@ -54,3 +54,13 @@ def test_equal_slices_give_equal_bytes(ct, tmp_path):
     for name in ("a", "b"):
         tensors.write(ct.array, tmp_path / f"{name}.b2nd")
     assert (tmp_path / "a.b2nd").read_bytes() == (tmp_path / "b.b2nd").read_bytes()
+
+
+@pytest.mark.parametrize("size", [16, 33, 80, 512])
+def test_slices_are_read_as_they_were_written(tmp_path, size):
+    rng = np.random.default_rng(size)
+    slices = rng.integers(-100, 401, (5, size, size)).astype(np.int16)
+    tensors.write(slices, tmp_path / "x.b2nd")
+    cache, out = tensors.load(tmp_path / "x.b2nd"), np.empty((3, size, size), np.int16)
+    tensors.read([cache] * 3, [4, 0, 2], out)
+    assert np.array_equal(out, slices[[4, 0, 2]])

@@ -112,17 +112,17 @@ class Killed(Exception):
 def test_a_killed_run_resumes_to_the_same_weights(slices, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     whole, history = train(slices, epochs=4)
-    state, save = tmp_path / "x.state", training._save
+    state, save = tmp_path / "x.state", training._Steps.save
 
-    def save_twice(path, *rest):
-        save(path, *rest)
-        if len(rest[-1]) == 2:
+    def save_twice(steps, path, history):
+        save(steps, path, history)
+        if len(history) == 2:
             raise Killed
 
-    monkeypatch.setattr(training, "_save", save_twice)
+    monkeypatch.setattr(training._Steps, "save", save_twice)
     with pytest.raises(Killed):
         train(slices, epochs=4, state=state)
-    monkeypatch.setattr(training, "_save", save)
+    monkeypatch.setattr(training._Steps, "save", save)
     resumed, again = train(slices, epochs=4, state=state)
     assert equal(whole, resumed)
     assert timeless(again) == timeless(history)

@@ -353,7 +353,9 @@ def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
         found = pd.read_csv(file).set_index("patient_id")
         assert set(found.index) == set(cohort.index)
         assert found["probability"].between(0, 1).all()
-        assert found.loc["3 mm", "probability"] == found.loc["3 mm turned", "probability"]
+        # where a slice stands in its batch may change the last digit
+        other = found.loc["3 mm turned", "probability"]
+        assert found.loc["3 mm", "probability"] == pytest.approx(other, rel=1e-9)
 
 
 def test_lint(finished):
