@@ -84,14 +84,14 @@ def phantoms(cases: int, count: int, size: int) -> list[np.ndarray]:
 
 
 def fit_rate(preset: str, batch: int, size: int, steps: int = 1) -> Callable[[], float]:
-    """Measure SimCLR by `training.fit`, reading of the cache included.
+    """Measure SimCLR by `training.fit`, slices in memory, as `residence: auto` has it here.
 
     Returns:
         A competitor: views per second over the second of two epochs of `steps` steps, so that
         what is set up once does not count.
     """
     folder = tempfile.TemporaryDirectory()
-    collection = data.collect(caches(phantoms(2, batch, size), folder.name), WINDOW)
+    collection = data.collect(caches(phantoms(2, batch, size), folder.name), WINDOW, "memory")
     draws = sampler(collection, steps * batch, "weighted")
     net, views = network(preset), augmentation(preset)
     plan = recipe(preset, epochs=2, batch_size=batch)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.step
 
-Ours is an epoch of `training.fit`, reading of the compressed cache included. Theirs is what
+Ours is an epoch of `training.fit`, its slices in memory. Theirs is what
 their examples do, with the batch in memory: Kornia's chain for each of two views, the network
 in plain eager float32, their loss, Adam. Views are what the step draws, two a slice.
 """

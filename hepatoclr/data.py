@@ -56,8 +56,11 @@ class Slices:
         return pixels.to(device)[:, None].float().sub_(low).div_(high - low)
 
     def stream(self, batches: Iterable[np.ndarray], device: torch.device = CPU) -> Iterator[Tensor]:
-        """Read batches one after another; from disk, the next while one is worked on."""
-        if self.resident is not None:
+        """Read batches one after another; from disk for a GPU, the next while one is worked on.
+
+        On the CPU a second thread would only take cores from the network.
+        """
+        if self.resident is not None or device.type == "cpu":
             yield from (self.fetch(batch, device) for batch in batches)
             return
         with ThreadPoolExecutor(1) as reader:

@@ -51,6 +51,13 @@ def test_batches_are_read_in_order(caches, residence):
     assert all(torch.equal(a, slices.fetch(b)) for a, b in zip(read, batches, strict=True))
 
 
+def test_batches_read_ahead_stay_in_order(caches):
+    slices = data.collect(caches, WINDOW)
+    sizes = [3, 1, 2, 4]
+    read = slices.stream((np.arange(size) for size in sizes), torch.device("meta"))
+    assert [len(batch) for batch in read] == sizes
+
+
 def test_nothing_left_is_said(caches):
     with pytest.raises(UserError, match="no slice is left"):
         data.collect([caches[1]], WINDOW)
