@@ -176,7 +176,7 @@ class Cohort:
         used = table[table["included"].astype(bool) & table["target"].notna()]
         self.cases = used.reset_index(drop=True).astype({"target": int})
         paths = [str(run / "tensors" / name / f"{case}.b2nd") for case in self.cases["case"]]
-        self.slices = data.collect(paths, WINDOW)
+        self.slices = data.collect(paths, WINDOW, "memory")
 
     def sampler(self, seed: int) -> data.Sampler:
         """The draws of the demo's pretraining."""
