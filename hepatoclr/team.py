@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
 
 from hepatoclr.backbone import Network
 from hepatoclr.errors import UserError
+
+PATIENCE = timedelta(minutes=10)  # with a member that does not answer
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,9 @@ def _member(work: Callable[[Team], None], *place) -> None:
 
 
 def _work(work: Callable[[Team], None], rank: int, meeting: str, backend: str, size: int) -> None:
-    distributed.init_process_group(backend, init_method=meeting, rank=rank, world_size=size)
+    distributed.init_process_group(
+        backend, init_method=meeting, rank=rank, world_size=size, timeout=PATIENCE
+    )
     try:
         work(Team(rank, size))
     finally:

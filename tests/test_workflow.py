@@ -358,5 +358,15 @@ def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
         assert found.loc["3 mm", "probability"] == pytest.approx(other, rel=1e-9)
 
 
+def test_two_processes_pretrain_one_encoder(project):
+    history = result(project, "encoders/simclr/history.csv")
+    alone = pd.read_csv(history)
+    wanted = str(history.relative_to(project.folder))
+    project.snakemake(wanted, "--cores", "2", pretraining="{processes: 2}")
+    together = pd.read_csv(history)
+    assert together["samples"].tolist() == alone["samples"].tolist()
+    assert together["loss"].tolist() == pytest.approx(alone["loss"].tolist(), rel=1e-4)
+
+
 def test_lint(finished):
     assert "good condition" in finished.snakemake("--lint")
