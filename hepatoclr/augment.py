@@ -99,8 +99,7 @@ class Augmentation:
     def _crop(self, shapes: Tensor) -> tuple[Tensor, Tensor]:
         """Width and height of a crop as shares of the side, the first of the tries that fits."""
         area = self.crop_scale + (1 - self.crop_scale) * shapes[:, :TRIES]
-        ratio = torch.exp(math.log(LONGEST) * (2 * shapes[:, TRIES:] - 1))
-        width, height = (area * ratio).sqrt(), (area / ratio).sqrt()
+        width, height = _sides(area, shapes[:, TRIES:], LONGEST)
         fits = (width <= 1) & (height <= 1)
         first = fits.float().argmax(1, keepdim=True)
         found = fits.gather(1, first)
@@ -111,8 +110,7 @@ class Augmentation:
         whether, area, ratio, *place = draws[:, -5:].unbind(1)
         low, high = CUTOUT_AREA
         area = low + (high - low) * area
-        ratio = torch.exp(math.log(CUTOUT_LONGEST) * (2 * ratio - 1))
-        sides = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
+        sides = [side.clamp(max=1) for side in _sides(area, ratio, CUTOUT_LONGEST)]
         axis = _axis(views)
         column, row = (
             (axis - ((1 - side) * (2 * where - 1))[:, None]).abs() < side[:, None]
@@ -155,6 +153,12 @@ def warp(images: Tensor, matrices: Tensor) -> Tensor:
     down = matrices[:, :, 1, None] * axis + matrices[:, :, 2, None]
     grid = along[:, :, None, :] + down[:, :, :, None]
     return functional.grid_sample(images, grid.movedim(1, -1), align_corners=False)
+
+
+def _sides(area: Tensor, draws: Tensor, longest: float) -> tuple[Tensor, Tensor]:
+    """Width and height of rectangles of some area, their aspect ratio drawn evenly in its log."""
+    ratio = torch.exp(math.log(longest) * (2 * draws - 1))
+    return (area * ratio).sqrt(), (area / ratio).sqrt()
 
 
 def _axis(images: Tensor) -> Tensor:

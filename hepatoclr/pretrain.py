@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -84,7 +85,7 @@ class Pretraining:
             facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices)}
             self._write(net, lines, {**facts, **training.facts(self.settings, place)})
 
-    def _state(self, used: Sequence[str]) -> "training.Path":
+    def _state(self, used: Sequence[str]) -> Path:
         """The resumable state of this very training; those of others are removed."""
         code = fingerprint.reached(
             fingerprint.PROJECT,

@@ -230,7 +230,7 @@ def remove_states(output: str | Path, but: Sequence[Path] = ()) -> None:
     """Remove the states beside an output, left by finished training or by other settings."""
     for state in Path(output).parent.glob(f"{Path(output).stem}.*.state"):
         if state not in but:
-            state.unlink()
+            state.unlink(missing_ok=True)  # members of a team clear up at the same time
 
 
 def precision(recipe: Recipe, device: torch.device) -> torch.dtype:
