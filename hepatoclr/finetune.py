@@ -108,7 +108,9 @@ def run(
         log.info("fold %d: %d training patients", fold, len(job.known))
         job.train(net, Augmentation(**augmentation), place, states[fold])
         found = job.predict(net, place)
-        parts.append(found.assign(protocol="finetune", encoder=encoder, fraction=fraction))
+        parts.append(
+            found.assign(protocol="finetune", encoder=encoder, fraction=fraction, seed=seed)
+        )
     predictions.write(parts, output)
     training.remove_states(output)
 

@@ -65,12 +65,19 @@ def predict(
 
 
 def cross_validate(
-    encoder: str, table: str, split: str, folds: Sequence[int], output: str, settings: Mapping
+    encoder: str,
+    seed: int,
+    table: str,
+    split: str,
+    folds: Sequence[int],
+    output: str,
+    settings: Mapping,
 ) -> None:
     """Predict the patients of some folds, each by a model fitted on the other folds.
 
     Args:
         encoder: Name of the encoder.
+        seed: Seed that it was trained with.
         table: Features of the evaluation cohort.
         split: The split.
         folds: Folds to test.
@@ -90,6 +97,7 @@ def cross_validate(
                 protocol="linear",
                 encoder=encoder,
                 fraction=1.0,
+                seed=seed,
                 repeat=dealt["repeat"].iloc[0],
                 fold=fold,
                 label=targets.loc[found["patient_id"]].to_numpy(int),

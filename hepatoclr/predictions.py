@@ -9,7 +9,7 @@ import pandas as pd
 from hepatoclr import files, metrics
 
 COLUMNS = (
-    *("protocol", "encoder", "fraction", "repeat", "fold"),
+    *("protocol", "encoder", "fraction", "seed", "repeat", "fold"),
     *("patient_id", "label", "probability", "threshold", "slices"),
 )
 

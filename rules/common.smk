@@ -239,6 +239,7 @@ def parts():
 
 
 PARTS = parts()
+SEEDS = [f"seed{seed}" for seed in config["experiment"]["seeds"]]
 
 
 def split_of(wildcards):
@@ -249,14 +250,16 @@ def split_of(wildcards):
 def predictions():
     """The predictions that the tables are computed from."""
     evaluated = expand(
-        results("predictions/{protocol}/{encoder}/{part}.csv"),
+        results("predictions/{protocol}/{encoder}/{seed}/{part}.csv"),
         protocol=["linear", "finetune"],
         encoder=[encoders.NONE, *ENCODERS],
+        seed=SEEDS,
         part=PARTS,
     )
     curve = expand(
-        results("predictions/learning_curve/{fraction}/{part}.csv"),
+        results("predictions/learning_curve/{fraction}/{seed}/{part}.csv"),
         fraction=[share for share in config["experiment"]["fractions"] if share < 1],
+        seed=SEEDS,
         part=PARTS,
     )
     return evaluated + curve
@@ -284,8 +287,9 @@ def figure(name):
 def external_predictions():
     """What the linear models say of external cohorts."""
     return expand(
-        results("predictions/linear/{encoder}/external/{cohort}.csv"),
+        results("predictions/linear/{encoder}/{seed}/external/{cohort}.csv"),
         encoder=[encoders.NONE, *ENCODERS],
+        seed=SEEDS,
         cohort=with_role("external"),
     )
 
@@ -295,7 +299,7 @@ GPU = int(config["device"] != "cpu")  # what a job with a network takes, where G
 
 def training(name):
     """What training depends on, beside its data."""
-    common = ("network", "augmentation", "seed", "device", "residence")
+    common = ("network", "augmentation", "device", "residence")
     return {
         "window": config["tensors"]["window"],
         "settings": config[name],
@@ -309,6 +313,7 @@ wildcard_constraints:
     encoder="[a-z][a-z0-9_.-]*",
     fraction=r"[0-9.]+",
     repeat=r"\d+",
+    seed=r"\d+",
     part=r"repeat\d+(-fold\d+)?",
 
 

@@ -1,14 +1,14 @@
 rule linear:
     """Predict patients by logistic regression on frozen features, fitted on the other folds."""
     input:
-        features=results(f"features/{EVALUATION}/{{encoder}}.parquet"),
+        features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         split=split_of,
     output:
-        results("predictions/linear/{encoder}/{part}.csv"),
+        results("predictions/linear/{encoder}/seed{seed}/{part}.csv"),
     log:
-        results("logs/linear/{encoder}/{part}.log"),
+        results("logs/linear/{encoder}/seed{seed}/{part}.log"),
     benchmark:
-        results("benchmarks/linear/{encoder}/{part}.tsv")
+        results("benchmarks/linear/{encoder}/seed{seed}/{part}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
@@ -20,7 +20,7 @@ rule linear:
         folds=lambda wildcards: PARTS[wildcards.part][1],
         settings=config["linear"],
     message:
-        "Linear evaluation of {wildcards.encoder}, {wildcards.part}"
+        "Linear evaluation of {wildcards.encoder}, seed {wildcards.seed}, {wildcards.part}"
     script:
         "../scripts/linear.py"
 
@@ -28,15 +28,15 @@ rule linear:
 rule external:
     """Predict an external cohort by the linear model of the whole evaluation cohort."""
     input:
-        features=results(f"features/{EVALUATION}/{{encoder}}.parquet"),
+        features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         evaluation=results(f"cohorts/{EVALUATION}.csv"),
-        external=results("features/{cohort}/{encoder}.parquet"),
+        external=results("features/{cohort}/{encoder}/seed{seed}.parquet"),
     output:
-        results("predictions/linear/{encoder}/external/{cohort}.csv"),
+        results("predictions/linear/{encoder}/seed{seed}/external/{cohort}.csv"),
     log:
-        results("logs/external/{cohort}/{encoder}.log"),
+        results("logs/external/{cohort}/{encoder}/seed{seed}.log"),
     benchmark:
-        results("benchmarks/external/{cohort}/{encoder}.tsv")
+        results("benchmarks/external/{cohort}/{encoder}/seed{seed}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
@@ -47,6 +47,6 @@ rule external:
         *code("external"),
         settings=config["linear"],
     message:
-        "Predicting {wildcards.cohort} with {wildcards.encoder}"
+        "Predicting {wildcards.cohort} with {wildcards.encoder}, seed {wildcards.seed}"
     script:
         "../scripts/external.py"

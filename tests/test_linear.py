@@ -67,9 +67,9 @@ def test_cross_validation_writes_each_patient_once(cohort, tmp_path):
     people = targets.rename_axis("patient_id").rename("target").reset_index()
     splits.write(splits.stratified(people, 5, 1, 1), tmp_path / "split.csv")
     files = [tmp_path / "features.parquet", tmp_path / "split.csv"]
-    linear.cross_validate("simclr", *files, [1, 2, 3, 4, 5], tmp_path / "all.csv", SETTINGS)
+    linear.cross_validate("simclr", 1, *files, [1, 2, 3, 4, 5], tmp_path / "all.csv", SETTINGS)
     for fold in range(1, 6):
-        linear.cross_validate("simclr", *files, [fold], tmp_path / f"{fold}.csv", SETTINGS)
+        linear.cross_validate("simclr", 1, *files, [fold], tmp_path / f"{fold}.csv", SETTINGS)
     whole = pd.read_csv(tmp_path / "all.csv", dtype={"patient_id": "str"})
     parts = [pd.read_csv(tmp_path / f"{k}.csv", dtype={"patient_id": "str"}) for k in range(1, 6)]
     assert tuple(whole.columns) == predictions.COLUMNS

@@ -45,9 +45,9 @@ def test_everything_else_is_there(finished):
         assert result(finished, f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "ynthetic" in result(finished, "report.html").read_text()
     assert "tables:  results/tiny/tables/" in finished.printed
-    history = pd.read_csv(result(finished, "encoders/simclr/history.csv"))
+    history = pd.read_csv(result(finished, "encoders/simclr/seed1/history.csv"))
     assert history["epoch"].tolist() == [1]
-    assert list(result(finished, "logs/tensorboard/simclr").glob("events.*"))
+    assert list(result(finished, "logs/tensorboard/simclr/seed1").glob("events.*"))
     assert not list(result(finished, "").rglob("*.state"))
     assert all(log.is_file() for log in result(finished, "logs/ingest").rglob("*.log"))
 
@@ -83,9 +83,9 @@ def test_a_finished_run_has_nothing_to_do(finished):
 def test_a_second_run_from_scratch_gives_the_same_bytes(finished, tmp_path):
     again = Project(tmp_path)
     again.snakemake("--cores", "6", "results/tiny/tables/table1.csv")
-    for file in ("tables/table1.csv", "predictions/finetune/supcon/repeat1.csv"):
+    for file in ("tables/table1.csv", "predictions/finetune/supcon/seed1/repeat1.csv"):
         assert result(again, file).read_bytes() == result(finished, file).read_bytes()
-    encoder = "encoders/weak_simclr-0.5/encoder.safetensors"
+    encoder = "encoders/weak_simclr-0.5/seed1/encoder.safetensors"
     assert result(again, encoder).read_bytes() == result(finished, encoder).read_bytes()
 
 
@@ -93,15 +93,18 @@ def test_jobs_per_fold_predict_the_same(project, finished):
     project.snakemake(
         "--cores",
         "2",
-        *(f"results/tiny/predictions/{kind}/simclr/repeat1-fold{fold}.csv"
+        *(f"results/tiny/predictions/{kind}/simclr/seed1/repeat1-fold{fold}.csv"
           for kind in ("linear", "finetune") for fold in (1, 2)),
         evaluation="{job_per: fold}",
     )  # fmt: skip
     for kind in ("linear", "finetune"):
-        whole = pd.read_csv(result(finished, f"predictions/{kind}/simclr/repeat1.csv"), dtype=str)
+        whole = pd.read_csv(
+            result(finished, f"predictions/{kind}/simclr/seed1/repeat1.csv"), dtype=str
+        )
         folds = [
             pd.read_csv(
-                result(project, f"predictions/{kind}/simclr/repeat1-fold{fold}.csv"), dtype=str
+                result(project, f"predictions/{kind}/simclr/seed1/repeat1-fold{fold}.csv"),
+                dtype=str,
             )
             for fold in (1, 2)
         ]
@@ -178,8 +181,8 @@ def test_an_edit_of_a_figure_redraws_figures_alone(project):
 def test_an_interrupted_run_goes_on(project):
     before = result(project, "tables/table1.csv").read_bytes()
     for lost in (
-        *("tables/table1.csv", "encoders/supcon/encoder.safetensors"),
-        *("features/histo/supcon.parquet", "predictions/finetune/supcon/repeat1.csv"),
+        *("tables/table1.csv", "encoders/supcon/seed1/encoder.safetensors"),
+        *("features/histo/supcon/seed1.parquet", "predictions/finetune/supcon/seed1/repeat1.csv"),
     ):
         result(project, lost).unlink()
     jobs, _ = project.plan()
@@ -256,7 +259,9 @@ def test_missing_weights_are_told_before_any_job(finished, tmp_path):
 
 
 def test_jobs_of_networks_wait_for_a_gpu_only_where_gpus_are_counted(project):
-    files = [f"results/tiny/features/histo/{encoder}.parquet" for encoder in ("simclr", "supcon")]
+    files = [
+        f"results/tiny/features/histo/{encoder}/seed1.parquet" for encoder in ("simclr", "supcon")
+    ]
 
     def order(*limit):
         text = project.snakemake("--cores", "2", *limit, "--forcerun", *files, "--until", *files)
@@ -349,7 +354,7 @@ def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
     ]
     assert same[0].read_bytes() == same[1].read_bytes()
     for encoder in ("none", "supervised", "simclr", "supcon", "weak_simclr-0.5"):
-        file = result(project, f"predictions/linear/{encoder}/external/real.csv")
+        file = result(project, f"predictions/linear/{encoder}/seed1/external/real.csv")
         found = pd.read_csv(file).set_index("patient_id")
         assert set(found.index) == set(cohort.index)
         assert found["probability"].between(0, 1).all()
@@ -359,7 +364,7 @@ def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
 
 
 def test_two_processes_pretrain_one_encoder(project):
-    history = result(project, "encoders/simclr/history.csv")
+    history = result(project, "encoders/simclr/seed1/history.csv")
     alone = pd.read_csv(history)
     wanted = str(history.relative_to(project.folder))
     project.snakemake(wanted, "--cores", "2", pretraining="{processes: 2}")
