@@ -1,13 +1,15 @@
-"""How well predictions separate the classes: per fold, and summarised over folds.
+"""How well predictions separate the classes: per fold, per repeat, and summarised.
 
-Everything starts from a *predictions* table, a row per tested patient: protocol, encoder,
-fraction, repeat, fold, patient_id, label, probability, threshold, slices.
+Everything starts from a *predictions* table, a row per tested patient, as `predictions.read`
+returns it. `by_fold` and `summary` give what Table 1 shows, mean and sd over folds; `arrays` and
+`measures` give every measure, weighted by patients, so that a bootstrap needs no loop over tables.
 
 scikit-learn is imported inside the functions: its import takes 2.5 s, and what only draws or
 formats a finished table should not wait for it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,8 +17,9 @@ from numpy.typing import ArrayLike
 
 from hepatoclr.errors import UserError
 
-FOLD = ["protocol", "encoder", "fraction", "repeat", "fold"]
 GROUP = ["protocol", "encoder", "fraction"]
+REPEAT = [*GROUP, "seed", "repeat"]
+FOLD = [*REPEAT, "fold"]
 MEASURES = ["auc", "balanced_accuracy"]
 
 
@@ -38,13 +41,16 @@ def auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(roc_auc_score(*_checked(labels, probabilities)))
 
 
-def balanced_accuracy(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> float:
+def balanced_accuracy(
+    labels: ArrayLike, probabilities: ArrayLike, threshold: ArrayLike = 0.5
+) -> float:
     """Mean of sensitivity and specificity at a decision threshold.
 
     Args:
         labels: 0 or 1 per patient, shape (patients,).
         probabilities: Predicted probability of label 1, in [0, 1], shape (patients,).
-        threshold: A patient is called positive at this probability or above.
+        threshold: A patient is called positive at this probability or above; one for all, or
+            shape (patients,).
 
     Raises:
         UserError: One class only, or probabilities that are missing or outside [0, 1].
@@ -52,7 +58,7 @@ def balanced_accuracy(labels: ArrayLike, probabilities: ArrayLike, threshold: fl
     from sklearn.metrics import balanced_accuracy_score
 
     labels, probabilities = _checked(labels, probabilities)
-    return float(balanced_accuracy_score(labels, probabilities >= threshold))
+    return float(balanced_accuracy_score(labels, probabilities >= np.asarray(threshold)))
 
 
 def youden(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -121,7 +127,7 @@ def mean_roc(predictions: pd.DataFrame, points: int = 101) -> pd.DataFrame:
     grid = np.linspace(0, 1, points)
     curves = [
         {**dict(zip(FOLD, key, strict=True)), "tpr": roc(fold["label"], fold["probability"], grid)}
-        for key, fold in predictions.groupby(FOLD)
+        for key, fold in whole_repeats(predictions).groupby(FOLD)
     ]
     rows = []
     for key, group in pd.DataFrame(curves).groupby(GROUP):
@@ -131,6 +137,20 @@ def mean_roc(predictions: pd.DataFrame, points: int = 101) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)[[*GROUP, "fpr", "tpr"]]
 
 
+def whole_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Merge folds that cannot be evaluated by themselves, as of leave-one-out.
+
+    A fold that holds one class only has no AUC. Where there is such a fold, all folds of its
+    protocol (and fraction) become fold 0: each repeat is then evaluated as a whole.
+    """
+    classes = predictions.groupby(FOLD)["label"].nunique()
+    single = classes[classes < 2].reset_index()[["protocol", "fraction"]].drop_duplicates()
+    affected = pd.MultiIndex.from_frame(predictions[["protocol", "fraction"]]).isin(
+        pd.MultiIndex.from_frame(single)
+    )
+    return predictions.assign(fold=predictions["fold"].mask(affected, 0))
+
+
 def by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     """Evaluate every fold by itself.
 
@@ -138,56 +158,219 @@ def by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: A predictions table.
 
     Returns:
-        One row per (protocol, encoder, fraction, repeat, fold): auc, balanced_accuracy,
-        n_patients.
+        One row per (protocol, encoder, fraction, seed, repeat, fold): auc, balanced_accuracy,
+        n_patients. Fold 0 is a whole repeat, see `whole_repeats`.
 
     Raises:
-        UserError: A fold holds one class only, several thresholds, or probabilities that are
-            missing or outside [0, 1]; the message names the fold.
+        UserError: As `check`, or a repeat holds one class only.
     """
+    check(predictions)
     rows = []
-    for key, fold in predictions.groupby(FOLD):
+    for key, fold in whole_repeats(predictions).groupby(FOLD):
         place = dict(zip(FOLD, key, strict=True))
         try:
-            rows.append(place | _fold_measures(fold))
+            found = {
+                "auc": auc(fold["label"], fold["probability"]),
+                "balanced_accuracy": balanced_accuracy(
+                    fold["label"], fold["probability"], fold["threshold"]
+                ),
+                "n_patients": len(fold),
+            }
         except UserError as error:
             raise UserError(f"{_describe(place)}: {error}") from None
+        rows.append(place | found)
     return pd.DataFrame(rows, columns=[*FOLD, *MEASURES, "n_patients"])
 
 
-def _fold_measures(fold: pd.DataFrame) -> dict[str, float]:
-    """The measures of one fold's rows of a predictions table; see `by_fold`."""
-    thresholds = fold["threshold"].unique()
-    if len(thresholds) != 1 or np.isnan(thresholds[0]):
-        raise UserError(
-            f"found the decision thresholds {sorted(map(float, thresholds))}, expected one for "
-            "the whole fold. Predict this fold again; do not mix files of different runs."
-        )
-    return {
-        "auc": auc(fold["label"], fold["probability"]),
-        "balanced_accuracy": balanced_accuracy(
-            fold["label"], fold["probability"], float(thresholds[0])
-        ),
-        "n_patients": len(fold),
-    }
+def check(predictions: pd.DataFrame) -> None:
+    """See that predictions can be evaluated.
+
+    Raises:
+        UserError: A fold holds labels other than 0 and 1, several thresholds, or probabilities
+            that are missing or outside [0, 1]; the message names the fold.
+    """
+    thresholds = predictions.groupby(FOLD)["threshold"].transform("nunique", dropna=False)
+    bad = (
+        ~predictions["probability"].between(0, 1)
+        | ~predictions["label"].isin([0, 1])
+        | (thresholds != 1)
+        | predictions["threshold"].isna()
+    )
+    if not bad.any():
+        return
+    place = predictions.loc[bad, FOLD].iloc[0]
+    fold = predictions[(predictions[FOLD] == place).all(axis=1)]
+    try:
+        _checked(fold["label"], fold["probability"])
+    except UserError as error:
+        raise UserError(f"{_describe(place)}: {error}") from None
+    found = sorted(map(float, fold["threshold"].unique()))
+    raise UserError(
+        f"{_describe(place)}: found the decision thresholds {found}, expected one for the whole "
+        "fold. Predict this fold again; do not mix files of different runs."
+    )
 
 
 def summary(folds: pd.DataFrame) -> pd.DataFrame:
-    """Summarise folds: mean and sample standard deviation (n - 1) over folds and repeats.
+    """Summarise folds: mean and sample standard deviation (n - 1) over seeds, repeats and folds.
 
     Args:
         folds: What `by_fold` returns.
 
     Returns:
-        One row per (protocol, encoder, fraction): n_folds, auc_mean, auc_sd,
-        balanced_accuracy_mean, balanced_accuracy_sd. The sd of a single fold is NaN.
+        One row per (protocol, encoder, fraction): n_folds (0 where each repeat was evaluated as
+        a whole), auc_mean, auc_sd, balanced_accuracy_mean, balanced_accuracy_sd. The sd of a
+        single fold is NaN.
     """
-    groups = folds.groupby(GROUP)
-    columns = {"n_folds": groups.size()}
+    groups = folds.assign(own=folds["fold"] > 0).groupby(GROUP)
+    columns = {"n_folds": groups["own"].sum()}
     for measure in MEASURES:
         columns[f"{measure}_mean"] = groups[measure].mean()
         columns[f"{measure}_sd"] = groups[measure].std(ddof=1)
     return pd.DataFrame(columns).reset_index()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Predictions of some models of the same patients, as arrays.
+
+    Attributes:
+        models: Names, in the order of the first axis.
+        patients: Ids, in the order of the last axis.
+        labels: 0 or 1, shape (patients,).
+        probabilities: Of label 1, shape (models, evaluations, patients). An evaluation is a
+            (seed, repeat): it predicts every patient once.
+        called: Whether a probability reaches its threshold, of the same shape.
+        folds: Where a patient was tested, shape (evaluations, patients); see `whole_repeats`.
+    """
+
+    models: list
+    patients: list[str]
+    labels: np.ndarray
+    probabilities: np.ndarray
+    called: np.ndarray
+    folds: np.ndarray
+
+
+def scores(predictions: pd.DataFrame, by: str = "encoder") -> Scores:
+    """Arrange the predictions of one protocol and fraction by model, evaluation and patient.
+
+    Args:
+        predictions: A predictions table.
+        by: The column that tells the models apart.
+
+    Raises:
+        UserError: As `check`, or the models were not tested alike: not on the same patients in
+            each repeat, or in other folds.
+    """
+    check(predictions)
+    merged = whole_repeats(predictions)
+    models = list(dict.fromkeys(merged[by]))
+    evaluations = merged[["seed", "repeat"]].drop_duplicates().sort_values(["seed", "repeat"])
+    rows = [(model, *pair) for model in models for pair in evaluations.itertuples(index=False)]
+    wide = merged.pivot(
+        index=[by, "seed", "repeat"],
+        columns="patient_id",
+        values=["probability", "threshold", "fold", "label"],
+    ).reindex(pd.MultiIndex.from_tuples(rows, names=[by, "seed", "repeat"]))
+    absent = wide["fold"].isna().stack()
+    if absent.any():
+        model, seed, repeat, patient = absent.index[int(absent.to_numpy().argmax())]
+        raise UserError(
+            f"{merged['protocol'].iloc[0]} {model}, seed {seed}, repeat {repeat}: patient "
+            f"{patient} is not predicted; {int(absent.sum())} predictions are missing. What is "
+            "compared must be tested on the same patients, in every repeat: run the missing "
+            "evaluations, or leave the others out."
+        )
+    shape = (len(models), len(evaluations), -1)
+    probabilities, thresholds, folds = (
+        wide[name].to_numpy(float).reshape(shape) for name in ("probability", "threshold", "fold")
+    )
+    if (folds != folds[0]).any():
+        model = models[int((folds != folds[0]).any(axis=(1, 2)).argmax())]
+        raise UserError(
+            f"{merged['protocol'].iloc[0]}: {models[0]} and {model} were tested in other folds. "
+            "What is compared must share its splits: predict again with the same seed."
+        )
+    return Scores(
+        models,
+        list(wide["label"].columns),
+        wide["label"].iloc[0].to_numpy(int),
+        probabilities,
+        probabilities >= thresholds,
+        folds[0].astype(int),
+    )
+
+
+def at_threshold(scores: Scores, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Measures of the decisions, under weights of the patients.
+
+    Balanced accuracy is taken per fold and averaged, as in Table 1. All others are pooled: taken
+    over all patients of a repeat and averaged over the repeats, for in a fold of 8 to 20 patients
+    a predictive value may have no patient in its denominator.
+
+    Args:
+        scores: What `scores` returns.
+        weights: How often each patient counts, shape (draws, patients).
+
+    Returns:
+        balanced_accuracy, sensitivity, specificity, ppv, npv, f1, each of shape (draws, models).
+        NaN where nobody is in a denominator.
+    """
+    positive = scores.labels == 1
+    kinds = np.stack([positive, positive, ~positive, ~positive])
+    per_model = []
+    for called in scores.called:
+        per_evaluation = []
+        for decision, folds in zip(called, scores.folds, strict=True):
+            # Four counts a fold: called and not, of the positive and of the negative patients.
+            right = kinds & np.stack([decision, ~decision, decision, ~decision])
+            inside = folds == np.unique(folds)[:, None]
+            chosen = (right[:, None] & inside).reshape(-1, len(folds))
+            counted = weights @ chosen.T.astype(float)
+            per_evaluation.append(_decisions(counted.reshape(len(weights), 4, -1)))
+        per_model.append({k: np.mean([e[k] for e in per_evaluation], 0) for k in per_evaluation[0]})
+    return {k: np.stack([model[k] for model in per_model], axis=1) for k in per_model[0]}
+
+
+def _decisions(counted: np.ndarray) -> dict[str, np.ndarray]:
+    """Measures of one evaluation from its counts (draws, 4, folds): tp, fn, fp, tn."""
+    with np.errstate(invalid="ignore"):
+        tp, fn, fp, tn = np.moveaxis(counted, 1, 0)
+        both = (tp / (tp + fn) + tn / (tn + fp)) / 2
+        # A fold that has lost a class in a draw of the bootstrap does not count there.
+        balanced = np.nansum(both, axis=1) / np.sum(~np.isnan(both), axis=1)
+        tp, fn, fp, tn = (kind.sum(axis=1) for kind in (tp, fn, fp, tn))
+        return {
+            "balanced_accuracy": balanced,
+            "sensitivity": tp / (tp + fn),
+            "specificity": tn / (tn + fp),
+            "ppv": tp / (tp + fp),
+            "npv": tn / (tn + fn),
+            "f1": 2 * tp / (2 * tp + fp + fn),
+        }
+
+
+def of_probabilities(scores: Scores, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors of the probabilities themselves, pooled per repeat, under weights of the patients.
+
+    Args:
+        scores: What `scores` returns.
+        weights: How often each patient counts, shape (draws, patients).
+
+    Returns:
+        brier and log_loss, each of shape (draws, models). As scikit-learn does, the log loss
+        moves probabilities of 0 and 1 inwards by the smallest step of a float.
+    """
+    step = np.finfo(float).eps
+    inner = np.clip(scores.probabilities, step, 1 - step)
+    losses = {
+        "brier": (scores.probabilities - scores.labels) ** 2,
+        "log_loss": -np.log(np.where(scores.labels == 1, inner, 1 - inner)),
+    }
+    total = weights.sum(axis=1, keepdims=True)
+    # All patients are in every repeat: the mean over repeats is taken patient by patient.
+    return {name: weights @ loss.mean(axis=1).T / total for name, loss in losses.items()}
 
 
 def counts(predictions: pd.DataFrame) -> dict[str, int]:
@@ -226,15 +409,14 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, n
     if len(found) < 2:
         raise UserError(
             f"all {labels.size} patients have label {found[0]}; both classes are needed. "
-            "Use fewer folds, stratified by label, or test more patients."
+            "Stratify the folds by label, or test more patients."
         )
     return labels.astype(int), probabilities
 
 
 def _describe(place: Mapping[str, object]) -> str:
-    """Name a fold in a message: `linear simclr, repeat 1, fold 3`, with the fraction if below 1."""
+    """Name a fold in a message: `linear simclr, repeat 1, fold 3`, with what else sets it apart."""
     share = "" if place["fraction"] == 1 else f" with {place['fraction']:.0%} of the patients"
-    return (
-        f"{place['protocol']} {place['encoder']}{share}, "
-        f"repeat {place['repeat']}, fold {place['fold']}"
-    )
+    seed = "" if place["seed"] == 1 else f", seed {place['seed']}"
+    fold = f", fold {place['fold']}" if place["fold"] else ""
+    return f"{place['protocol']} {place['encoder']}{share}{seed}, repeat {place['repeat']}{fold}"
