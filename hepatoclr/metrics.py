@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hepatoclr import inference
 from hepatoclr.errors import UserError
 
 GROUP = ["protocol", "encoder", "fraction"]
@@ -302,75 +303,58 @@ def scores(predictions: pd.DataFrame, by: str = "encoder") -> Scores:
     )
 
 
-def at_threshold(scores: Scores, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Measures of the decisions, under weights of the patients.
+def measures(scores: Scores, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Evaluate models by every measure that is a mean over patients or pairs of them.
 
-    Balanced accuracy is taken per fold and averaged, as in Table 1. All others are pooled: taken
-    over all patients of a repeat and averaged over the repeats, for in a fold of 8 to 20 patients
-    a predictive value may have no patient in its denominator.
-
-    Args:
-        scores: What `scores` returns.
-        weights: How often each patient counts, shape (draws, patients).
-
-    Returns:
-        balanced_accuracy, sensitivity, specificity, ppv, npv, f1, each of shape (draws, models).
-        NaN where nobody is in a denominator.
-    """
-    positive = scores.labels == 1
-    kinds = np.stack([positive, positive, ~positive, ~positive])
-    per_model = []
-    for called in scores.called:
-        per_evaluation = []
-        for decision, folds in zip(called, scores.folds, strict=True):
-            # Four counts a fold: called and not, of the positive and of the negative patients.
-            right = kinds & np.stack([decision, ~decision, decision, ~decision])
-            inside = folds == np.unique(folds)[:, None]
-            chosen = (right[:, None] & inside).reshape(-1, len(folds))
-            counted = weights @ chosen.T.astype(float)
-            per_evaluation.append(_decisions(counted.reshape(len(weights), 4, -1)))
-        per_model.append({k: np.mean([e[k] for e in per_evaluation], 0) for k in per_evaluation[0]})
-    return {k: np.stack([model[k] for model in per_model], axis=1) for k in per_model[0]}
-
-
-def _decisions(counted: np.ndarray) -> dict[str, np.ndarray]:
-    """Measures of one evaluation from its counts (draws, 4, folds): tp, fn, fp, tn."""
-    with np.errstate(invalid="ignore"):
-        tp, fn, fp, tn = np.moveaxis(counted, 1, 0)
-        both = (tp / (tp + fn) + tn / (tn + fp)) / 2
-        # A fold that has lost a class in a draw of the bootstrap does not count there.
-        balanced = np.nansum(both, axis=1) / np.sum(~np.isnan(both), axis=1)
-        tp, fn, fp, tn = (kind.sum(axis=1) for kind in (tp, fn, fp, tn))
-        return {
-            "balanced_accuracy": balanced,
-            "sensitivity": tp / (tp + fn),
-            "specificity": tn / (tn + fp),
-            "ppv": tp / (tp + fp),
-            "npv": tn / (tn + fn),
-            "f1": 2 * tp / (2 * tp + fp + fn),
-        }
-
-
-def of_probabilities(scores: Scores, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Errors of the probabilities themselves, pooled per repeat, under weights of the patients.
+    Per fold, and averaged over folds, seeds and repeats, as in Table 1: auc and
+    balanced_accuracy. Pooled, that is taken over all patients of a repeat and averaged over seeds
+    and repeats: auc_pooled, sensitivity, specificity, ppv, npv, f1, brier, log_loss, and the
+    calibration of `inference.calibration`. In a fold of 8 to 20 patients nobody may be called
+    positive, and a calibration slope is noise.
 
     Args:
         scores: What `scores` returns.
-        weights: How often each patient counts, shape (draws, patients).
+        weights: How often each patient counts, shape (draws, patients); None for once.
 
     Returns:
-        brier and log_loss, each of shape (draws, models). As scikit-learn does, the log loss
-        moves probabilities of 0 and 1 inwards by the smallest step of a float.
+        Each measure, shape (models,), or (draws, models) where weights are given. NaN where
+        nobody is in a denominator. As in scikit-learn, the log loss moves probabilities of 0 and
+        1 inwards by the smallest step of a float.
     """
+    labels, called, folds = scores.labels, scores.called, scores.folds
+    positive = np.broadcast_to(labels == 1, called.shape)
     step = np.finfo(float).eps
     inner = np.clip(scores.probabilities, step, 1 - step)
-    losses = {
-        "brier": (scores.probabilities - scores.labels) ** 2,
-        "log_loss": -np.log(np.where(scores.labels == 1, inner, 1 - inner)),
+
+    def mean(of: np.ndarray, among: np.ndarray, folds: np.ndarray | None = None) -> np.ndarray:
+        return inference.fold_mean(np.where(among, of, np.nan), folds, weights)
+
+    return {
+        "auc": inference.fold_auc(labels, scores.probabilities, folds, weights),
+        "auc_pooled": inference.fold_auc(labels, scores.probabilities, None, weights),
+        "balanced_accuracy": (mean(called, positive, folds) + mean(~called, ~positive, folds)) / 2,
+        "sensitivity": mean(called, positive),
+        "specificity": mean(~called, ~positive),
+        "ppv": mean(positive, called),
+        "npv": mean(~positive, ~called),
+        "f1": _f1(positive, called, weights),
+        "brier": inference.fold_mean((scores.probabilities - labels) ** 2, None, weights),
+        "log_loss": inference.fold_mean(
+            -np.log(np.where(positive, inner, 1 - inner)), None, weights
+        ),
     }
-    total = weights.sum(axis=1, keepdims=True)
-    # All patients are in every repeat: the mean over repeats is taken patient by patient.
-    return {name: weights @ loss.mean(axis=1).T / total for name, loss in losses.items()}
+
+
+def _f1(positive: np.ndarray, called: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """F1 of each evaluation, averaged: 2 tp / (positive + called)."""
+    shares = [
+        [
+            inference.fold_mean(of[:, [k]], None, weights)
+            for of in (positive & called, positive, called)
+        ]
+        for k in range(called.shape[1])
+    ]
+    return np.mean([2 * both / (actual + said) for both, actual, said in shares], axis=0)
 
 
 def counts(predictions: pd.DataFrame) -> dict[str, int]:
