@@ -20,7 +20,7 @@ MARKS = {
     "synthetic": SYNTHETIC,
     "permuted": "Labels permuted: a control, in which there is nothing to learn. An AUC whose "
     "interval leaves out 0.5 points to a leak, not to a good method.",
-    "leaky": "Leaky: the epoch of some rows was chosen on the tested patients, which flatters them.",
+    "leaky": "Leaky: in some rows the epoch was chosen on the tested patients: flattering.",
 }
 REFERENCE = (
     "With 78 / 28 patients, as in the paper, an AUC of 0.84 has a 95 % interval of about ± 0.075."
@@ -39,7 +39,7 @@ MEASURE_LABELS = {"auc": "AUC", "balanced_accuracy": "Balanced accuracy"}
 PROTOCOL_LABELS = {
     "linear": "linear",
     "finetune": "fine-tuned",
-    "linear_nested": "linear, nested",
+    "linear_nested": "linear nested",
 }
 BETA_ENDS = {0.0: "simclr", 1.0: "supervised"}
 # Measures and aggregations by the column they have for people.
@@ -276,8 +276,8 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
     if has_interval:
         half = (table["auc_high"] - table["auc_low"]) / 2
         cautions.append(
-            f"Caution: with these patients the 95 % interval of an AUC is {_range(half, '± ')} "
-            "wide; the sd over folds is not that interval."
+            f"Caution: the 95 % interval of an AUC of these patients is about {_range(half, '± ')}; "
+            "the sd over folds is not that interval."
         )
     if "detectable" in table and table["detectable"].notna().any():
         cautions.append(detected(table["detectable"]))
@@ -287,9 +287,9 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
 def detected(detectable: pd.Series) -> str:
     """Say which differences a cohort could have shown."""
     return (
-        f"A difference of AUC had to be {_range(detectable)} to be found by these patients with "
-        "80 % power (alpha 0.05, two-sided, paired DeLong variance); a smaller one would have "
-        "been missed more often than that."
+        f"These patients show a difference of AUC with 80 % power only if it is {_range(detectable)} "
+        "or more (alpha 0.05, two-sided, paired DeLong variance, over all comparisons); smaller "
+        "ones are missed more often than that."
     )
 
 

@@ -308,9 +308,9 @@ def measures(scores: Scores, weights: np.ndarray | None = None) -> dict[str, np.
 
     Per fold, and averaged over folds, seeds and repeats, as in Table 1: auc and
     balanced_accuracy. Pooled, that is taken over all patients of a repeat and averaged over seeds
-    and repeats: auc_pooled, sensitivity, specificity, ppv, npv, f1, brier, log_loss, and the
-    calibration of `inference.calibration`. In a fold of 8 to 20 patients nobody may be called
-    positive, and a calibration slope is noise.
+    and repeats: auc_pooled, sensitivity, specificity, ppv, npv, f1, brier, log_loss, and what
+    `inference.calibration` adds. In a fold of 8 to 20 patients nobody may be called positive, and
+    a calibration slope is noise.
 
     Args:
         scores: What `scores` returns.
@@ -321,27 +321,40 @@ def measures(scores: Scores, weights: np.ndarray | None = None) -> dict[str, np.
         nobody is in a denominator. As in scikit-learn, the log loss moves probabilities of 0 and
         1 inwards by the smallest step of a float.
     """
-    labels, called, folds = scores.labels, scores.called, scores.folds
+    return per_fold(scores, weights) | _pooled(scores, weights)
+
+
+def per_fold(scores: Scores, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """The measures of Table 1: auc and balanced_accuracy; see `measures`."""
+    folds, positive = scores.folds, scores.labels == 1
+    sensitivity = np.where(positive, scores.called, np.nan)
+    specificity = np.where(positive, np.nan, ~scores.called)
+    rates = [inference.fold_mean(of, folds, weights) for of in (sensitivity, specificity)]
+    return {
+        "auc": inference.fold_auc(scores.labels, scores.probabilities, folds, weights),
+        "balanced_accuracy": np.mean(rates, axis=0),
+    }
+
+
+def _pooled(scores: Scores, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    """The measures that take all patients of a repeat together; see `measures`."""
+    labels, called = scores.labels, scores.called
     positive = np.broadcast_to(labels == 1, called.shape)
     step = np.finfo(float).eps
     inner = np.clip(scores.probabilities, step, 1 - step)
 
-    def mean(of: np.ndarray, among: np.ndarray, folds: np.ndarray | None = None) -> np.ndarray:
-        return inference.fold_mean(np.where(among, of, np.nan), folds, weights)
+    def mean(of: np.ndarray, among: np.ndarray | bool = True) -> np.ndarray:
+        return inference.fold_mean(np.where(among, of, np.nan), None, weights)
 
     return {
-        "auc": inference.fold_auc(labels, scores.probabilities, folds, weights),
         "auc_pooled": inference.fold_auc(labels, scores.probabilities, None, weights),
-        "balanced_accuracy": (mean(called, positive, folds) + mean(~called, ~positive, folds)) / 2,
         "sensitivity": mean(called, positive),
         "specificity": mean(~called, ~positive),
         "ppv": mean(positive, called),
         "npv": mean(~positive, ~called),
         "f1": _f1(positive, called, weights),
-        "brier": inference.fold_mean((scores.probabilities - labels) ** 2, None, weights),
-        "log_loss": inference.fold_mean(
-            -np.log(np.where(positive, inner, 1 - inner)), None, weights
-        ),
+        "brier": mean((scores.probabilities - labels) ** 2),
+        "log_loss": mean(-np.log(np.where(positive, inner, 1 - inner))),
     }
 
 
