@@ -288,8 +288,8 @@ def detected(detectable: pd.Series) -> str:
     """Say which differences a cohort could have shown."""
     return (
         "These patients show a difference of AUC with 80 % power only if it is "
-        f"{_range(detectable)} or more (alpha 0.05, two-sided, paired DeLong variance, over all comparisons); smaller "
-        "ones are missed more often than that."
+        f"{_range(detectable)} or more (alpha 0.05, two-sided, paired DeLong variance, over all "
+        "comparisons); smaller ones are missed more often than that."
     )
 
 

@@ -396,53 +396,57 @@ def comparisons(
             wanted = [*methods.values(), *(name for name in encoders_ if name.endswith("-nested"))]
             encoders_ = [name for name in dict.fromkeys(wanted) if name in encoders_]
             part = part[part["encoder"].isin(encoders_)]
-        for reference in [name for name in REFERENCES if name in encoders_] or encoders_[:1]:
-            # Random weights are the first reference: not compared once more the other way round.
-            others = [name for name in encoders_ if name not in (reference, BASELINE)]
-            found = _against(part, reference, others).assign(protocol=protocol)
-            rows.append(found.assign(p_holm=inference.holm(found["p_delong"])))
+        references = [name for name in REFERENCES if name in encoders_] or encoders_[:1]
+        rows += [row | {"protocol": protocol} for row in _against(part, encoders_, references)]
     columns = ["protocol", "encoder", "reference", "difference", "low", "high"]
     columns += ["p_delong", "p_permutation", "p_corrected_t", "p_holm", "detectable", "leaky"]
-    rows = [found for found in rows if len(found)]
-    table = pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
-    return table.assign(data=layout.data(marks))
+    return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
 
 
-def _against(predictions: pd.DataFrame, reference: str, others: Sequence[str]) -> pd.DataFrame:
-    """Compare the encoders of one protocol with one of them; see `comparisons`."""
+def _against(
+    predictions: pd.DataFrame, encoders_: Sequence[str], references: Sequence[str]
+) -> list[dict]:
+    """Compare encoders of one protocol with some of them; see `comparisons`."""
     scores, weights = _resampled(predictions)
     means = metrics.per_fold(scores)["auc"]
     draws = metrics.per_fold(scores, weights)["auc"]
     aucs, covariance = inference.delong(scores.labels, scores.probabilities)
-    detectable = dict(zip(scores.models, _detectable(scores, reference), strict=True))
     folds = metrics.by_fold(predictions)
     # Seeds share the folds: averaged, so that they are not counted as further splits.
     by_fold = folds.pivot_table(index=["repeat", "fold"], columns="encoder", values="auc")
     share = folds["n_patients"].mean() / len(scores.patients)
-    leaky, base = _leaky(predictions), scores.models.index(reference)
-    rows = []
-    for encoder in others:
-        number = scores.models.index(encoder)
-        low, high = map(float, inference.interval(draws[:, number] - draws[:, base]))
-        pair = scores.probabilities[number], scores.probabilities[base]
-        corrected = np.nan
-        if share < 1:
-            corrected = inference.nadeau_bengio(by_fold[encoder] - by_fold[reference], share)[1]
-        rows.append(
-            {
-                "encoder": encoder,
-                "reference": reference,
-                "difference": means[number] - means[base],
-                "low": low,
-                "high": high,
-                "p_delong": inference.delong_test(aucs, covariance, number, base),
-                "p_permutation": inference.permutation(scores.labels, *pair, PERMUTATIONS, SEED),
-                "p_corrected_t": corrected,
-                "detectable": detectable[encoder],
-                "leaky": max(leaky[encoder], leaky[reference]),
-            }
-        )
-    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["p_delong"])
+    leaky, rows = _leaky(predictions), []
+    for reference in references:
+        base, found = scores.models.index(reference), []
+        detectable = _detectable(scores, reference)
+        # Random weights are the first reference: not compared once more the other way round.
+        for encoder in [name for name in encoders_ if name not in (reference, BASELINE)]:
+            number = scores.models.index(encoder)
+            low, high = map(float, inference.interval(draws[:, number] - draws[:, base]))
+            pair = scores.probabilities[number], scores.probabilities[base]
+            corrected = np.nan
+            if share < 1:
+                differences = by_fold[encoder] - by_fold[reference]
+                corrected = inference.nadeau_bengio(differences, share)[1]
+            found.append(
+                {
+                    "encoder": encoder,
+                    "reference": reference,
+                    "difference": means[number] - means[base],
+                    "low": low,
+                    "high": high,
+                    "p_delong": inference.delong_test(aucs, covariance, number, base),
+                    "p_permutation": inference.permutation(
+                        scores.labels, *pair, PERMUTATIONS, SEED
+                    ),
+                    "p_corrected_t": corrected,
+                    "detectable": detectable[number],
+                    "leaky": max(leaky[encoder], leaky[reference]),
+                }
+            )
+        adjusted = inference.holm([row["p_delong"] for row in found])
+        rows += [row | {"p_holm": p} for row, p in zip(found, adjusted, strict=True)]
+    return rows
 
 
 def nested(
