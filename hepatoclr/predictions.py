@@ -25,10 +25,10 @@ KINDS = {
     "threshold": float,
     "slices": int,
 }
-COLUMNS = tuple(KINDS)
-# Probabilities of the slices, whether the epoch was chosen on the tested patients, and what was
-# chosen inside the training folds.
+# Where they are known: the slices' probabilities, whether the epoch was chosen on the tested
+# patients, and what was chosen inside the training folds.
 OPTIONAL = {"by_slice": str, "leaky": int, "C": float, "inner_auc": float, "beta": float}
+COLUMNS = (*KINDS, *OPTIONAL)
 # What a table made by hand may leave out.
 DEFAULTS = {
     "protocol": "model",
@@ -146,11 +146,17 @@ def per_patient(patient: Sequence[str], probability: np.ndarray) -> pd.DataFrame
         probability: Of each slice.
 
     Returns:
-        A row per patient, in order of appearance: patient_id, probability, slices.
+        A row per patient, in order of appearance: patient_id, probability, slices, by_slice (the
+        probabilities of the slices, separated by spaces).
     """
     table = pd.DataFrame({"patient_id": patient, "probability": probability})
     grouped = table.groupby("patient_id", sort=False)["probability"]
-    return grouped.agg(probability="mean", slices="size").reset_index()
+    found = grouped.agg(probability="mean", slices="size", by_slice=_listed)
+    return found.reset_index()
+
+
+def _listed(probabilities: pd.Series) -> str:
+    return " ".join(f"{value:.4f}" for value in probabilities)
 
 
 def threshold(kind: str, patients: pd.DataFrame, targets: pd.Series) -> float:
@@ -167,10 +173,17 @@ def threshold(kind: str, patients: pd.DataFrame, targets: pd.Series) -> float:
     return metrics.youden(labels, patients["probability"].to_numpy())
 
 
+def read_as_written(path: str | Path) -> pd.DataFrame:
+    """Read predictions that this project wrote; ids and lists stay text."""
+    texts = {"patient_id": "str", "by_slice": "str"}
+    kept = {"keep_default_na": False, "na_values": {"inner_auc": ""}}
+    return pd.read_csv(path, dtype=texts, **kept)
+
+
 def write(parts: Sequence[pd.DataFrame], path: str | Path) -> None:
     """Write predictions, the parts one below the other."""
     together = pd.concat(parts, ignore_index=True)
     with files.atomic(path) as temporary:
-        together[[name for name in (*COLUMNS, *OPTIONAL) if name in together]].to_csv(
+        together[[name for name in COLUMNS if name in together]].to_csv(
             temporary, index=False, lineterminator="\n"
         )
