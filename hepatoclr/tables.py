@@ -256,7 +256,7 @@ def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray
 
 def _detectable(scores: evaluation.Scores, reference: str) -> list[float]:
     """What difference from the reference each model could have shown; NaN for itself."""
-    _, covariance = inference.delong(scores.labels, scores.probabilities)
+    _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     base = scores.models.index(reference)
     return [
         np.nan
@@ -379,12 +379,12 @@ def comparisons(
     Returns:
         One row per protocol, reference and encoder to compare: protocol, encoder, reference,
         difference (of the AUC averaged over folds, as in Table 1), low, high (95 % interval by a
-        paired bootstrap over patients), p_delong and p_permutation (of equal AUC, pooled per
-        repeat), p_corrected_t (Nadeau and Bengio, over the folds; NaN where repeats are
-        evaluated as a whole), p_holm (p_delong, adjusted for the number of encoders that are
-        compared with this reference in this protocol), detectable (the difference that these
-        patients show with 80 % power), leaky, data. Where neither reference was evaluated, the
-        first encoder is the reference.
+        paired bootstrap over patients), p_delong and p_permutation (that it is 0), p_corrected_t
+        (the same, from the spread over folds, Nadeau and Bengio; NaN where repeats are evaluated
+        as a whole), p_holm (p_delong, adjusted for the number of encoders that are compared with
+        this reference in this protocol), detectable (the difference that these patients show
+        with 80 % power), leaky, data. Where neither reference was evaluated, the first encoder
+        is the reference.
 
     Raises:
         UserError: As `evaluation.scores`.
@@ -408,9 +408,8 @@ def _against(
 ) -> list[dict]:
     """Compare encoders of one protocol with some of them; see `comparisons`."""
     scores, weights = _resampled(predictions)
-    means = evaluation.per_fold(scores)["auc"]
     draws = evaluation.per_fold(scores, weights)["auc"]
-    aucs, covariance = inference.delong(scores.labels, scores.probabilities)
+    aucs, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     folds = metrics.by_fold(predictions)
     # Seeds share the folds: averaged, so that they are not counted as further splits.
     by_fold = folds.pivot_table(index=["repeat", "fold"], columns="encoder", values="auc")
@@ -432,12 +431,12 @@ def _against(
                 {
                     "encoder": encoder,
                     "reference": reference,
-                    "difference": means[number] - means[base],
+                    "difference": aucs[number] - aucs[base],
                     "low": low,
                     "high": high,
                     "p_delong": inference.delong_test(aucs, covariance, number, base),
                     "p_permutation": inference.permutation(
-                        scores.labels, *pair, PERMUTATIONS, SEED
+                        scores.labels, *pair, PERMUTATIONS, SEED, scores.folds
                     ),
                     "p_corrected_t": corrected,
                     "detectable": detectable[number],

@@ -59,7 +59,7 @@ def test_measures_per_fold_agree_with_those_of_table_1(linear, scores):
 
 
 def test_a_weighted_patient_counts_like_several(linear, scores):
-    one = linear[linear["encoder"] == "simclr"]
+    one = linear.query("encoder == 'simclr' and seed == 2 and repeat == 2")
     counts = np.random.default_rng(0).multinomial(100, np.full(100, 0.01))
     # The same draw written out, the copies of a patient under names of their own.
     times = dict(zip(scores.patients, counts, strict=True))
@@ -69,8 +69,22 @@ def test_a_weighted_patient_counts_like_several(linear, scores):
     expected = evaluation.measures(evaluation.scores(copies))
     found = evaluation.measures(evaluation.scores(one), counts[None])
     assert set(found) == set(expected) == {"auc", "balanced_accuracy", *POOLED}
-    for name, values in found.items():
-        assert values[0, 0] == pytest.approx(expected[name][0]), name
+    for name in POOLED:
+        assert found[name][0, 0] == pytest.approx(expected[name][0]), name
+
+
+def test_in_a_draw_a_fold_counts_by_the_pairs_that_were_drawn():
+    job = example_predictions.job("linear", "simclr")
+    counts = np.random.default_rng(1).multinomial(100, np.full(100, 0.01))
+    right = whole = 0
+    for _, fold in job.groupby("fold"):
+        ones, zeros = fold[fold["label"] == 1], fold[fold["label"] == 0]
+        wins = np.greater.outer(ones["probability"].to_numpy(), zeros["probability"].to_numpy())
+        drawn = np.outer(counts[ones.index], counts[zeros.index])
+        right += (drawn * wins).sum() / wins.size
+        whole += drawn.sum() / wins.size
+    found = evaluation.per_fold(evaluation.scores(job), counts[None])["auc"]
+    assert found == pytest.approx(right / whole)
 
 
 def test_nobody_called_positive_has_no_predictive_value():
