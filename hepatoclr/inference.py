@@ -437,6 +437,37 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, flo
 
     Source: Cox, Biometrika 45:562 (1958); Van Calster et al., BMC Medicine 17:230 (2019).
     """
+    slope, intercept = _calibration_fits(labels, probabilities)
+    return np.nan if slope is None else float(slope.params[1]), float(intercept.params[0])
+
+
+def calibration_interval(
+    labels: ArrayLike, probabilities: ArrayLike, level: float = 0.95
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Intervals of calibration slope and intercept, the patient being the unit.
+
+    Args:
+        labels, probabilities: As in `calibration`.
+        level: Confidence level.
+
+    Returns:
+        Lower and upper limit of the slope, and of the intercept: normal, with errors clustered by
+        patient, so that repeats do not pass for further patients. NaN as in `calibration`.
+
+    Raises:
+        UserError: One class only, or a probability is missing.
+
+    Source: Liang, Zeger, Biometrika 73:13 (1986).
+    """
+    slope, intercept = _calibration_fits(labels, probabilities)
+    limits = [
+        fit.conf_int(1 - level)[-1] if fit else (np.nan, np.nan) for fit in (slope, intercept)
+    ]
+    return tuple((float(low), float(high)) for low, high in limits)
+
+
+def _calibration_fits(labels: ArrayLike, probabilities: ArrayLike) -> tuple:
+    """The regressions of slope (None where there is none) and intercept, clustered by patient."""
     from statsmodels.api import GLM, add_constant
     from statsmodels.genmod.families import Binomial
 
@@ -444,11 +475,13 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, flo
     evaluations = np.atleast_2d(_complete(probabilities))
     x = logit(np.clip(evaluations, CLIP, 1 - CLIP)).ravel()
     y = np.tile(np.asarray(labels, float), len(evaluations))
-    intercept = GLM(y, np.ones_like(x), family=Binomial(), offset=x).fit().params[0]
+    patients = np.tile(np.arange(np.size(labels)), len(evaluations))
+    by_patient = {"cov_type": "cluster", "cov_kwds": {"groups": patients}}
+    intercept = GLM(y, np.ones_like(x), family=Binomial(), offset=x).fit(**by_patient)
     ones, zeros = x[y == 1], x[y == 0]
     if zeros.max() <= ones.min() or ones.max() <= zeros.min():
-        return np.nan, float(intercept)
-    return float(GLM(y, add_constant(x), family=Binomial()).fit().params[1]), float(intercept)
+        return None, intercept
+    return GLM(y, add_constant(x), family=Binomial()).fit(**by_patient), intercept
 
 
 def _classes(labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

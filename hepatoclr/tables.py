@@ -216,9 +216,7 @@ def _results(
     # Random weights are what a difference is told of, shown or not.
     chosen = full[full["encoder"].isin([BASELINE, *rows.values()])]
     summaries = metrics.summary(metrics.by_fold(chosen)).set_index(["protocol", "encoder"])
-    details = {
-        protocol: _intervals(chosen[chosen["protocol"] == protocol]) for protocol in protocols
-    }
+    details = {protocol: _intervals(part) for protocol, part in chosen.groupby("protocol")}
     records = [
         {name: key, "protocol": protocol}
         | summaries.loc[(protocol, encoder)].to_dict()
@@ -351,10 +349,11 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
 
 def _calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, tuple]:
     """Calibration slope and intercept of one model, as `measures` has them."""
-    slope, intercept = inference.calibration(labels, probabilities)
+    values = inference.calibration(labels, probabilities)
+    intervals = inference.calibration_interval(labels, probabilities)
+    names = ("calibration_slope", "calibration_intercept")
     return {
-        "calibration_slope": (slope, np.nan, np.nan),
-        "calibration_intercept": (intercept, np.nan, np.nan),
+        name: (value, *ends) for name, value, ends in zip(names, values, intervals, strict=True)
     }
 
 
