@@ -437,6 +437,7 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, flo
 
     Source: Cox, Biometrika 45:562 (1958); Van Calster et al., BMC Medicine 17:230 (2019).
     """
+    from scipy.optimize import brentq
     from statsmodels.api import GLM, add_constant
     from statsmodels.genmod.families import Binomial
 
@@ -444,11 +445,16 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, flo
     evaluations = np.atleast_2d(_complete(probabilities))
     x = logit(np.clip(evaluations, CLIP, 1 - CLIP)).ravel()
     y = np.tile(np.asarray(labels, float), len(evaluations))
-    intercept = GLM(y, np.ones_like(x), family=Binomial(), offset=x).fit().params[0]
+    # The regression with offset x and a constant: its score equation, which has one root.
+    intercept = brentq(lambda constant: np.mean(expit(x + constant) - y), -50, 50)
     ones, zeros = x[y == 1], x[y == 0]
     if zeros.max() <= ones.min() or ones.max() <= zeros.min():
         return np.nan, float(intercept)
-    return float(GLM(y, add_constant(x), family=Binomial()).fit().params[1]), float(intercept)
+    # Steps towards the solution may overflow; whether it was found is asked afterwards.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        fit = GLM(y, add_constant(x), family=Binomial()).fit()
+    return float(fit.params[1]) if fit.converged else np.nan, float(intercept)
 
 
 def _classes(labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
