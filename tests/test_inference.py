@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from confidenceinterval import roc_auc_score as other_interval
 from confidenceinterval.delong import fastDeLong_no_weights as other_delong
-from example_scores import LABELS, binormal, dealt
 from scipy.special import expit, logit
 from scipy.stats import kstest, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, precision_score
 from sklearn.metrics import roc_auc_score as sklearn_auc
 
+from benchmarks.coverage import LABELS, binormal, dealt
 from hepatoclr import inference
 from hepatoclr.errors import UserError
 
