@@ -17,6 +17,7 @@ include: "rules/segment.smk"
 include: "rules/slices.smk"
 include: "rules/tensors.smk"
 include: "rules/cohort.smk"
+include: "rules/guards.smk"
 include: "rules/pretrain.smk"
 include: "rules/features.smk"
 include: "rules/linear.smk"
@@ -40,6 +41,7 @@ rule all:
     input:
         expand(results("tables/{table}.{format}"), table=TABLES, format=["csv", "md", "tex"]),
         results("tables/flow.csv"),
+        GUARDS,
         results("tables/cost.csv"),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
         external_predictions(),
