@@ -26,6 +26,7 @@ include: "rules/beta.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/flow.smk"
+include: "rules/shortcuts.smk"
 include: "rules/qc.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
@@ -42,6 +43,7 @@ rule all:
         expand(results("tables/{table}.{format}"), table=TABLES, format=["csv", "md", "tex"]),
         results("tables/flow.csv"),
         GUARDS,
+        results("tables/shortcuts.csv"),
         results("tables/cost.csv"),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
         external_predictions(),

@@ -23,6 +23,7 @@ rule guards:
         *code("guards"),
         cohorts=list(COHORTS),
         splits=expand("repeat{repeat}", repeat=REPEATS),
+        permuted=config["evaluation"]["permute"],
     message:
         "Looking for leakage between cohorts and in the splits"
     script:
