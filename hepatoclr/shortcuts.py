@@ -11,7 +11,7 @@ from hepatoclr.cohort import patients
 
 COLUMNS = ("shortcut", "kind", "values", "auc", "low", "high")
 NUMBER, CATEGORY, SEVERAL = "number", "category", "several"
-LIVER = ("liver volume", "liver density")  # biology, shown to compare with
+LIVER = ("kept slices", "liver volume", "liver density")  # biology, shown to compare with
 NUMBERS = {
     "kept slices": "slices",
     "slice spacing": "slice_mm",
