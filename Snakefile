@@ -27,6 +27,7 @@ include: "rules/flow.smk"
 include: "rules/qc.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
+include: "rules/manuscript.smk"
 
 
 localrules:
@@ -44,6 +45,7 @@ rule all:
         external_predictions(),
         expand(results("qc/{cohort}.html"), cohort=COHORTS),
         results("report.html"),
+        results("manuscript/methods.md"),
 
 
 onstart:
