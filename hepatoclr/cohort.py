@@ -158,15 +158,21 @@ def caches(tables: Sequence[str | Path], folders: Sequence[str | Path]) -> list[
 
 
 def patients(cohort: pd.DataFrame) -> pd.DataFrame:
-    """List the included patients with their target, a row each, in order of appearance.
+    """List the included patients, a row each in order of appearance: patient_id, target, sites.
 
     Raises:
         UserError: No patient is left.
     """
-    used = cohort[cohort["included"]].drop_duplicates("patient_id")
+    used = cohort[cohort["included"]]
     if used.empty:
         raise UserError("no case of the cohort could be used; the reasons stand in its table")
-    return used[["patient_id", "target"]].reset_index(drop=True)
+    people = used.groupby("patient_id", sort=False)
+    found = people.agg(target=("target", "first"), sites=("site", _distinct))
+    return found.reset_index()
+
+
+def _distinct(texts: pd.Series) -> list[str]:
+    return sorted(set(texts) - {""})
 
 
 def counts(cohort: pd.DataFrame) -> dict[str, int]:

@@ -197,11 +197,16 @@ def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str
         yield f"patient {patient!r} has positive and negative labels; one label per patient"
     if cohort["role"] == "external":
         return
-    least = config["evaluation"]["folds"] if cohort["role"] == "evaluation" else 1
+    least = _folds(config["evaluation"]) if cohort["role"] == "evaluation" else 1
     for side in (POSITIVE, NEGATIVE):
         if len(sides[side]) < least:
             need = f"{least} folds need at least {least}" if least > 1 else "training needs both"
             yield f"the {side} class has too few patients, {len(sides[side])}; {need}"
+
+
+def _folds(evaluation: Mapping) -> int:
+    """The least number of folds that the patients of a class are dealt into."""
+    return evaluation["folds"] if evaluation["scheme"] == "stratified" else 2
 
 
 def _leaks(cohorts: Mapping[str, list[Row]], settings_of: Mapping) -> Iterator[str]:

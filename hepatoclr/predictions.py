@@ -11,6 +11,9 @@ from hepatoclr import files, metrics
 COLUMNS = (
     *("protocol", "encoder", "fraction", "seed", "repeat", "fold"),
     *("patient_id", "label", "probability", "threshold", "slices"),
+    # where they are known: the slices' probabilities, whether the epoch was chosen on the tested
+    # patients, and what was chosen inside the training folds
+    *("by_slice", "leaky", "C", "inner_auc", "beta"),
 )
 
 
@@ -22,11 +25,17 @@ def per_patient(patient: Sequence[str], probability: np.ndarray) -> pd.DataFrame
         probability: Of each slice.
 
     Returns:
-        A row per patient, in order of appearance: patient_id, probability, slices.
+        A row per patient, in order of appearance: patient_id, probability, slices, by_slice (the
+        probabilities of the slices, separated by spaces).
     """
     table = pd.DataFrame({"patient_id": patient, "probability": probability})
     grouped = table.groupby("patient_id", sort=False)["probability"]
-    return grouped.agg(probability="mean", slices="size").reset_index()
+    found = grouped.agg(probability="mean", slices="size", by_slice=_listed)
+    return found.reset_index()
+
+
+def _listed(probabilities: pd.Series) -> str:
+    return " ".join(f"{value:.4f}" for value in probabilities)
 
 
 def threshold(kind: str, patients: pd.DataFrame, targets: pd.Series) -> float:
@@ -41,6 +50,13 @@ def threshold(kind: str, patients: pd.DataFrame, targets: pd.Series) -> float:
         return 0.5
     labels = targets.loc[patients["patient_id"]].to_numpy(int)
     return metrics.youden(labels, patients["probability"].to_numpy())
+
+
+def read_as_written(path: str | Path) -> pd.DataFrame:
+    """Read predictions that this project wrote; ids and lists stay text."""
+    texts = {"patient_id": "str", "by_slice": "str"}
+    kept = {"keep_default_na": False, "na_values": {"inner_auc": ""}}
+    return pd.read_csv(path, dtype=texts, **kept)
 
 
 def write(parts: Sequence[pd.DataFrame], path: str | Path) -> None:

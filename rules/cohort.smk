@@ -50,7 +50,7 @@ rule splits:
         runtime=10,
     params:
         *code("splits"),
-        folds=config["evaluation"]["folds"],
+        settings=section("evaluation", "scheme", "folds"),
         seed=config["seed"],
     message:
         "Splitting the evaluation cohort, repeat {wildcards.repeat}"

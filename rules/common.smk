@@ -85,6 +85,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+BETAS = encoders.by_beta(config["experiment"]["betas"])
 ENCODERS = encoders.pretrained(**section("experiment", "methods", "betas", "beta"))
 
 
@@ -230,11 +231,12 @@ def mended(cohort):
 
 
 def parts():
-    """The evaluation jobs of an encoder: name to repeat and folds."""
-    repeats = range(1, config["evaluation"]["repeats"] + 1)
-    folds = list(range(1, config["evaluation"]["folds"] + 1))
-    if config["evaluation"]["job_per"] == "repeat":
-        return {f"repeat{repeat}": (repeat, folds) for repeat in repeats}
+    """The evaluation jobs of an encoder: name to repeat and folds, all folds where none is named."""
+    given = config["evaluation"]
+    repeats = range(1, given["repeats"] + 1)
+    if given["job_per"] == "repeat" or given["scheme"] != "stratified":
+        return {f"repeat{repeat}": (repeat, []) for repeat in repeats}
+    folds = range(1, given["folds"] + 1)
     return {f"repeat{repeat}-fold{fold}": (repeat, [fold]) for repeat in repeats for fold in folds}
 
 
@@ -251,8 +253,14 @@ def predictions():
     """The predictions that the tables are computed from."""
     evaluated = expand(
         results("predictions/{protocol}/{encoder}/{seed}/{part}.csv"),
-        protocol=["linear", "finetune"],
+        protocol=["linear", "linear_nested", "finetune"],
         encoder=[encoders.NONE, *ENCODERS],
+        seed=SEEDS,
+        part=PARTS,
+    )
+    nested = expand(
+        results("predictions/{protocol}/weak_simclr-nested/{seed}/{part}.csv"),
+        protocol=["linear_nested", "finetune"],
         seed=SEEDS,
         part=PARTS,
     )
@@ -262,7 +270,7 @@ def predictions():
         seed=SEEDS,
         part=PARTS,
     )
-    return evaluated + curve
+    return evaluated + (nested if len(BETAS) > 1 else []) + curve
 
 
 def table(name):

@@ -1,10 +1,14 @@
 rule linear:
-    """Predict patients by logistic regression on frozen features, fitted on the other folds."""
+    """Predict patients by logistic regression on frozen features, fitted on the other folds.
+
+    Once with the paper's fixed C and threshold, once with both chosen inside the training folds.
+    """
     input:
         features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         split=split_of,
     output:
-        results("predictions/linear/{encoder}/seed{seed}/{part}.csv"),
+        fixed=results("predictions/linear/{encoder}/seed{seed}/{part}.csv"),
+        nested=results("predictions/linear_nested/{encoder}/seed{seed}/{part}.csv"),
     log:
         results("logs/linear/{encoder}/seed{seed}/{part}.log"),
     benchmark:

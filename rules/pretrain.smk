@@ -1,3 +1,6 @@
+ruleorder: initialise > pretrain
+
+
 rule initialise:
     """Draw the random weights that every training starts from; as an encoder, the baseline."""
     output:

@@ -19,7 +19,7 @@ rule tables:
     params:
         *code("tables"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
-        betas=encoders.by_beta(config["experiment"]["betas"]),
+        betas=BETAS,
         synthetic=bool(SIMULATED),
     message:
         "Computing the tables"

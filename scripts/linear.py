@@ -7,6 +7,7 @@ with logs.to_file(snakemake.log[0]):
         snakemake.input.features,
         snakemake.input.split,
         snakemake.params.folds,
-        snakemake.output[0],
         snakemake.params.settings,
+        snakemake.output.fixed,
+        snakemake.output.nested,
     )
