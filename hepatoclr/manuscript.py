@@ -114,8 +114,8 @@ def facts(
             synthetic.
         cohorts: Cohort to its table, see `cohort.table`.
         flow: What `flow.table` returns.
-        tables: Name to table: table1, and whatever of table2, comparisons and learning_curve the
-            run has; of others the name alone is known.
+        tables: Name to table: table1, and whatever of table2, comparisons, learning_curve and
+            agreement the run has; of others the name alone is known.
         formats: Of the images, DICOM and NIfTI.
         versions: What `report.versions` returns.
         cost: What `costs.table` returns, for the hardware.
@@ -135,7 +135,7 @@ def facts(
         }
         for name, about in described.items()
     }
-    compared = tables.get("comparisons", pd.DataFrame())
+    compared, agreed = (tables.get(name, pd.DataFrame()) for name in ("comparisons", "agreement"))
     experiment = settings["experiment"]
     return {
         **settings,
@@ -153,11 +153,12 @@ def facts(
             for name in ("table1", "table2")
             if name in tables
         },
-        "protocols": list(table1["protocol"].unique()),
+        "nested": "nested" in tables or "linear_nested" in set(table1["protocol"]),
         "intervals": "auc_low" in table1,
         "comparisons": _records(compared),
         "tests": list(compared),
         "curve": _records(tables.get("learning_curve", pd.DataFrame())),
+        "agreement": [row for row in _records(agreed) if "estimate" in row],
         "formats": formats,
         "versions": versions,
         "devices": sorted({name for names in devices for name in str(names).split(", ")}),
