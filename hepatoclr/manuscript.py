@@ -124,7 +124,8 @@ def facts(
         What the templates name.
     """
     table1 = tables["table1"]
-    devices = [] if cost is None else [name for name in cost["device"] if str(name).strip()]
+    named = [] if cost is None else cost["device"].dropna()
+    devices = [name for names in named for name in names.split(", ") if name]
     known = {
         name: {
             **about,
@@ -153,15 +154,14 @@ def facts(
             for name in ("table1", "table2")
             if name in tables
         },
-        "nested": "nested" in tables or "linear_nested" in set(table1["protocol"]),
-        "intervals": "auc_low" in table1,
+        "intervals": "auc_low" in table1 and table1["auc_low"].notna().any(),
         "comparisons": _records(compared),
         "tests": list(compared),
         "curve": _records(tables.get("learning_curve", pd.DataFrame())),
         "agreement": [row for row in _records(agreed) if "estimate" in row],
         "formats": formats,
         "versions": versions,
-        "devices": sorted({name for names in devices for name in str(names).split(", ")}),
+        "devices": sorted({"the CPU" if name == "cpu" else name for name in devices}),
     }
 
 

@@ -1,4 +1,3 @@
-TOLD = [*TABLES, "agreement"]  # the text tells what of them it knows
 PROSE = [
     *(f"hepatoclr/templates/{name}.j2" for name in ["methods", "results", "sampling", "checklist"]),
     "hepatoclr/templates/references.bib",
@@ -10,7 +9,7 @@ rule manuscript:
     """Write methods, results and reporting checklists of the run as text for a paper."""
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
-        tables=expand(results("tables/{table}.csv"), table=TOLD),
+        tables=expand(results("tables/{table}.csv"), table=TABLES),
         flow=results("tables/flow.csv"),
         costs=results("tables/cost.csv"),
     output:
@@ -35,7 +34,7 @@ rule manuscript:
         *code("manuscript", *PROSE),
         settings={key: config[key] for key in config if key != "cohorts"},
         cohorts=described(),
-        tables=TOLD,
+        tables=TABLES,
         formats=image_formats(),
     message:
         "Writing text for a paper"
