@@ -111,6 +111,7 @@ MARKDOWN, LATEX = manuscript.MARKDOWN, manuscript.LATEX
 
 def check_latex(text):
     """What would keep a fragment from compiling: braces out of balance, bare special characters."""
+    assert set(text) - set("×±") <= set(map(chr, range(128)))
     depth = 0
     for letter in re.sub(r"\\[{}\\]", "", text):
         depth += {"{": 1, "}": -1}.get(letter, 0)
@@ -214,7 +215,7 @@ def test_differences_are_no_proof_of_equality():
         "In linear evaluation the difference in AUC between weak-SimCLR 0.5 and random weights was "
         "0.07 (95 % CI 0.02 to 0.12; DeLong p &lt; 0.001; permutation p = 0.002; corrected "
         "resampled t p = 0.003; Holm-adjusted p &lt; 0.001): evidence of a difference at the "
-        "5 percent level after adjustment. The smallest detectable difference was 0.06."
+        "5 % level after adjustment. The smallest detectable difference was 0.06."
     ) in text
     assert "−0.01 (95 % CI −0.09 to 0.07; DeLong p = 0.81; permutation p = 0.80; Holm" in text
     assert "no evidence of a difference" in text
@@ -226,7 +227,7 @@ def test_agreement_of_labels_is_told():
     rows = {"measure": ["kappa"], "estimate": [0.5], "low": [0.3], "high": [0.7], "patients": [9]}
     text = manuscript.render("results", MARKDOWN, known(more={"agreement": pd.DataFrame(rows)}))
     assert "In 9 patients of histo with both labels" in text
-    assert "kappa 0.50 (95 percent CI 0.30 to 0.70)." in text
+    assert "kappa 0.50 (95 % CI 0.30 to 0.70)." in text
 
 
 @pytest.mark.parametrize(
