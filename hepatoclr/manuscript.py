@@ -14,16 +14,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hepatoclr import cohort, encoders, files, layout
+from hepatoclr.tables import DRAWS
 
 TEXTS = ("methods", "results")
 REFERENCES = "references.bib"
-CONTROL = "Control: labels were permuted; nothing can be learnt from them."
-LEAKY = "Leaky: the evaluated epoch was chosen on the tested patients, so the results flatter it."
-
 NAMES = {"none": "random weights", "supervised": "supervised pretraining"}
 PROTOCOLS = {
     "linear": "linear evaluation",
-    "linear_nested": "linear evaluation with nested choice of its settings",
+    "linear_nested": "linear evaluation with nested choice",
     "finetune": "fine-tuning",
 }
 TESTS = {
@@ -45,6 +43,7 @@ REASONS = {
     "phase": "contrast phase not accepted",
     "outside": "liver mask partly outside the CT",
 }
+ROWS = ("comparisons", "nested", "learning_curve", "agreement")
 KEPT_STEPS = ("manifest", "used", "positive", "negative", "unlabelled", "tables")
 
 
@@ -114,8 +113,8 @@ def facts(
             synthetic.
         cohorts: Cohort to its table, see `cohort.table`.
         flow: What `flow.table` returns.
-        tables: Name to table: table1, and whatever of table2, comparisons, learning_curve and
-            agreement the run has; of others the name alone is known.
+        tables: Name to table: table1, and whatever of table2 and `ROWS` the run has; of others it
+            is known whether they hold anything.
         formats: Of the images, DICOM and NIfTI.
         versions: What `report.versions` returns.
         cost: What `costs.table` returns, for the hardware.
@@ -124,8 +123,9 @@ def facts(
         What the templates name.
     """
     table1 = tables["table1"]
-    named = [] if cost is None else cost["device"].dropna()
-    devices = [name for names in named for name in names.split(", ") if name]
+    synthetic = any(about["synthetic"] for about in described.values())
+    experiment = settings["experiment"]
+    marked = marks(table1, settings, synthetic)
     known = {
         name: {
             **about,
@@ -136,45 +136,37 @@ def facts(
         }
         for name, about in described.items()
     }
-    compared, agreed = (tables.get(name, pd.DataFrame()) for name in ("comparisons", "agreement"))
-    experiment = settings["experiment"]
+    rows = {name: _records(tables.get(name, pd.DataFrame())) for name in ROWS}
+    devices = [] if cost is None else ", ".join(cost["device"].dropna()).split(", ")
     return {
         **settings,
-        "marks": marks(table1, settings, any(part["synthetic"] for part in known.values())),
-        "synthetic": any(part["synthetic"] for part in known.values()),
-        "leaky": _leaky(table1, settings),
+        **rows,
+        "marks": [layout.MARKS[mark] for mark in marked],
+        "synthetic": synthetic,
+        "leaky": "leaky" in marked,
         "cohorts": known,
         "pretrained_on": _of(known, "pretraining"),
         "evaluated_on": _of(known, "evaluation")[0],
         "applied_to": _of(known, "external"),
         "encoders": list(encoders.pretrained(*map(experiment.get, ("methods", "betas", "beta")))),
-        "tables": list(tables),
-        "performance": {
-            name: list(_performance(tables[name]))
-            for name in ("table1", "table2")
-            if name in tables
-        },
+        "tables": [name for name, table in tables.items() if len(table)],
+        "table1": list(_performance(table1)),
+        "table2": list(_performance(tables.get("table2", pd.DataFrame(columns=["", "protocol"])))),
         "intervals": "auc_low" in table1 and table1["auc_low"].notna().any(),
-        "comparisons": _records(compared),
-        "tests": list(compared),
-        "curve": _records(tables.get("learning_curve", pd.DataFrame())),
-        "agreement": [row for row in _records(agreed) if "estimate" in row],
+        "tests": [test for test in TESTS if any(test in row for row in rows["comparisons"])],
+        "draws": DRAWS,
         "formats": formats,
         "versions": versions,
-        "devices": sorted({"the CPU" if name == "cpu" else name for name in devices}),
+        "devices": sorted({"the CPU" if name == "cpu" else name for name in devices if name}),
     }
 
 
 def marks(table1: pd.DataFrame, settings: Mapping, synthetic: bool) -> list[str]:
-    """List what must be said before anything else of a run's numbers."""
-    permuted = table1["data"].astype(str).str.contains("control|permuted").any()
-    said = {layout.SYNTHETIC: synthetic, CONTROL: permuted, LEAKY: _leaky(table1, settings)}
-    return [mark for mark, true in said.items() if true]
-
-
-def _leaky(table1: pd.DataFrame, settings: Mapping) -> bool:
-    chosen = settings["finetune"]["epoch"] == "best-on-validation"
-    return bool(chosen or ("leaky" in table1 and (table1["leaky"] == 1).any()))
+    """List what must be said before anything else of a run's numbers: keys of `layout.MARKS`."""
+    said = layout.marks(table1)
+    leaky = settings["finetune"]["epoch"] == "best-on-validation"
+    own = {"synthetic": synthetic, "leaky": leaky}
+    return [mark for mark in layout.MARKS if mark in said or own.get(mark)]
 
 
 def _of(cohorts: Mapping[str, Mapping], role: str) -> list[str]:
@@ -229,7 +221,7 @@ def percent(share: float) -> str:
 
 def decimals(value: float) -> str:
     """Print a result with two decimals and a minus sign."""
-    return f"{value:.2f}".replace("-", "−")
+    return f"{round(value, 2) + 0:.2f}".replace("-", "−")  # no −0.00
 
 
 def words(values: Sequence, last: str = "and") -> str:
@@ -253,15 +245,16 @@ def estimate(row: Mapping, measure: str) -> str:
 
 def difference(row: Mapping) -> str:
     """Print a difference with its interval and tests, as far as they are known."""
-    parts = [f"95 % CI {_range([row['low'], row['high']])}"]
+    parts = [f"95 % CI {_range([row['low'], row['high']])}"] if "low" in row else []
     parts += [f"{name} p {pvalue(row[test])}" for test, name in TESTS.items() if test in row]
-    return f"{decimals(row['difference'])} ({'; '.join(parts)})"
+    shown = decimals(row["difference"])
+    return f"{shown} ({'; '.join(parts)})" if parts else shown
 
 
 def pvalue(p: float) -> str:
     """Print a p value with its sign of relation: `= 0.034`, `< 0.001`."""
-    if p < 0.001:
-        return "< 0.001"
+    if not 0.001 <= p <= 0.99:
+        return "< 0.001" if p < 0.001 else "> 0.99"
     return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 

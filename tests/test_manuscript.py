@@ -4,6 +4,7 @@ import copy
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import example_predictions
@@ -16,6 +17,8 @@ from hepatoclr import checklists, flow, layout, manuscript, settings, tables
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "rules/config.schema.yaml").read_text())
+INTERVALS = ["auc_low", "auc_high", "balanced_accuracy_low", "balanced_accuracy_high"]
+INTERVALS += ["fitted", "fitted_low", "fitted_high"]
 PUBLISHED = {"tripod_ai": 52, "claim": 44, "metrics": 30}
 EVIL = (
     "x|y\n# h <script>alert(1)</script> & \\input{/etc/passwd} $a_b^c%d# `q` [l](http://e.org) ~{"
@@ -23,6 +26,14 @@ EVIL = (
 LABELS = {"positive": ["F3", "F4"], "negative": ["F0", "F1", "F2"], "exclude": []}
 VERSIONS = {"hepatoclr": "0.1.0", "torch": "2.0", "scikit-learn": "1.5", "totalsegmentator": "2.4"}
 SPECIAL = re.compile(r"(?<!\\)[%&#_~^]")
+
+
+@cache
+def found_tables(synthetic):
+    """All tables of made-up predictions."""
+    predictions = example_predictions.complete(repeats=1)
+    methods, betas = example_predictions.METHODS, example_predictions.BETAS
+    return tables.all(predictions, methods, betas, ["synthetic"] if synthetic else [])
 
 
 def cases(role, count=10, **changes):
@@ -51,10 +62,9 @@ def known(chosen=None, synthetic=True, more=(), about=(), cohorts=(), formats=("
         name: {"role": table["role"].iloc[0], "labels": LABELS, "synthetic": synthetic}
         for name, table in held.items()
     }
-    predictions = example_predictions.predictions().assign(seed=1)
     found = {
-        "table1": tables.table1(predictions, example_predictions.METHODS, synthetic),
-        "learning_curve": tables.learning_curve(predictions, synthetic),
+        name: found_tables(synthetic)[name].drop(columns=INTERVALS, errors="ignore")
+        for name in ("table1", "table2", "learning_curve")
     }
     return manuscript.facts(
         {key: value for key, value in config.items() if key != "cohorts"},
@@ -173,15 +183,15 @@ def test_marks_come_first(text, markup):
     facts = known({"finetune": {"epoch": "best-on-validation"}})
     first, second = manuscript.render(text, markup, facts).split("\n\n")[:2]
     assert layout.SYNTHETIC in first
-    assert manuscript.LEAKY in second
+    assert layout.MARKS["leaky"] in second
     assert layout.SYNTHETIC not in manuscript.render(text, markup, external())
 
 
 def test_a_control_is_marked():
-    facts = known()
-    table = pd.DataFrame({"data": ["control"], "leaky": [1]})
-    given = {"finetune": facts["finetune"]}
-    assert manuscript.marks(table, given, False) == [manuscript.CONTROL, manuscript.LEAKY]
+    table = found_tables(False)["table1"].assign(data="permuted")
+    facts = known(synthetic=False, more={"table1": table})
+    first = manuscript.render("results", MARKDOWN, facts).split("\n\n")[0]
+    assert first == f"**{layout.MARKS['permuted']}**"
 
 
 def test_exclusions_are_counted_with_their_reason():
@@ -195,17 +205,32 @@ def test_exclusions_are_counted_with_their_reason():
 
 def test_results_are_those_of_the_tables_with_their_intervals():
     facts = known()
-    row = facts["performance"]["table1"][0]["rows"][0]
+    row = facts["table1"][0]["rows"][0]
     shown = layout.plus_minus(row["auc_mean"], row["auc_sd"])
-    assert f"the AUC was {shown} for random weights;" in manuscript.render(
-        "results", MARKDOWN, facts
-    )
-    predictions = example_predictions.predictions().assign(seed=1)
-    table = tables.table1(predictions, example_predictions.METHODS, False)
-    ends = {"auc_low": 0.611, "auc_high": 0.899}
-    text = manuscript.render("results", MARKDOWN, known(more={"table1": table.assign(**ends)}))
-    assert f"{shown} (95 % CI 0.61 to 0.90) for random weights" in text
+    assert f"AUC was {shown} for random weights;" in manuscript.render("results", MARKDOWN, facts)
+    text = manuscript.render("results", MARKDOWN, known(more=found_tables(True)))
+    row = found_tables(True)["table1"].iloc[0]
+    ends = f"(95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f})"
+    assert f"AUC was {shown} {ends} for random weights;" in text
     assert "No confidence intervals" not in text
+
+
+def test_the_tables_of_a_run_are_told():
+    facts = known(more=found_tables(True))
+    for name in manuscript.TEXTS:
+        check_latex(manuscript.render(name, LATEX, facts))
+    text = manuscript.render("results", MARKDOWN, facts)
+    chosen = found_tables(True)["nested"].query("choice == 'beta'")
+    assert len(chosen)
+    for row in chosen.to_dict("records"):
+        assert f"the AUC was {row['nested']:.2f} with beta chosen in the training folds" in text
+    assert text.count("the difference in AUC between") == len(found_tables(True)["comparisons"])
+    assert "table of measures" in text
+    methods = manuscript.render("methods", MARKDOWN, facts)
+    assert "from 2000 bootstrap samples of the patients" in methods
+    assert "compared with random weights and SimCLR" in methods
+    lines = {line.item: line for line in checklists.lines(checklists.read("metrics"), facts)}
+    assert lines["22"].answer.startswith("Yes.")
 
 
 def test_differences_are_no_proof_of_equality():
@@ -221,6 +246,26 @@ def test_differences_are_no_proof_of_equality():
     assert "no evidence of a difference" in text
     methods = manuscript.render("methods", MARKDOWN, facts)
     assert all(f"@{key}" in methods for key in ("delong1988", "nadeau2003", "holm1979"))
+
+
+@pytest.mark.parametrize(
+    ("print_", "value", "shown"),
+    [
+        (manuscript.pvalue, 0.0004, "< 0.001"),
+        (manuscript.pvalue, 0.034, "= 0.034"),
+        (manuscript.pvalue, 0.43, "= 0.43"),
+        (manuscript.pvalue, 0.999, "> 0.99"),
+        (manuscript.decimals, -0.004, "0.00"),
+        (manuscript.decimals, -0.096, "−0.10"),
+        (manuscript.number, 1e-5, "0.00001"),
+        (manuscript.number, -100, "−100"),
+        (manuscript.percent, 0.07, "7 %"),
+        (manuscript.words, ["a"], "a"),
+        (manuscript.words, [0, 0.5, 1], "0, 0.5 and 1"),
+    ],
+)
+def test_numbers_are_printed_for_people(print_, value, shown):
+    assert print_(value) == shown
 
 
 def test_agreement_of_labels_is_told():
@@ -349,7 +394,7 @@ def test_every_item_is_answered_or_the_authors(name):
         for heading in re.findall(
             r'heading\("(.*?)"\)', (ROOT / f"hepatoclr/templates/{text}.j2").read_text()
         )
-    } | {"manuscript folder", "tables folder"}
+    } | {"manuscript folder", "tables folder", "explanations folder"}
     for item in checklists.read(name)["items"]:
         assert ("answer" in item) != (item.get("author") is True)
         assert ("answer" in item) == ("where" in item)
