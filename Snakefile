@@ -31,6 +31,7 @@ include: "rules/agreement.smk"
 include: "rules/qc.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
+include: "rules/manuscript.smk"
 
 
 localrules:
@@ -51,6 +52,7 @@ rule all:
         external_predictions(),
         expand(results("qc/{cohort}.html"), cohort=COHORTS),
         results("report.html"),
+        results("manuscript/methods.md"),
 
 
 onstart:

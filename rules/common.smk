@@ -312,6 +312,20 @@ def external_predictions():
     )
 
 
+def described():
+    """What a text may say of the cohorts beside their tables."""
+    return {
+        cohort: {"role": given["role"], "labels": given["labels"], "synthetic": cohort in SIMULATED}
+        for cohort, given in config["cohorts"].items()
+    }
+
+
+def image_formats():
+    """What the images of the cohorts are, by their names."""
+    images = [row.image.lower() for rows in COHORTS.values() for row in rows]
+    return sorted({"NIfTI" if name.endswith((".nii", ".nii.gz")) else "DICOM" for name in images})
+
+
 GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
 
 
@@ -360,5 +374,6 @@ def summary():
             f"figures: {results('figures/')}",
             f"qc:      {results('qc/')}",
             f"report:  {results('report.html')}",
+            f"paper:   {results('manuscript/')}",
         ]
     )

@@ -52,11 +52,24 @@ def test_everything_else_is_there(finished):
     assert all(log.is_file() for log in result(finished, "logs/ingest").rglob("*.log"))
 
 
+def test_the_text_for_a_paper_is_of_this_run(finished):
+    folder = result(finished, "manuscript")
+    for name in ("methods.md", "methods.tex", "results.md", "results.tex"):
+        text = (folder / name).read_text()
+        assert "Synthetic cohort" in text.splitlines()[0]
+        assert "6 CTs of 6 patients" in text
+    assert "48 × 48 pixels" in (folder / "methods.md").read_text()
+    assert "DICOM and NIfTI" in (folder / "methods.md").read_text()
+    for name in ("tripod_ai", "claim", "metrics"):
+        page = (folder / f"checklist_{name}.md").read_text()
+        assert re.search(r"\d+ of \d+ items answered by the run tiny", page)
+
+
 def test_the_cost_of_every_stage_is_counted(finished):
     cost = pd.read_csv(result(finished, "tables/cost.csv"), dtype={"device": str})
     jobs = re.findall(r"^(\w+) +(\d+)$", finished.printed.split("Job stats:")[1], re.M)
     ran = {name: int(count) for name, count in jobs}
-    for later in ("all", "costs", "report", "total"):
+    for later in ("all", "costs", "manuscript", "report", "total"):
         ran.pop(later)
     assert dict(zip(cost["stage"], cost["jobs"], strict=True)) == ran
     assert cost["core_seconds"].between(0.1, 10 * cost["wall_seconds"]).all()
@@ -213,7 +226,7 @@ def test_a_comment_reruns_nothing(project):
 def test_an_edit_of_a_figure_redraws_figures_alone(project):
     project.edit("hepatoclr/figures.py", "dpi=200", "dpi=201")
     jobs, _ = project.plan()
-    assert set(jobs) == {"figures", "flow", "preprocessing", "costs", "report"}
+    assert set(jobs) == {"figures", "flow", "preprocessing", "costs", "report", "manuscript"}
 
 
 def test_an_interrupted_run_goes_on(project):
