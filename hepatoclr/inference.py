@@ -324,8 +324,12 @@ def detectable(variance: float, alpha: float = 0.05, power: float = 0.8) -> floa
         variance: Variance of the difference, see `variance_of_difference`.
         alpha: Level of the test.
         power: Probability to find the difference.
+
+    Returns:
+        The difference; NaN where it does not vary, as between models that rank alike.
     """
-    return float((ndtri(1 - alpha / 2) + ndtri(power)) * np.sqrt(variance))
+    error = np.sqrt(variance) if variance >= ROUNDING else np.nan
+    return float((ndtri(1 - alpha / 2) + ndtri(power)) * error)
 
 
 def net_benefit(

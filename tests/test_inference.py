@@ -376,6 +376,7 @@ def test_detectable_difference_is_found_four_times_in_five():
 
 def test_detectable_by_hand():
     assert inference.detectable(0.0025) == pytest.approx((1.959964 + 0.841621) * 0.05)
+    assert np.isnan([inference.detectable(0), inference.detectable(np.nan)]).all()
 
 
 def test_net_benefit_by_hand():
