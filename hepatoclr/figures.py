@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from hepatoclr import files, inference, layout, metrics
+from hepatoclr import evaluation, files, inference, layout, metrics
 from hepatoclr.volumes import Volume
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -40,6 +40,8 @@ SHADE = {"color": SKY, "alpha": 0.3, "linewidth": 0}
 BINS = 5  # of a reliability curve
 # From here to here a patient or physician may weigh one class against the other.
 THRESHOLDS = np.linspace(0.05, 0.95, 91)
+NAMES = ("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve")
+TABLES = ("table1", "table2", "learning_curve", "measures", "comparisons")  # that these need
 SAID = {
     "synthetic": "synthetic cohort",
     "permuted": "labels permuted (control)",
@@ -86,10 +88,8 @@ def all(
 
     Args:
         predictions: What `predictions.read` returns.
-        tables: What `tables.all` returns, or its files read back: table1, table2,
-            learning_curve, measures, comparisons.
-        paths: Files to write, by figure: roc, calibration, decision_curve, comparisons, beta,
-            learning_curve; only these are drawn.
+        tables: What `tables.all` returns, or its files read back; those of `TABLES`.
+        paths: Files to write, by figure, of `NAMES`; only these are drawn.
         methods: Row name of Table 1 to encoder name; None where they are the same.
 
     Returns:
@@ -372,7 +372,7 @@ def decision_curve(
     figure, panels = _panels(table, height=3.8)
     for axes, (protocol, shown, _) in panels:
         chosen = _of(predictions, protocol, [methods[name] for name in shown])
-        scores = metrics.scores(chosen)
+        scores = evaluation.scores(chosen)
         for place, method in enumerate(shown):
             probabilities = scores.probabilities[scores.models.index(methods[method])]
             model, everybody, nobody = inference.net_benefit(

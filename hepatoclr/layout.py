@@ -311,9 +311,10 @@ def _comparisons(table: pd.DataFrame) -> Body:
         rows.append((name, [difference, Cell(number(row["detectable"])), *tests]))
     notes = [
         "Difference of the AUC averaged over folds, as in Table 1, with its 95 % interval by a "
-        "paired bootstrap over patients. DeLong and permutation test the AUC pooled per repeat; "
-        "the corrected t test (Nadeau and Bengio) the AUC of the folds. Holm: DeLong's p, adjusted "
-        "for the number of methods that are compared with one reference in one protocol.",
+        "paired bootstrap over patients. DeLong's and the permutation test ask whether other "
+        "patients could have given it, the corrected t test (Nadeau and Bengio) whether other "
+        "folds could. Holm: DeLong's p, adjusted for the number of methods that are compared with "
+        "one reference in one protocol.",
         detected(table["detectable"]),
         "A large p does not say that methods are equal: read the interval.",
     ]

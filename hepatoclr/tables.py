@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hepatoclr import aggregation as slices
-from hepatoclr import encoders, files, inference, layout, metrics
+from hepatoclr import encoders, evaluation, files, inference, layout, metrics
 from hepatoclr.errors import UserError
 
 PROTOCOLS = ("linear", "finetune")
@@ -88,7 +88,7 @@ def all(
         A table for each of `TITLES`, empty where the predictions hold nothing for it.
 
     Raises:
-        UserError: An encoder has no predictions, or as `metrics.scores`.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
     return {
         "table1": table1(predictions, methods, marks),
@@ -125,7 +125,7 @@ def table1(
         patients), data.
 
     Raises:
-        UserError: An encoder has no predictions, or as `metrics.scores`.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
     full = predictions[predictions["fraction"] == 1]
     protocols = protocols or _shown(full)
@@ -155,7 +155,7 @@ def table2(
         As `table1`, with beta in place of method.
 
     Raises:
-        UserError: An encoder has no predictions, or as `metrics.scores`.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
     full = predictions[predictions["fraction"] == 1]
     protocols = protocols or _shown(full)
@@ -216,9 +216,7 @@ def _results(
     # Random weights are what a difference is told of, shown or not.
     chosen = full[full["encoder"].isin([BASELINE, *rows.values()])]
     summaries = metrics.summary(metrics.by_fold(chosen)).set_index(["protocol", "encoder"])
-    details = {
-        protocol: _intervals(chosen[chosen["protocol"] == protocol]) for protocol in protocols
-    }
+    details = {protocol: _intervals(part) for protocol, part in chosen.groupby("protocol")}
     records = [
         {name: key, "protocol": protocol}
         | summaries.loc[(protocol, encoder)].to_dict()
@@ -239,8 +237,10 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     """Intervals, detectable difference and leak of each encoder of one protocol."""
     scores, weights = _resampled(predictions)
     columns = {}
-    for measure, draws in metrics.per_fold(scores, weights).items():
-        columns[f"{measure}_low"], columns[f"{measure}_high"] = inference.interval(draws)
+    estimates, draws = evaluation.per_fold(scores), evaluation.per_fold(scores, weights)
+    for measure in estimates:
+        ends = _interval(estimates[measure], draws[measure])
+        columns[f"{measure}_low"], columns[f"{measure}_high"] = ends
     table = pd.DataFrame(columns, scores.models)
     table["detectable"] = np.nan
     if BASELINE in scores.models:
@@ -248,15 +248,20 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     return table.assign(leaky=_leaky(predictions))
 
 
-def _resampled(predictions: pd.DataFrame) -> tuple[metrics.Scores, np.ndarray]:
+def _interval(estimate: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of a share, on the logit scale, from its bootstrap draws (draws, ...)."""
+    return inference.auc_interval(estimate, np.nanvar(draws, axis=0, ddof=1))
+
+
+def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray]:
     """The scores of one protocol and fraction, with the bootstrap's weights of their patients."""
-    scores = metrics.scores(predictions)
+    scores = evaluation.scores(predictions)
     return scores, inference.resamples(scores.labels, DRAWS, SEED)
 
 
-def _detectable(scores: metrics.Scores, reference: str) -> list[float]:
+def _detectable(scores: evaluation.Scores, reference: str) -> list[float]:
     """What difference from the reference each model could have shown; NaN for itself."""
-    _, covariance = inference.delong(scores.labels, scores.probabilities)
+    _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     base = scores.models.index(reference)
     return [
         np.nan
@@ -288,7 +293,7 @@ def learning_curve(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.D
         weights.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     chosen = predictions.query("encoder == @BASELINE and protocol == 'finetune'")
     columns = ["fraction", "patients", "auc_mean", "auc_sd", "auc_low", "auc_high", "n_folds"]
@@ -299,11 +304,11 @@ def learning_curve(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.D
     draws, patients = [], []
     for fraction, part in chosen.groupby("fraction"):
         scores, weights = _resampled(part)
-        draws.append(metrics.per_fold(scores, weights)["auc"][:, 0])
+        draws.append(evaluation.per_fold(scores, weights)["auc"][:, 0])
         tested = part.groupby(metrics.FOLD).size().mean()
         patients.append(fraction * (len(scores.patients) - tested))
     draws = np.stack(draws, axis=1)
-    table["auc_low"], table["auc_high"] = inference.interval(draws)
+    table["auc_low"], table["auc_high"] = _interval(table["auc_mean"], draws)
     law = (table["auc_mean"], draws[:FITS], patients)
     fitted = inference.power_law_curve(patients, *law) if min(patients) > 0 else [np.nan] * 3
     table["fitted"], table["fitted_low"], table["fitted_high"] = fitted
@@ -320,23 +325,19 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
 
     Returns:
         One row per protocol, encoder and measure: protocol, encoder, measure, estimate, low, high
-        (95 % interval), leaky, data. See `metrics.measures` for what is taken per fold and what
+        (95 % interval), leaky, data. See `evaluation.measures` for what is taken per fold and what
         over all patients of a repeat.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     rows = []
     for protocol, part in _by_protocol(predictions):
         scores, weights = _resampled(part)
-        found = {
-            name: (value, *inference.interval(draws))
-            for (name, value), draws in zip(
-                metrics.measures(scores).items(),
-                metrics.measures(scores, weights).values(),
-                strict=True,
-            )
-        }
+        estimates, draws = evaluation.measures(scores), evaluation.measures(scores, weights)
+        found = {name: (of, *_interval(of, draws[name])) for name, of in estimates.items()}
+        # The one measure that is no share.
+        found["log_loss"] = estimates["log_loss"], *inference.interval(draws["log_loss"])
         calibrations = [_calibration(scores.labels, p) for p in scores.probabilities]
         leaky = _leaky(part)
         for number, encoder in enumerate(scores.models):
@@ -351,10 +352,11 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
 
 def _calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, tuple]:
     """Calibration slope and intercept of one model, as `measures` has them."""
-    slope, intercept = inference.calibration(labels, probabilities)
+    values = inference.calibration(labels, probabilities)
+    intervals = inference.calibration_interval(labels, probabilities)
+    names = ("calibration_slope", "calibration_intercept")
     return {
-        "calibration_slope": (slope, np.nan, np.nan),
-        "calibration_intercept": (intercept, np.nan, np.nan),
+        name: (value, *ends) for name, value, ends in zip(names, values, intervals, strict=True)
     }
 
 
@@ -379,15 +381,15 @@ def comparisons(
     Returns:
         One row per protocol, reference and encoder to compare: protocol, encoder, reference,
         difference (of the AUC averaged over folds, as in Table 1), low, high (95 % interval by a
-        paired bootstrap over patients), p_delong and p_permutation (of equal AUC, pooled per
-        repeat), p_corrected_t (Nadeau and Bengio, over the folds; NaN where repeats are
-        evaluated as a whole), p_holm (p_delong, adjusted for the number of encoders that are
-        compared with this reference in this protocol), detectable (the difference that these
-        patients show with 80 % power), leaky, data. Where neither reference was evaluated, the
-        first encoder is the reference.
+        paired bootstrap over patients), p_delong and p_permutation (that it is 0), p_corrected_t
+        (the same, from the spread over folds, Nadeau and Bengio; NaN where repeats are evaluated
+        as a whole), p_holm (p_delong, adjusted for the number of encoders that are compared with
+        this reference in this protocol), detectable (the difference that these patients show
+        with 80 % power), leaky, data. Where neither reference was evaluated, the first encoder
+        is the reference.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     rows = []
     for protocol, part in _by_protocol(predictions):
@@ -408,9 +410,8 @@ def _against(
 ) -> list[dict]:
     """Compare encoders of one protocol with some of them; see `comparisons`."""
     scores, weights = _resampled(predictions)
-    means = metrics.per_fold(scores)["auc"]
-    draws = metrics.per_fold(scores, weights)["auc"]
-    aucs, covariance = inference.delong(scores.labels, scores.probabilities)
+    draws = evaluation.per_fold(scores, weights)["auc"]
+    aucs, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     folds = metrics.by_fold(predictions)
     # Seeds share the folds: averaged, so that they are not counted as further splits.
     by_fold = folds.pivot_table(index=["repeat", "fold"], columns="encoder", values="auc")
@@ -422,7 +423,9 @@ def _against(
         # Random weights are the first reference: not compared once more the other way round.
         for encoder in [name for name in encoders_ if name not in (reference, BASELINE)]:
             number = scores.models.index(encoder)
-            low, high = map(float, inference.interval(draws[:, number] - draws[:, base]))
+            difference = float(aucs[number] - aucs[base])
+            spread = np.var(draws[:, number] - draws[:, base], ddof=1)
+            low, high = inference.difference_interval(difference, spread)
             pair = scores.probabilities[number], scores.probabilities[base]
             corrected = np.nan
             if share < 1:
@@ -432,12 +435,12 @@ def _against(
                 {
                     "encoder": encoder,
                     "reference": reference,
-                    "difference": means[number] - means[base],
+                    "difference": difference,
                     "low": low,
                     "high": high,
                     "p_delong": inference.delong_test(aucs, covariance, number, base),
                     "p_permutation": inference.permutation(
-                        scores.labels, *pair, PERMUTATIONS, SEED
+                        scores.labels, *pair, PERMUTATIONS, SEED, scores.folds
                     ),
                     "p_corrected_t": corrected,
                     "detectable": detectable[number],
@@ -474,7 +477,7 @@ def nested(
         Empty without nested evaluations.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     rows = []
     linear, inner = (dict(_by_encoder(predictions, name)) for name in ("linear", NESTED))
@@ -518,17 +521,18 @@ def _optimism(measure: str, fixed: pd.DataFrame, nested: pd.DataFrame) -> dict:
             f"{fixed['encoder'].iloc[0]} was tested on other patients by {NESTED} than by "
             "linear. Predict both again with the same cohort."
         )
-    values = [float(metrics.per_fold(scores)[measure][0]) for scores, _ in parts]
-    draws = [metrics.per_fold(scores, weights)[measure][:, 0] for scores, weights in parts]
-    low, high = map(float, inference.interval(draws[0] - draws[1]))
+    values = [float(evaluation.per_fold(scores)[measure][0]) for scores, _ in parts]
+    draws = [evaluation.per_fold(scores, weights)[measure][:, 0] for scores, weights in parts]
+    optimism, spread = values[0] - values[1], np.var(draws[0] - draws[1], ddof=1)
+    low, high = inference.difference_interval(optimism, spread)
     leaky = max(_leaky(part).max() for part in (fixed, nested))
-    found = {"measure": measure, "fixed": values[0], "nested": values[1]}
-    return found | {"optimism": values[0] - values[1], "low": low, "high": high, "leaky": leaky}
+    found = {"measure": measure, "fixed": values[0], "nested": values[1], "optimism": optimism}
+    return found | {"low": low, "high": high, "leaky": leaky}
 
 
 def _auc(predictions: pd.DataFrame) -> float:
     """The AUC of one encoder, averaged over folds."""
-    return float(metrics.per_fold(metrics.scores(predictions))["auc"][0])
+    return float(evaluation.per_fold(evaluation.scores(predictions))["auc"][0])
 
 
 def _chosen(predictions: pd.DataFrame, column: str) -> str:
@@ -557,7 +561,7 @@ def aggregation(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.Data
         Empty without `by_slice`.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     columns = ["protocol", "encoder", "aggregation", "auc", "low", "high", "leaky"]
     rows = []
@@ -566,7 +570,7 @@ def aggregation(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.Data
             if part["by_slice"].fillna("").str.strip().eq("").any():
                 continue
             for kind, value, draws in _aggregated(part):
-                ends = map(float, inference.interval(draws))
+                ends = map(float, _interval(value, draws))
                 rows.append((protocol, encoder, kind, value, *ends, _leaky(part).max()))
     return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
 
@@ -583,10 +587,15 @@ def _aggregated(predictions: pd.DataFrame) -> list[tuple[str, float, np.ndarray]
     table = slices.aggregated(predictions)
     for kind in slices.KINDS:
         if table[kind].notna().all():
-            scores = metrics.scores(table.assign(probability=table[kind]))
-            value = metrics.per_fold(scores)["auc"][0]
-            found.append((kind, value, metrics.per_fold(scores, weights)["auc"][:, 0]))
+            scores = evaluation.scores(table.assign(probability=table[kind]))
+            value = evaluation.per_fold(scores)["auc"][0]
+            found.append((kind, value, evaluation.per_fold(scores, weights)["auc"][:, 0]))
     return found
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Read the CSV of a table; a method may be called None or NA."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def write(
