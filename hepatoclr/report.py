@@ -1,40 +1,229 @@
-"""The report of a run: one HTML file that opens from disk, without network or scripts."""
+"""The report of a run: one HTML file that opens from disk, without network.
 
-import re
-from collections.abc import Mapping
+`SECTIONS` says what stands on the page and in which order. A section of which nothing is given
+is left out, so that the same page serves a whole run and a table of predictions alone.
+"""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup, escape
 
-from hepatoclr import costs, layout, pages
-from hepatoclr.errors import UserError
+from hepatoclr import cases, costs, drawings, grids, layout, pages, verdict
 from hepatoclr.version import VERSION
 
 Table = pd.DataFrame | str | Path
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        title: Its heading; the address of the part is made of it.
+        reading: What to look for, and what not to conclude.
+        tables: Name of each of its tables to a caption.
+        figures: Name of each of its figures, which come first, to what is drawn there.
+        folded: Whether it is closed until opened.
+    """
+
+    title: str
+    reading: str
+    tables: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, str] = field(default_factory=dict)
+    folded: bool = False
+
+    @property
+    def address(self) -> str:
+        """The id of the part."""
+        return "".join(letter if letter.isalnum() else "-" for letter in self.title.lower())
+
+
+SECTIONS = [
+    Section(
+        "Pretraining methods",
+        "Compare the intervals, not the means: methods whose intervals overlap widely are not told "
+        "apart by this cohort. The published numbers come from other patients, so being near them "
+        "is no proof, and being off them no refutation.",
+        tables={
+            "table1": "Pretraining methods, as in Table 1 of the paper.",
+            "measures": "Further measures.",
+        },
+    ),
+    Section(
+        "Comparisons",
+        "Each method beside random weights and SimCLR on the same patients. A difference whose "
+        "interval includes 0 is not shown; that is not the same as shown to be nil.",
+        tables={"comparisons": "Differences in AUC between methods, patient by patient."},
+        figures={
+            "forest": "AUC of each method, a point with its 95 % interval, and differences to the "
+            "references beside a line at 0."
+        },
+    ),
+    Section(
+        "Weight of the weak label",
+        "A joint loss helps where the curve rises above both of its ends, SimCLR (β = 0) and "
+        "supervised (β = 1), by more than its intervals. Here β is picked on the tested patients, "
+        "so the best row flatters itself.",
+        tables={"table2": "Weights of the weak loss, as in Table 2 of the paper."},
+        figures={
+            "beta": "AUC and balanced accuracy against the weight β of the weak loss, a line per "
+            "evaluation, with the spread over folds; grey is training from random weights."
+        },
+    ),
+    Section(
+        "What was optimism",
+        "The drop from a choice made on the tested patients to the same choice made inside the "
+        "training folds is what the choice flattered. The nested number is the one to expect of "
+        "new patients.",
+        tables={"nested": "Fixed choices beside choices made inside the training folds."},
+    ),
+    Section(
+        "Learning curve",
+        "A curve still rising at 100 % says that labels, not the method, are the limit. Do not "
+        "read values off the curve beyond the patients there are.",
+        tables={"learning_curve": "Training from random weights on fewer patients."},
+        figures={
+            "learning_curve": "AUC of the network trained from random weights on rising shares of "
+            "the training patients, with its spread over folds."
+        },
+    ),
+    Section(
+        "ROC curves",
+        "Curves that cross say that no method is better at every operating point. Steps are coarse "
+        "because a fold holds few patients of the smaller class.",
+        figures={
+            "roc": "Sensitivity against 1 - specificity, averaged over folds, a line per method "
+            "and a panel per evaluation; the diagonal is chance."
+        },
+    ),
+    Section(
+        "Calibration",
+        "Points on the diagonal mean that predicted risks happen as often as predicted. A method "
+        "can rank patients well and still give wrong probabilities; with so few patients only "
+        "gross errors can be seen.",
+        tables={"calibration": "Calibration of predicted probabilities."},
+        figures={"calibration": "Observed share of positive patients against predicted risk."},
+    ),
+    Section(
+        "Decision curve",
+        "Exploratory: the net benefit of acting on a prediction, beside treating all and treating "
+        "none. It is no recommendation for patients, least of all from a single cohort.",
+        tables={"decision": "Net benefit."},
+        figures={
+            "decision": "Net benefit against the risk above which one would act, a line per method."
+        },
+    ),
+    Section(
+        "From slices to patients",
+        "How the predictions of a patient's slices are put together. If the choice moves the AUC "
+        "as much as pretraining does, differences between methods are not about pretraining.",
+        tables={"aggregation": "AUC by way of putting slices together."},
+        figures={"aggregation": "AUC by way of putting slices together, with 95 % intervals."},
+    ),
+    Section(
+        "Weak and strong label",
+        "How far radiologists and histology agree on the evaluated patients. A weak label that "
+        "agrees poorly bounds what pretraining on it can bring.",
+        tables={"agreement": "Agreement of the weak with the strong label."},
+        figures={"agreement": "Patients by weak and strong label."},
+    ),
+    Section(
+        "Patient flow",
+        "Ask of each number of lost patients whether their loss could depend on the disease: if "
+        "it does, the results hold for the others only.",
+        figures={
+            "flow": "Boxes from the manifest to the tables, a column per cohort: CTs and patients "
+            "left out, set aside and used."
+        },
+    ),
+    Section(
+        "Image quality",
+        "Look at the cases that were set aside or flagged before trusting any number above. "
+        "A flag is a reason to look, not an error.",
+        tables={"cohorts": "Cases of each cohort; names lead to their pictures."},
+        figures={
+            "preprocessing": "One case on its way to the network: axial slice with the liver's "
+            "outline, coronal view with the kept slices, intensities with the window, and the "
+            "slice as the network sees it."
+        },
+    ),
+    Section(
+        "What the networks look at",
+        "Bright regions moved the prediction. They show where evidence was taken from, not that "
+        "it is the right evidence; a bright table or border is a warning.",
+        tables={"explanations": "Explanations, measured."},
+        figures={"explanations": "Slices of tested patients with the regions that mattered."},
+    ),
+    Section(
+        "Feature space",
+        "Whether patients of a class lie together. Distances and clusters in such a projection "
+        "depend on its settings; trust the numbers, computed in the full space.",
+        tables={
+            "separability": "How well features tell the classes apart.",
+            "neighbours": "What the nearest neighbours of a patient share.",
+        },
+        figures={"features": "Each patient's features projected to two dimensions, by class."},
+    ),
+    Section(
+        "Shortcuts",
+        "What the order of files, the site or the scanner alone tell of the label. Whatever does "
+        "better than 0.5 here could be learned in place of the disease.",
+        tables={"shortcuts": "What can be told of the label without looking at the liver."},
+    ),
+    Section(
+        "Cost",
+        "What the run took, by stage. Times depend on the machine and on what else it did.",
+        tables={"cost": "Time and memory by stage."},
+    ),
+    Section("Settings", "Every setting in force.", tables={"settings": "The configuration, defaults included."}, folded=True),
+    Section("Versions", "What the numbers depend on.", tables={"versions": "Packages."}, folded=True),
+    Section(
+        "Provenance",
+        "Runs of equal digests started from the same code and settings.",
+        tables={"provenance": "Code, settings and predictions of this run."},
+        folded=True,
+    ),
+]
+
+MARKS = {
+    "synthetic": layout.SYNTHETIC,
+    "permuted": "Control: the labels were permuted. Nothing here is a result.",
+    "leaky": "Leaky: epochs were chosen on the tested patients, so the numbers flatter themselves.",
+}
+CITE = [
+    f"HepatoCLR {VERSION}, the HepatoCLR contributors.",
+    "E. Sarfati, A. Bône, M.-M. Rohé, P. Gori and I. Bloch: Learning to diagnose cirrhosis from "
+    "radiological and histological labels with joint self and weakly-supervised pretraining "
+    "strategies. IEEE International Symposium on Biomedical Imaging (ISBI), 2023. arXiv "
+    "2302.08427.",
+]
+
+
 def html(
     run: str,
     tables: Mapping[str, Table],
-    figures: Mapping[str, str | Path],
-    facts: Mapping[str, Mapping],
-    synthetic: bool,
+    figures: Mapping[str, str | Path] | None = None,
+    facts: Mapping[str, Mapping] | None = None,
+    marks: Collection[str] = (),
     counts: Mapping[str, int] | None = None,
-    cost: pd.DataFrame | None = None,
+    links: Mapping[str, str] | None = None,
 ) -> str:
     """Put a run's results into one page.
 
     Args:
         run: Name of the run.
-        tables: Title to a table, or to the CSV file that `tables.write` gave; others are shown
-            as they are. The first with methods gives the verdict.
-        figures: Title to an SVG file.
-        facts: Title to what else is known, nested at will: cohorts, settings, versions.
-        synthetic: Whether the cohort is simulated.
+        tables: Name, as in `SECTIONS`, to the table or its CSV file.
+        figures: Name, as in `SECTIONS`, to an SVG file.
+        facts: Name, as a table in `SECTIONS`, to what is known, nested at will.
+        marks: What must be said first, of `MARKS`; what tables say of themselves is added.
         counts: What `metrics.counts` returns.
-        cost: What `costs.table` returns.
+        links: Cohort to the page of its images.
 
     Returns:
         The page, everything that is not markup escaped.
@@ -42,25 +231,57 @@ def html(
     Raises:
         UserError: A figure is not SVG.
     """
-    frames = {title: _frame(table) for title, table in tables.items()}
-    compared = [frame for frame in frames.values() if frame.columns[0] == "method"]
+    frames = {name: _frame(name, table) for name, table in tables.items()}
+    shown = {name: _grid(name, frame, counts, links) for name, frame in frames.items()}
+    shown |= {name: grids.of_facts(section) for name, section in (facts or {}).items()}
+    given = figures or {}
+    sections = _sections({*shown, *given})
+    drawn = {
+        name: drawings.inline(given[name], part.title, f"{name}-")
+        for part in sections
+        for name in part.figures
+        if name in given
+    }
+    marked = {*marks, *_marks(frames.values())}
     return pages.render(
         "report.html.j2",
         run=run,
-        verdict=verdict(compared[0]) if compared else [],
-        counts=counts,
-        banner=layout.SYNTHETIC if synthetic else "",
-        tables={
-            title: layout.of(frame, counts) if _is_result(frame) else frame
-            for title, frame in frames.items()
-        },
-        figures={
-            title: _inline(path, title, f"f{number}-")
-            for number, (title, path) in enumerate(figures.items())
-        },
-        cost=None if cost is None else costs.readable(cost),
-        facts={title: _grid(section) for title, section in facts.items()},
+        banners=[text for mark, text in MARKS.items() if mark in marked],
+        findings=_findings(frames, "permuted" in marked),
+        basis=verdict.basis(frames.get("table1"), counts),
+        sections=sections,
+        tables=shown,
+        figures=drawn,
+        cite=CITE,
     )
+
+
+def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Count the cases of each cohort: used, flagged among these, left out, set aside; patients.
+
+    Args:
+        cohorts: Cohort to its table, see `cohort.table`.
+    """
+    rows = []
+    for name, cohort in cohorts.items():
+        used, lost = cohort[cohort["included"]], cohort[~cohort["included"]]
+        left_out = int(lost["step"].isin(cases.LEFT_OUT).sum())
+        people = used.drop_duplicates("patient_id")["target"]
+        rows.append(
+            {
+                "cohort": name,
+                "cases": len(cohort),
+                "used": len(used),
+                "used, with flags": int((used["flags"].fillna("") != "").sum()),
+                "set aside": len(lost) - left_out,
+                "left out": left_out,
+                "patients used": len(people),
+                "positive": int((people == 1).sum()),
+                "negative": int((people == 0).sum()),
+                "slices": int(used["slices"].sum()),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def versions() -> dict[str, str]:
@@ -69,81 +290,84 @@ def versions() -> dict[str, str]:
     return {"hepatoclr": VERSION, **{name: metadata.version(name) for name in packages}}
 
 
-def verdict(table: pd.DataFrame) -> list[str]:
-    """Say which method is best in AUC, a sentence per protocol, beside random weights.
+def provenance(settings: Mapping, predictions: Iterable[str | Path]) -> dict[str, str]:
+    """Say of which code, settings and predictions the results are.
 
     Args:
-        table: What `tables.table1` returns.
+        settings: The configuration in force.
+        predictions: The files that the tables are computed from.
     """
-    sentences = []
-    for protocol, part in table.groupby("protocol", sort=False):
-        part = part.set_index("method")
-        best = part["auc_mean"].idxmax()
-        names = {"what": layout.PROTOCOL_LABELS.get(protocol, protocol)}
-        names["who"] = layout.method_label(best)
-        names["result"] = layout.plus_minus(*part.loc[best, ["auc_mean", "auc_sd"]])
-        sentence = "Best {what} AUC: {who} {result}".format(**names)
-        folds = int(part.loc[best, "n_folds"])
-        sentence += f" over {folds} fold{'s' if folds > 1 else ''}"
-        if "none" in part.index and best != "none":
-            own = layout.plus_minus(*part.loc["none", ["auc_mean", "auc_sd"]])
-            sentence += f"; random weights {own}"
-        sentences.append(f"{sentence}.")
-    return sentences
+    digests = sorted(hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in predictions)
+    return {
+        "code": _state(Path(__file__).parent),
+        "settings, sha256": _digest(json.dumps(settings, sort_keys=True, default=str)),
+        f"predictions ({len(digests)} files), sha256": _digest(" ".join(digests)),
+    }
 
 
-def _frame(table: Table) -> pd.DataFrame:
-    return table if isinstance(table, pd.DataFrame) else pd.read_csv(table)
+def _state(folder: Path) -> str:
+    """The commit of a folder under git, and whether it was changed since."""
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", "-C", folder, *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "not under version control"
+    return f"commit {commit}{', with changes' if changes else ''}"
 
 
-def _is_result(frame: pd.DataFrame) -> bool:
-    """Say whether `layout.of` knows this kind of table."""
-    return frame.columns[0] in layout.HEADINGS and {"n_folds", "data"} <= set(frame)
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _inline(path: str | Path, title: str, prefix: str) -> Markup:
-    """Read an SVG file as markup to put into a page, with ids of its own and a spoken name.
-
-    Figures of one page share ids otherwise, and a clip path would be taken from another figure.
-    """
-    text = Path(path).read_text(encoding="utf-8")
-    if "<svg" not in text:
-        raise UserError(f"{path} is not an SVG file. Give the report figures as SVG.")
-    drawing = text[text.index("<svg") :]
-    drawing = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", drawing)
-    name = f'<svg role="img" aria-label="{escape(title)}"'
-    return Markup(drawing.replace("<svg", name, 1))  # noqa: S704
+def _sections(given: set[str]) -> list[Section]:
+    """The sections of which something is given, and one more of what belongs to none."""
+    parts = [part for part in SECTIONS if {*part.tables, *part.figures} & given]
+    rest = sorted(given - {name for part in parts for name in (*part.tables, *part.figures)})
+    others = Section("Others", "What no other section holds.", {n: "" for n in rest}, {n: "" for n in rest})
+    return [*parts, others] if rest else parts
 
 
-def _grid(section: Mapping) -> tuple[list[str], list[list[str]]]:
-    """Turn facts into a header and rows of text.
-
-    Facts of the same kind about several things become a row each; anything else a row per
-    fact, nested names joined by dots, without a header.
-    """
-    values = list(section.values())
-    if values and all(isinstance(value, Mapping) for value in values):
-        names = list(values[0])
-        flat = not any(isinstance(cell, Mapping) for value in values for cell in value.values())
-        if flat and all(list(value) == names for value in values):
-            rows = [[str(key), *map(_text, value.values())] for key, value in section.items()]
-            return ["", *map(str, names)], rows
-    return [], [[name, _text(value)] for name, value in _flat(section).items()]
+def _frame(name: str, table: Table) -> pd.DataFrame:
+    if isinstance(table, pd.DataFrame):
+        return table
+    if name == "cost":
+        return costs.read(table)
+    # The encoder "none" is a name; only empty cells are missing.
+    return pd.read_csv(table, keep_default_na=False, na_values=[""])
 
 
-def _flat(section: Mapping, prefix: str = "") -> dict[str, object]:
-    """Flatten nested facts: {"a": {"b": 1}} is {"a.b": 1}."""
-    found = {}
-    for key, value in section.items():
-        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {}
-        found |= inner or {f"{prefix}{key}": value}
+def _grid(
+    name: str,
+    frame: pd.DataFrame,
+    counts: Mapping[str, int] | None,
+    links: Mapping[str, str] | None,
+) -> grids.Grid:
+    """Lay a table out, by its kind."""
+    if name == "cost":
+        return grids.of_costs(frame)
+    if name in ("table1", "table2"):
+        return grids.of_layout(layout.of(frame, counts))
+    return grids.of_frame(frame, links if name == "cohorts" else None)
+
+
+def _marks(frames: Iterable[pd.DataFrame]) -> set[str]:
+    """The marks that tables carry."""
+    found = set()
+    for frame in frames:
+        if "data" in frame and layout.is_synthetic(frame):
+            found.add("synthetic")
+        if "leaky" in frame and (frame["leaky"] == 1).any():
+            found.add("leaky")
     return found
 
 
-def _text(value: object) -> str:
-    """A fact as text: lists without brackets, yes and no, nothing for nothing."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
-    return "" if value is None or value == {} else str(value)
+def _findings(frames: Mapping[str, pd.DataFrame], permuted: bool) -> list[verdict.Finding]:
+    if "table1" not in frames:
+        return []
+    if permuted:
+        return [verdict.control(frames["table1"])]
+    return verdict.findings(frames["table1"], frames.get("comparisons"))

@@ -1,0 +1,150 @@
+"""What a run has found, in sentences computed from its tables, and how sure that is."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from hepatoclr import grids, layout
+
+CHANCE = 0.5
+ALPHA = 0.05
+OF_REFERENCE = {"none": "random weights", "simclr": "SimCLR"}
+WHAT = {"linear": "Linear evaluation", "finetune": "Fine-tuned", "linear_nested": "Linear, nested"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence that says what was found, and those that say how sure it is."""
+
+    main: str
+    details: list[str]
+
+
+def findings(table1: pd.DataFrame, comparisons: pd.DataFrame | None) -> list[Finding]:
+    """Say for each protocol which method has the highest AUC, and what that is worth.
+
+    Args:
+        table1: What `tables.table1` returns.
+        comparisons: protocol, encoder, reference, difference, low, high, p_holm, detectable;
+            nothing if no comparison was made.
+    """
+    found = []
+    for protocol, part in table1.dropna(subset="auc_mean").groupby("protocol", sort=False):
+        best = part.loc[part["auc_mean"].idxmax()]
+        main = f"{WHAT.get(protocol, protocol)}: {_who(best['method'])} {_has(part)} {_auc(best)}."
+        details = [] if comparisons is None else _compared(best["method"], protocol, comparisons)
+        if best["method"] == "none" and len(part) > 1:
+            details = ["No pretraining did better than none."]
+        found.append(Finding(main, details))
+    return found
+
+
+def control(table1: pd.DataFrame) -> Finding:
+    """Say whether a control run, trained and tested on permuted labels, found nothing.
+
+    Args:
+        table1: What `tables.table1` returns.
+    """
+    if not {"auc_low", "auc_high"} <= set(table1) or table1["auc_low"].isna().all():
+        return Finding("Control with permuted labels: without intervals it shows nothing.", [])
+    known = table1.dropna(subset=["auc_low", "auc_high"])
+    missed = known[(known["auc_low"] > CHANCE) | (known["auc_high"] < CHANCE)]
+    if missed.empty:
+        few = "its one AUC interval covers" if len(known) == 1 else "all {} AUC intervals cover"
+        return Finding(f"The control passed: {few.format(len(known))} {CHANCE}.", [])
+    places = "; ".join(
+        f"{layout.method_label(row.method)}, {layout.PROTOCOL_LABELS.get(row.protocol, row.protocol)}"
+        f": {grids.interval(row.auc_low, row.auc_high)}"
+        for row in missed.itertuples()
+    )
+    return Finding(
+        f"The control failed: {len(missed)} of {len(known)} AUC intervals "
+        f"{'misses' if len(missed) == 1 else 'miss'} {CHANCE} ({places}).",
+        [
+            "By chance alone one interval in twenty misses it. More than that, above all on the "
+            "upper side, says that something of the tested patients reaches the training."
+        ],
+    )
+
+
+def basis(table1: pd.DataFrame | None, counts: Mapping[str, int] | None) -> str:
+    """Say on how many patients all this rests, and that the best was picked afterwards."""
+    sentences = []
+    if counts:
+        text = "Tested on {patients} patients, {positive} positive and {negative} negative."
+        sentences.append(text.format(**counts))
+    if table1 is not None and table1["method"].nunique() > 1:
+        sentences.append(
+            f"The best of {table1['method'].nunique()} methods was picked after the results were "
+            "known, which flatters its AUC."
+        )
+    return " ".join(sentences)
+
+
+def _who(method: str) -> str:
+    return "random weights" if method == "none" else layout.method_label(method)
+
+
+def _has(part: pd.DataFrame) -> str:
+    verb = "have" if part.loc[part["auc_mean"].idxmax(), "method"] == "none" else "has"
+    return f"{verb} the highest AUC," if len(part) > 1 else f"{verb} an AUC of"
+
+
+def _auc(row: pd.Series) -> str:
+    """An AUC with its interval, or with its sd over folds where there is none."""
+    if pd.isna(row.get("auc_low")):
+        return layout.plus_minus(row["auc_mean"], row["auc_sd"]) + ", without an interval"
+    return f"{grids.number(row['auc_mean'])} (95 % interval {_interval(row, 'auc_')})"
+
+
+def _interval(row: Mapping, stem: str = "") -> str:
+    return grids.interval(row[f"{stem}low"], row[f"{stem}high"])
+
+
+def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str]:
+    """Compare the best method with each reference."""
+    own = comparisons[(comparisons["protocol"] == protocol)]
+    own = own[own["encoder"].map(lambda encoder: _is_of(encoder, method))]
+    return [
+        sentence
+        for row in own.dropna(subset=["difference", "low", "high"]).to_dict("records")
+        for sentence in _difference(row)
+    ]
+
+
+def _is_of(encoder: str, method: str) -> bool:
+    """Say whether an encoder is the one shown in the row of a method."""
+    return encoder == method or encoder.startswith(f"{method}-")
+
+
+def _difference(row: Mapping) -> Iterator[str]:
+    """Say what a comparison shows: a difference only where interval and test agree on it."""
+    other = OF_REFERENCE.get(row["reference"]) or layout.method_label(row["reference"])
+    apart, p = row["low"] > 0 or row["high"] < 0, row.get("p_holm")
+    numbers = f"{grids.signed(row['difference'])} (95 % interval {_interval(row)}{_p(p)})"
+    if not apart:
+        yield f"No evidence of a difference to {other}: {numbers}."
+    elif pd.isna(p) or p >= ALPHA:
+        yield (
+            f"No evidence of a difference to {other} once the number of comparisons is counted: "
+            f"{numbers}."
+        )
+    else:
+        yield f"Evidence of a {'higher' if row['low'] > 0 else 'lower'} AUC than {other}: {numbers}."
+        return
+    if not pd.isna(row.get("detectable")):
+        yield (
+            "With this many patients a difference of "
+            f"{grids.number(row['detectable'])} would have been found four times in five; "
+            "smaller ones may well exist."
+        )
+
+
+def _p(p: float | None) -> str:
+    if p is None or pd.isna(p):
+        return ""
+    shown = grids.p_value(p)
+    return f", Holm-adjusted p {shown if shown.startswith('<') else f'= {shown}'}"
+
+
