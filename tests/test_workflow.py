@@ -111,6 +111,44 @@ def test_jobs_per_fold_predict_the_same(project, finished):
         assert whole.equals(pd.concat(folds, ignore_index=True))
 
 
+def test_another_seed_trains_nothing_again(finished):
+    jobs, text = finished.plan(experiment="{seeds: [1, 7]}")
+    assert jobs["pretrain"] == 4
+    assert jobs["finetune"] == jobs["features"] == jobs["linear"] == 5
+    assert jobs["splits"] == jobs["tensors"] == 0
+    assert "seed 7" in text
+    assert "simclr, seed 1," not in text
+
+
+def test_leave_one_out_tests_each_patient_alone(project):
+    files = [
+        f"results/tiny/predictions/{kind}/simclr/seed1/repeat1.csv"
+        for kind in ("linear", "finetune")
+    ]
+    scheme = "{scheme: balanced-leave-one-out}"
+    project.snakemake("--cores", "2", *files, evaluation=scheme)
+    for file in files:
+        found = pd.read_csv(project.folder / file)
+        assert found["fold"].tolist() == sorted(found["fold"])
+        assert found["fold"].nunique() == len(found) == 6
+
+
+def test_what_is_chosen_inside_the_training_folds_is_named(finished):
+    found = pd.read_csv(
+        result(finished, "predictions/linear_nested/weak_simclr-nested/seed1/repeat1.csv")
+    )
+    assert set(found["beta"]) <= {0, 0.5, 1}
+    assert set(found["C"]) <= {0.0001, 0.001, 0.01, 0.1, 1, 10}
+    tuned = pd.read_csv(
+        result(finished, "predictions/finetune/weak_simclr-nested/seed1/repeat1.csv")
+    )
+    assert tuned.groupby("fold")["beta"].first().equals(found.groupby("fold")["beta"].first())
+    for fold, rows in tuned.groupby("fold"):
+        encoder = {0: "simclr", 0.5: "weak_simclr-0.5", 1: "supervised"}[rows["beta"].iloc[0]]
+        of = pd.read_csv(result(finished, f"predictions/finetune/{encoder}/seed1/repeat1.csv"))
+        assert rows["probability"].tolist() == of.loc[of["fold"] == fold, "probability"].tolist()
+
+
 def test_another_case_runs_its_own_stages_and_what_follows(project):
     cohort = "{histo: {simulate: {patients: 7}}}"
     jobs, _ = project.plan(cohorts=cohort)
