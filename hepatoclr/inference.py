@@ -1,0 +1,477 @@
+"""Statistics of comparing classifiers on the same patients: intervals, tests, power, calibration.
+
+Arrays in, numbers out; nothing here knows tables. Throughout:
+
+- `labels`: 0 or 1 per patient, shape (patients,); both classes present.
+- `scores`: shape (models, evaluations, patients). An *evaluation* tests every patient once: one
+  repeat of the cross-validation with one pretraining seed.
+- `folds`: the fold that tests each patient, shape (evaluations, patients).
+- `weights`: how often each bootstrap draw holds each patient, shape (draws, patients).
+
+The patient is the unit: repeats and seeds test the same patients again and add no patients, so
+they are averaged and never counted. What each number means, and how often its interval covers
+the truth, is in docs/statistics.md.
+
+scikit-learn, statsmodels and most of scipy are imported inside the functions: they are slow to
+import, and what only draws or formats a finished table should not wait for them.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
+
+from hepatoclr.errors import UserError
+
+# Variances are of the order 1e-3; this is rounding.
+NO_VARIANCE = 1e-12
+# Probabilities are kept this far from 0 and 1 before their logit is taken.
+CLIP = 1e-6
+
+
+def delong(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """AUCs of several models on the same patients, with their covariance (DeLong et al. 1988).
+
+    An AUC pools the patients of an evaluation over its folds and is averaged over evaluations.
+    The structural components (a patient's share of pairs ranked rightly) are averaged over
+    evaluations too, so one formula serves one test and repeated cross-validation.
+
+    Args:
+        labels: Shape (patients,).
+        scores: Shape (models, evaluations, patients).
+
+    Returns:
+        AUCs, shape (models,), and their covariance, shape (models, models); the covariance is NaN
+        where a class has one patient only.
+
+    Raises:
+        UserError: One class only, or a score is missing.
+
+    Source: DeLong, DeLong, Clarke-Pearson, Biometrics 44:837 (1988).
+    """
+    positive, negative = _classes(labels)
+    scores = _complete(scores)
+    pairs = np.mean(_pairs(scores[..., positive], scores[..., negative]), axis=1)
+    covariance = _covariance(pairs.mean(axis=2)) + _covariance(pairs.mean(axis=1))
+    return pairs.mean(axis=(1, 2)), covariance
+
+
+def auc_interval(auc: ArrayLike, variance: ArrayLike, level: float = 0.95) -> tuple:
+    """Interval of an AUC, symmetric on the logit scale, so that it stays inside (0, 1).
+
+    Args:
+        auc: AUC, any shape.
+        variance: Its variance, same shape.
+        level: Confidence level.
+
+    Returns:
+        Lower and upper limit; NaN where the AUC is 0 or 1, as its variance cannot be estimated.
+
+    Source: Pepe, The Statistical Evaluation of Medical Tests (2003), section 5.2.
+    """
+    auc = np.asarray(auc, float)
+    inside = np.where((auc > 0) & (auc < 1), auc, np.nan)
+    half = ndtri((1 + level) / 2) * np.sqrt(variance) / (inside * (1 - inside))
+    return expit(logit(inside) - half), expit(logit(inside) + half)
+
+
+def variance_of_difference(covariance: np.ndarray, a: int, b: int) -> float:
+    """Variance of the difference of models a and b, from their covariance (models, models)."""
+    return float(covariance[a, a] + covariance[b, b] - 2 * covariance[a, b])
+
+
+def difference_interval(
+    difference: float, variance: float, level: float = 0.95
+) -> tuple[float, float]:
+    """Normal interval of a difference of two AUCs, given its variance."""
+    half = ndtri((1 + level) / 2) * np.sqrt(variance)
+    return float(difference - half), float(difference + half)
+
+
+def delong_test(aucs: np.ndarray, covariance: np.ndarray, a: int, b: int) -> float:
+    """Two-sided p value of equal AUCs of models a and b, both as `delong` returns them.
+
+    Returns:
+        p; 1 where the models rank alike, NaN where the difference varies in no way.
+    """
+    difference = aucs[a] - aucs[b]
+    variance = variance_of_difference(covariance, a, b)
+    if variance < NO_VARIANCE:
+        return 1.0 if abs(difference) < NO_VARIANCE else np.nan
+    return float(2 * ndtr(-abs(difference) / np.sqrt(variance)))
+
+
+def resamples(labels: ArrayLike, draws: int, seed: int) -> np.ndarray:
+    """Draw patients with replacement, as many of each class as there are.
+
+    Use the same draws for all models: differences between models are then paired.
+
+    Args:
+        labels: Shape (patients,).
+        draws: Number of draws.
+        seed: Seed of the draws.
+
+    Returns:
+        How often each patient is drawn, shape (draws, patients).
+
+    Raises:
+        UserError: One class only.
+    """
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((draws, np.size(labels)), int)
+    for patients in _classes(labels):
+        even = np.full(len(patients), 1 / len(patients))
+        counts[:, patients] = rng.multinomial(len(patients), even, size=draws)
+    return counts
+
+
+def fold_auc(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    folds: ArrayLike | None = None,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Mean over folds and evaluations of the AUC within each fold.
+
+    A fold that holds one class only, by itself or in a draw, is left out of the mean.
+
+    Args:
+        labels: Shape (patients,).
+        scores: Shape (models, evaluations, patients).
+        folds: Shape (evaluations, patients); None pools each evaluation over its folds.
+        weights: Counts of bootstrap draws, shape (draws, patients); None for the patients as
+            they are.
+
+    Returns:
+        Shape (models,), or (draws, models) where weights are given; NaN where no fold is left.
+
+    Raises:
+        UserError: One class only, or a score is missing.
+    """
+    _classes(labels)
+    labels, scores = np.asarray(labels), _complete(scores)
+    parts = []
+    for evaluation, tested, held in _by_fold(scores.shape, folds, weights):
+        positive, negative = tested[labels[tested] == 1], tested[labels[tested] == 0]
+        pairs = _pairs(scores[:, evaluation, positive], scores[:, evaluation, negative])
+        right = np.einsum(
+            "dp,mpn,dn->dm", held[:, positive], pairs, held[:, negative], optimize=True
+        )
+        total = held[:, positive].sum(axis=1) * held[:, negative].sum(axis=1)
+        parts.append(_ratio(right, total[:, None]))
+    return _mean_of_folds(parts, weights)
+
+
+def fold_mean(
+    values: ArrayLike, folds: ArrayLike | None = None, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean over folds and evaluations of the mean over a fold's patients of any value.
+
+    With 1 for a right and 0 for a wrong call, and NaN for the patients of the other class, it is
+    sensitivity or specificity (their mean: balanced accuracy); with the label of the patients
+    called positive, the predictive value; with squared errors, the Brier score.
+
+    Args:
+        values: Shape (models, evaluations, patients); NaN where a patient does not count.
+        folds, weights: As in `fold_auc`.
+
+    Returns:
+        Shape (models,), or (draws, models) where weights are given. Folds where no patient counts
+        are left out; NaN where no fold is left.
+    """
+    values = np.asarray(values, float)
+    parts = []
+    for evaluation, tested, held in _by_fold(values.shape, folds, weights):
+        inside = values[:, evaluation, tested]
+        counted = held[:, tested] @ np.isfinite(inside).T.astype(float)
+        parts.append(_ratio(held[:, tested] @ np.nan_to_num(inside).T, counted))
+    return _mean_of_folds(parts, weights)
+
+
+def interval(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval of bootstrap draws.
+
+    Args:
+        draws: Shape (draws, ...); NaN draws are left out.
+        level: Confidence level.
+
+    Returns:
+        Lower and upper limit, each of shape (...); NaN where all draws are NaN.
+    """
+    draws = np.asarray(draws, float)
+    empty = np.isnan(draws).all(axis=0)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.nanquantile(np.where(empty, 0, draws), tails, axis=0)
+    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+
+
+def nadeau_bengio(
+    differences: ArrayLike, test_share: float, level: float = 0.95
+) -> tuple[float, float, float, float]:
+    """Corrected resampled t test of the differences between two models over the same folds.
+
+    Folds share training patients, so their differences are correlated; the correction adds the
+    ratio of tested to training patients to the variance. Average over seeds first: they share
+    the folds.
+
+    Args:
+        differences: Difference in each fold of each repeat, shape (folds,); NaN is left out.
+        test_share: Share of the patients that a fold tests, in (0, 1): 0.2 for 5 folds.
+        level: Confidence level.
+
+    Returns:
+        t, two-sided p, and the interval of the mean difference; NaN for fewer than two
+        differences or where they are all the same.
+
+    Source: Nadeau, Bengio, Machine Learning 52:239 (2003).
+    """
+    differences = np.asarray(differences, float)
+    differences = differences[np.isfinite(differences)]
+    count = len(differences)
+    if count < 2 or np.ptp(differences) < NO_VARIANCE:
+        return np.nan, np.nan, np.nan, np.nan
+    mean, variance = differences.mean(), differences.var(ddof=1)
+    error = np.sqrt((1 / count + test_share / (1 - test_share)) * variance)
+    half = stdtrit(count - 1, (1 + level) / 2) * error
+    p = 2 * stdtr(count - 1, -abs(mean / error))
+    return float(mean / error), float(p), float(mean - half), float(mean + half)
+
+
+def permutation(
+    labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, draws: int, seed: int
+) -> float:
+    """Paired permutation test of equal AUC: swap the two models' ranks patient by patient.
+
+    Scores are first ranked within model and evaluation, so that their scales do not matter. The
+    statistic is the difference of AUC, pooled over folds and averaged over evaluations; a swap
+    takes all evaluations of a patient together.
+
+    Args:
+        labels: Shape (patients,).
+        scores_a: Scores of one model, shape (evaluations, patients).
+        scores_b: Scores of the other, same shape.
+        draws: Number of random permutations.
+        seed: Seed of the permutations.
+
+    Returns:
+        Two-sided p, at least 1 / (draws + 1).
+
+    Raises:
+        UserError: One class only, or a score is missing.
+
+    Source: Bandos, Rockette, Gur, Statistics in Medicine 24:2873 (2005).
+    """
+    from scipy.stats import rankdata
+
+    positive, negative = _classes(labels)
+    ranks = [rankdata(_complete(scores), axis=-1) for scores in (scores_a, scores_b)]
+    # Pairs of a positive ranked by one model and a negative ranked by the same or the other.
+    aa, ab, ba, bb = (
+        _pairs(of[..., positive], against[..., negative]).mean(axis=0)
+        for of in ranks
+        for against in ranks
+    )
+    # With the sign s of a patient (-1: swapped), the difference of a pair (i, j) is
+    # (s_i + s_j) / 2 * (aa - bb) + (s_i - s_j) / 2 * (ab - ba): linear in the signs.
+    shares = np.empty(np.size(labels))
+    shares[positive] = np.mean(aa - bb + ab - ba, axis=1) / (2 * len(positive))
+    shares[negative] = np.mean(aa - bb - ab + ba, axis=0) / (2 * len(negative))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(shares)))
+    as_far = np.abs(signs @ shares) >= abs(shares.sum()) - NO_VARIANCE
+    return float((1 + as_far.sum()) / (draws + 1))
+
+
+def holm(p: ArrayLike) -> np.ndarray:
+    """P values adjusted for their number (Holm 1979); NaN stays NaN and is not counted."""
+    from statsmodels.stats.multitest import multipletests
+
+    adjusted = np.array(p, float)
+    known = np.isfinite(adjusted)
+    if known.any():
+        adjusted[known] = multipletests(adjusted[known], method="holm")[1]
+    return adjusted
+
+
+def detectable(variance: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The smallest true difference that a two-sided test finds with the given power.
+
+    Args:
+        variance: Variance of the difference, see `variance_of_difference`.
+        alpha: Level of the test.
+        power: Probability to find the difference.
+    """
+    return float((ndtri(1 - alpha / 2) + ndtri(power)) * np.sqrt(variance))
+
+
+def net_benefit(
+    labels: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Net benefit of treating by the model, treating all and treating none.
+
+    Net benefit = true positives / n - false positives / n * threshold / (1 - threshold).
+
+    Args:
+        labels: Shape (patients,).
+        probabilities: In [0, 1], shape (patients,) or (evaluations, patients), then averaged.
+        thresholds: Probabilities in [0, 1) from which a patient is treated, shape (points,).
+
+    Returns:
+        Three arrays of shape (points,): model, treat all, treat none (always 0).
+
+    Source: Vickers, Elkin, Medical Decision Making 26:565 (2006).
+    """
+    labels, thresholds = np.asarray(labels), np.asarray(thresholds, float)
+    odds = thresholds / (1 - thresholds)
+    # What treating one patient brings: 1 for a positive, the odds lost for a negative.
+    gain = np.where(labels == 1, 1.0, -odds[:, None])
+    evaluations = np.atleast_2d(probabilities)
+    treated = np.mean(evaluations[None] >= thresholds[:, None, None], axis=1)
+    return np.mean(treated * gain, axis=1), gain.mean(axis=1), np.zeros_like(odds)
+
+
+def power_law(sizes: ArrayLike, aucs: ArrayLike, errors: ArrayLike | None = None) -> np.ndarray:
+    """Fit the learning curve auc(n) = a - b * n**-c, with a in [0, 1] and b, c > 0.
+
+    Args:
+        sizes: Numbers of training patients, shape (points,).
+        aucs: AUC at each size, shape (points,).
+        errors: Standard error of each AUC, shape (points,); None weighs all alike.
+
+    Returns:
+        a, b, c; NaN where there are fewer than three points or the fit does not converge.
+    """
+    from scipy.optimize import curve_fit
+
+    sizes, aucs = np.asarray(sizes, float), np.asarray(aucs, float)
+    unknown = np.full(3, np.nan)
+    if len(sizes) < 3 or not np.isfinite(aucs).all():
+        return unknown
+    start = [min(1.0, aucs.max()), 1.0, 0.5]
+    bounds = ([0, 0, 0], [1, np.inf, np.inf])
+    try:
+        return curve_fit(_power_law, sizes, aucs, start, errors, bounds=bounds)[0]
+    except (RuntimeError, ValueError):
+        return unknown
+
+
+def power_law_curve(
+    sizes: ArrayLike,
+    aucs: ArrayLike,
+    draws: np.ndarray,
+    at: ArrayLike,
+    level: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The fitted learning curve with its bootstrap interval.
+
+    Args:
+        sizes: Numbers of training patients, shape (points,).
+        aucs: AUC at each size, shape (points,).
+        draws: Bootstrap draws of these AUCs, shape (draws, points); their sd weighs the points.
+        at: Numbers of training patients to evaluate the curve at, shape (places,).
+        level: Confidence level.
+
+    Returns:
+        Fitted AUC, lower and upper limit, each of shape (places,); NaN as in `power_law`.
+    """
+    errors = np.std(draws, axis=0)
+    errors = errors if np.all(errors > 0) else None
+    at = np.asarray(at, float)
+    fitted = _power_law(at, *power_law(sizes, aucs, errors))
+    low, high = interval([_power_law(at, *power_law(sizes, draw, errors)) for draw in draws], level)
+    known = np.isfinite(fitted)
+    return fitted, np.where(known, low, np.nan), np.where(known, high, np.nan)
+
+
+def calibration(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, float]:
+    """Calibration slope, and intercept (calibration in the large), on the logit scale.
+
+    A slope below 1: probabilities too extreme. An intercept above 0: probabilities too low.
+
+    Args:
+        labels: Shape (patients,).
+        probabilities: In [0, 1], shape (patients,) or (evaluations, patients); evaluations are
+            fitted together.
+
+    Returns:
+        Slope and intercept. The slope is NaN where one probability separates the classes or all
+        probabilities are the same.
+
+    Raises:
+        UserError: One class only, or a probability is missing.
+
+    Source: Cox, Biometrika 45:562 (1958); Van Calster et al., BMC Medicine 17:230 (2019).
+    """
+    from statsmodels.api import GLM, add_constant
+    from statsmodels.genmod.families import Binomial
+
+    _classes(labels)
+    evaluations = np.atleast_2d(_complete(probabilities))
+    x = logit(np.clip(evaluations, CLIP, 1 - CLIP)).ravel()
+    y = np.tile(np.asarray(labels, float), len(evaluations))
+    intercept = GLM(y, np.ones_like(x), family=Binomial(), offset=x).fit().params[0]
+    ones, zeros = x[y == 1], x[y == 0]
+    if zeros.max() <= ones.min() or ones.max() <= zeros.min():
+        return np.nan, float(intercept)
+    return float(GLM(y, add_constant(x), family=Binomial()).fit().params[1]), float(intercept)
+
+
+def _classes(labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the positive and of the negative patients."""
+    labels = np.asarray(labels)
+    positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    if not len(positive) or not len(negative):
+        raise UserError(
+            f"found {len(positive)} patients with label 1 and {len(negative)} with label 0; "
+            "comparing models needs both"
+        )
+    return positive, negative
+
+
+def _complete(scores: ArrayLike) -> np.ndarray:
+    """The scores as numbers, none missing."""
+    scores = np.asarray(scores, float)
+    if np.isnan(scores).any():
+        raise UserError(
+            f"{int(np.isnan(scores).sum())} of {scores.size} predictions are missing; "
+            "predict every patient by every model"
+        )
+    return scores
+
+
+def _pairs(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """1 where a positive scores above a negative, 1/2 for a tie, else 0: shape (..., p, n)."""
+    return (1 + np.sign(positive[..., :, None] - negative[..., None, :])) / 2
+
+
+def _covariance(components: np.ndarray) -> np.ndarray:
+    """Covariance of the means of components, shape (models, patients of a class)."""
+    models, count = components.shape
+    if count < 2:
+        return np.full((models, models), np.nan)
+    return np.cov(components).reshape(models, models) / count
+
+
+def _by_fold(shape: tuple, folds: ArrayLike | None, weights: np.ndarray | None):
+    """Each fold: index of its evaluation, its patients, and the counts (draws, patients)."""
+    _, evaluations, patients = shape
+    held = np.ones((1, patients)) if weights is None else np.asarray(weights, float)
+    folds = np.zeros((evaluations, patients)) if folds is None else np.asarray(folds)
+    for evaluation, dealt in enumerate(folds):
+        for fold in np.unique(dealt):
+            yield evaluation, np.flatnonzero(dealt == fold), held
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Part / whole; NaN where the whole is empty."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def _mean_of_folds(parts: list[np.ndarray], weights: np.ndarray | None) -> np.ndarray:
+    """Mean over folds of (draws, models) arrays, NaN left out; (models,) without weights."""
+    parts = np.stack(parts)
+    mean = _ratio(np.nansum(parts, axis=0), np.isfinite(parts).sum(axis=0))
+    return mean[0] if weights is None else mean
+
+
+def _power_law(n: np.ndarray, a: float, b: float, c: float) -> np.ndarray:
+    """The learning curve of `power_law`."""
+    return a - b * n**-c
