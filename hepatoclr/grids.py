@@ -1,5 +1,6 @@
 """Tables as cells of text, ready for a page: numbers with their intervals, words for names."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -16,17 +17,11 @@ HEADINGS = {
     "fraction": "Training patients",
     "n_folds": "Folds",
     "auc": "AUC",
-    "difference": "Difference in AUC",
-    "p_delong": "p, DeLong",
-    "p_permutation": "p, permutation",
-    "p_corrected_t": "p, corrected t",
-    "p_holm": "p, Holm",
-    "detectable": "Detectable difference",
 }
 NAMES = ("method", "encoder", "reference")
 # Said by the marks of the page, not in every row.
 UNSHOWN = ("data", "leaky")
-INTERVAL = "Small print: 95 % interval."
+INTERVAL = "In square brackets the 95 % interval."
 COSTS = (
     "Times are sums over jobs; jobs that ran side by side count each. Start-up is the share of the "
     "core time that goes by before a job's own work: starting Python and imports. Peak memory is "
@@ -68,12 +63,23 @@ class Grid:
 def of_layout(given: layout.Layout) -> Grid:
     """Take over a table that is laid out already."""
     rows = [
-        [Cell(name), *(Cell(c.value, [f"paper {c.paper}"] * bool(c.paper), c.best) for c in cells)]
+        [Cell(name), *(Cell(c.value, _small(c), c.best) for c in cells)]
         for name, cells in given.rows
     ]
-    heads = [given.heading, *(protocol for _, protocol in given.columns)]
-    numbers = [False] + [True] * len(given.columns)
-    return Grid(heads, rows, list(given.measures.items()), numbers, given.notes)
+    heads = [given.heading, *(name for _, name in given.columns)]
+    columns = zip(*(cells for _, cells in given.rows), strict=True)
+    numbers = [False, *(all(map(_is_number, column)) for column in columns)]
+    # the page says its marks once, at the top
+    notes = [note for note in given.notes if note not in layout.MARKS.values()]
+    return Grid(heads, rows, list(given.measures.items()), numbers, notes)
+
+
+def _small(cell: layout.Cell) -> list[str]:
+    return [text for text in (cell.interval, cell.paper and f"paper {cell.paper}") if text]
+
+
+def _is_number(cell: layout.Cell) -> bool:
+    return re.fullmatch(r"[<\d.,\s±+\N{MINUS SIGN}]*", cell.value) is not None
 
 
 def of_frame(frame: pd.DataFrame, links: Mapping[str, str] | None = None) -> Grid:
@@ -142,7 +148,7 @@ def _cell(name: str, row: Mapping, frame: pd.DataFrame, columns: list[str]) -> C
     if "low" in row and name == _before_low(frame, columns):
         ends = row["low"], row["high"]
     known = text and not any(map(pd.isna, ends))
-    return Cell(text, [interval(*ends)] if known else [])
+    return Cell(text, [layout.interval(*ends)] if known else [])
 
 
 def _before_low(frame: pd.DataFrame, columns: list[str]) -> str:
@@ -162,34 +168,12 @@ def _text(name: str, value: object) -> str:
     if name == "fraction":
         return f"{100 * value:.0f} %"
     if name == "p" or name.startswith("p_"):
-        return p_value(value)
-    if name == "difference":
-        return signed(value)
+        return layout.p_value(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Integral):
         return f"{value:,}".replace("-", "\N{MINUS SIGN}")
-    return number(value) if isinstance(value, Real) else str(value)
-
-
-def number(value: float) -> str:
-    """Print a number with two decimals."""
-    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-def signed(value: float) -> str:
-    """Print a difference with two decimals and its sign."""
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-def interval(low: float, high: float) -> str:
-    """Print `0.76 to 0.90`."""
-    return f"{number(low)} to {number(high)}"
-
-
-def p_value(p: float) -> str:
-    """Print a p-value: three decimals, or that it is smaller."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return layout.number(value) if isinstance(value, Real) else str(value)
 
 
 def _heading(name: str) -> str:

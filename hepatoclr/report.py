@@ -7,7 +7,7 @@ is left out, so that the same page serves a whole run and a table of predictions
 import hashlib
 import json
 import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -51,15 +51,16 @@ SECTIONS = [
         "apart by this cohort. The published numbers come from other patients, so being near them "
         "is no proof, and being off them no refutation.",
         tables={
-            "table1": "Pretraining methods, as in Table 1 of the paper.",
-            "measures": "Further measures.",
+            "table1": "Pretraining methods, as in Table 1 of the paper",
+            "measures": "Further measures",
         },
     ),
     Section(
         "Comparisons",
-        "Each method beside random weights and SimCLR on the same patients. A difference whose "
-        "interval includes 0 is not shown; that is not the same as shown to be nil.",
-        tables={"comparisons": "Differences in AUC between methods, patient by patient."},
+        "Each method beside random weights and SimCLR on the same patients. An interval that "
+        "includes 0 is no evidence of a difference, and no evidence that there is none: look at "
+        "the difference that these patients could have shown.",
+        tables={"comparisons": "Differences in AUC between methods, patient by patient"},
         figures={
             "forest": "AUC of each method, a point with its 95 % interval, and differences to the "
             "references beside a line at 0."
@@ -70,7 +71,7 @@ SECTIONS = [
         "A joint loss helps where the curve rises above both of its ends, SimCLR (β = 0) and "
         "supervised (β = 1), by more than its intervals. Here β is picked on the tested patients, "
         "so the best row flatters itself.",
-        tables={"table2": "Weights of the weak loss, as in Table 2 of the paper."},
+        tables={"table2": "Weights of the weak loss, as in Table 2 of the paper"},
         figures={
             "beta": "AUC and balanced accuracy against the weight β of the weak loss, a line per "
             "evaluation, with the spread over folds; grey is training from random weights."
@@ -81,13 +82,13 @@ SECTIONS = [
         "The drop from a choice made on the tested patients to the same choice made inside the "
         "training folds is what the choice flattered. The nested number is the one to expect of "
         "new patients.",
-        tables={"nested": "Fixed choices beside choices made inside the training folds."},
+        tables={"nested": "Fixed choices beside choices made inside the training folds"},
     ),
     Section(
         "Learning curve",
         "A curve still rising at 100 % says that labels, not the method, are the limit. Do not "
         "read values off the curve beyond the patients there are.",
-        tables={"learning_curve": "Training from random weights on fewer patients."},
+        tables={"learning_curve": "Training from random weights on fewer patients"},
         figures={
             "learning_curve": "AUC of the network trained from random weights on rising shares of "
             "the training patients, with its spread over folds."
@@ -107,31 +108,31 @@ SECTIONS = [
         "Points on the diagonal mean that predicted risks happen as often as predicted. A method "
         "can rank patients well and still give wrong probabilities; with so few patients only "
         "gross errors can be seen.",
-        tables={"calibration": "Calibration of predicted probabilities."},
-        figures={"calibration": "Observed share of positive patients against predicted risk."},
+        tables={"calibration": "Calibration of predicted probabilities"},
+        figures={"calibration": "Observed share of positive patients against predicted risk"},
     ),
     Section(
-        "Decision curve",
-        "Exploratory: the net benefit of acting on a prediction, beside treating all and treating "
-        "none. It is no recommendation for patients, least of all from a single cohort.",
-        tables={"decision": "Net benefit."},
+        "Decision curve (exploratory)",
+        "The net benefit of acting on a prediction, beside treating all and treating none. "
+        "It is no recommendation for patients, least of all from a single cohort.",
+        tables={"decision": "Net benefit"},
         figures={
-            "decision": "Net benefit against the risk above which one would act, a line per method."
+            "decision": "Net benefit against the risk above which one would act, a line per method"
         },
     ),
     Section(
         "From slices to patients",
         "How the predictions of a patient's slices are put together. If the choice moves the AUC "
         "as much as pretraining does, differences between methods are not about pretraining.",
-        tables={"aggregation": "AUC by way of putting slices together."},
-        figures={"aggregation": "AUC by way of putting slices together, with 95 % intervals."},
+        tables={"aggregation": "AUC by way of putting slices together"},
+        figures={"aggregation": "AUC by way of putting slices together, with 95 % intervals"},
     ),
     Section(
         "Weak and strong label",
         "How far radiologists and histology agree on the evaluated patients. A weak label that "
         "agrees poorly bounds what pretraining on it can bring.",
-        tables={"agreement": "Agreement of the weak with the strong label."},
-        figures={"agreement": "Patients by weak and strong label."},
+        tables={"agreement": "Agreement of the weak with the strong label"},
+        figures={"agreement": "Patients by weak and strong label"},
     ),
     Section(
         "Patient flow",
@@ -146,7 +147,7 @@ SECTIONS = [
         "Image quality",
         "Look at the cases that were set aside or flagged before trusting any number above. "
         "A flag is a reason to look, not an error.",
-        tables={"cohorts": "Cases of each cohort; names lead to their pictures."},
+        tables={"cohorts": "Cases of each cohort; names lead to their pictures"},
         figures={
             "preprocessing": "One case on its way to the network: axial slice with the liver's "
             "outline, coronal view with the kept slices, intensities with the window, and the "
@@ -157,44 +158,54 @@ SECTIONS = [
         "What the networks look at",
         "Bright regions moved the prediction. They show where evidence was taken from, not that "
         "it is the right evidence; a bright table or border is a warning.",
-        tables={"explanations": "Explanations, measured."},
-        figures={"explanations": "Slices of tested patients with the regions that mattered."},
+        tables={"explanations": "Explanations, measured"},
+        figures={"explanations": "Slices of tested patients with the regions that mattered"},
     ),
     Section(
         "Feature space",
         "Whether patients of a class lie together. Distances and clusters in such a projection "
         "depend on its settings; trust the numbers, computed in the full space.",
         tables={
-            "separability": "How well features tell the classes apart.",
-            "neighbours": "What the nearest neighbours of a patient share.",
+            "separability": "How well features tell the classes apart",
+            "neighbours": "What the nearest neighbours of a patient share",
         },
         figures={"features": "Each patient's features projected to two dimensions, by class."},
     ),
     Section(
-        "Shortcuts",
-        "What the order of files, the site or the scanner alone tell of the label. Whatever does "
-        "better than 0.5 here could be learned in place of the disease.",
-        tables={"shortcuts": "What can be told of the label without looking at the liver."},
+        "Leaks and shortcuts",
+        "What the order of files, the site or the scanner alone tell of the label: whatever does "
+        "better than 0.5 could be learned in place of the disease. That nothing was found does not "
+        "rule out what nobody looked for.",
+        tables={
+            "shortcuts": "What can be told of the label without looking at the liver",
+            "guards": "What was looked for between cohorts and in the splits",
+        },
     ),
     Section(
         "Cost",
         "What the run took, by stage. Times depend on the machine and on what else it did.",
-        tables={"cost": "Time and memory by stage."},
+        tables={"cost": "Time and memory by stage"},
     ),
-    Section("Settings", "Every setting in force.", tables={"settings": "The configuration, defaults included."}, folded=True),
-    Section("Versions", "What the numbers depend on.", tables={"versions": "Packages."}, folded=True),
+    Section(
+        "Settings",
+        "Every setting in force.",
+        tables={"settings": "The configuration, defaults included"},
+        folded=True,
+    ),
+    Section(
+        "Versions", "What the numbers depend on.", tables={"versions": "Packages"}, folded=True
+    ),
     Section(
         "Provenance",
         "Runs of equal digests started from the same code and settings.",
-        tables={"provenance": "Code, settings and predictions of this run."},
+        tables={"provenance": "Code, settings and predictions of this run"},
         folded=True,
     ),
 ]
 
-MARKS = {
-    "synthetic": layout.SYNTHETIC,
-    "permuted": "Control: the labels were permuted. Nothing here is a result.",
-    "leaky": "Leaky: epochs were chosen on the tested patients, so the numbers flatter themselves.",
+# Tables that `layout.of` knows; any other is shown column by column.
+RESULTS = {
+    *("table1", "table2", "measures", "comparisons", "learning_curve", "nested", "aggregation"),
 }
 CITE = [
     f"HepatoCLR {VERSION}, the HepatoCLR contributors.",
@@ -210,7 +221,6 @@ def html(
     tables: Mapping[str, Table],
     figures: Mapping[str, str | Path] | None = None,
     facts: Mapping[str, Mapping] | None = None,
-    marks: Collection[str] = (),
     counts: Mapping[str, int] | None = None,
     links: Mapping[str, str] | None = None,
 ) -> str:
@@ -221,7 +231,6 @@ def html(
         tables: Name, as in `SECTIONS`, to the table or its CSV file.
         figures: Name, as in `SECTIONS`, to an SVG file.
         facts: Name, as a table in `SECTIONS`, to what is known, nested at will.
-        marks: What must be said first, of `MARKS`; what tables say of themselves is added.
         counts: What `metrics.counts` returns.
         links: Cohort to the page of its images.
 
@@ -242,12 +251,12 @@ def html(
         for name in part.figures
         if name in given
     }
-    marked = {*marks, *_marks(frames.values())}
+    said = _marks(frames.values())
     return pages.render(
         "report.html.j2",
         run=run,
-        banners=[text for mark, text in MARKS.items() if mark in marked],
-        findings=_findings(frames, "permuted" in marked),
+        banners=[text for mark, text in layout.MARKS.items() if mark in said],
+        findings=_findings(frames, "permuted" in said),
         basis=verdict.basis(frames.get("table1"), counts),
         sections=sections,
         tables=shown,
@@ -327,8 +336,9 @@ def _sections(given: set[str]) -> list[Section]:
     """The sections of which something is given, and one more of what belongs to none."""
     parts = [part for part in SECTIONS if {*part.tables, *part.figures} & given]
     rest = sorted(given - {name for part in parts for name in (*part.tables, *part.figures)})
-    others = Section("Others", "What no other section holds.", {n: "" for n in rest}, {n: "" for n in rest})
-    return [*parts, others] if rest else parts
+    plain = dict.fromkeys(rest, "")
+    others = [Section("Others", "What no other section holds.", plain, plain)] if rest else []
+    return parts + others
 
 
 def _frame(name: str, table: Table) -> pd.DataFrame:
@@ -349,20 +359,14 @@ def _grid(
     """Lay a table out, by its kind."""
     if name == "cost":
         return grids.of_costs(frame)
-    if name in ("table1", "table2"):
+    if name in RESULTS:
         return grids.of_layout(layout.of(frame, counts))
     return grids.of_frame(frame, links if name == "cohorts" else None)
 
 
 def _marks(frames: Iterable[pd.DataFrame]) -> set[str]:
     """The marks that tables carry."""
-    found = set()
-    for frame in frames:
-        if "data" in frame and layout.is_synthetic(frame):
-            found.add("synthetic")
-        if "leaky" in frame and (frame["leaky"] == 1).any():
-            found.add("leaky")
-    return found
+    return {mark for frame in frames if "data" in frame for mark in layout.marks(frame)}
 
 
 def _findings(frames: Mapping[str, pd.DataFrame], permuted: bool) -> list[verdict.Finding]:

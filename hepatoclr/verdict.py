@@ -1,15 +1,15 @@
 """What a run has found, in sentences computed from its tables, and how sure that is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
-from hepatoclr import grids, layout
+from hepatoclr import layout
 
 CHANCE = 0.5
 ALPHA = 0.05
-OF_REFERENCE = {"none": "random weights", "simclr": "SimCLR"}
+NAMES = {"none": "random weights"}
 WHAT = {"linear": "Linear evaluation", "finetune": "Fine-tuned", "linear_nested": "Linear, nested"}
 
 
@@ -53,11 +53,7 @@ def control(table1: pd.DataFrame) -> Finding:
     if missed.empty:
         few = "its one AUC interval covers" if len(known) == 1 else "all {} AUC intervals cover"
         return Finding(f"The control passed: {few.format(len(known))} {CHANCE}.", [])
-    places = "; ".join(
-        f"{layout.method_label(row.method)}, {layout.PROTOCOL_LABELS.get(row.protocol, row.protocol)}"
-        f": {grids.interval(row.auc_low, row.auc_high)}"
-        for row in missed.itertuples()
-    )
+    places = "; ".join(map(_place, missed.to_dict("records")))
     return Finding(
         f"The control failed: {len(missed)} of {len(known)} AUC intervals "
         f"{'misses' if len(missed) == 1 else 'miss'} {CHANCE} ({places}).",
@@ -66,6 +62,11 @@ def control(table1: pd.DataFrame) -> Finding:
             "upper side, says that something of the tested patients reaches the training."
         ],
     )
+
+
+def _place(row: Mapping) -> str:
+    protocol = layout.PROTOCOL_LABELS.get(row["protocol"], row["protocol"])
+    return f"{layout.method_label(row['method'])}, {protocol}: {_interval(row, 'auc_')}"
 
 
 def basis(table1: pd.DataFrame | None, counts: Mapping[str, int] | None) -> str:
@@ -83,7 +84,7 @@ def basis(table1: pd.DataFrame | None, counts: Mapping[str, int] | None) -> str:
 
 
 def _who(method: str) -> str:
-    return "random weights" if method == "none" else layout.method_label(method)
+    return NAMES.get(method) or layout.method_label(method)
 
 
 def _has(part: pd.DataFrame) -> str:
@@ -95,22 +96,31 @@ def _auc(row: pd.Series) -> str:
     """An AUC with its interval, or with its sd over folds where there is none."""
     if pd.isna(row.get("auc_low")):
         return layout.plus_minus(row["auc_mean"], row["auc_sd"]) + ", without an interval"
-    return f"{grids.number(row['auc_mean'])} (95 % interval {_interval(row, 'auc_')})"
+    return f"{layout.number(row['auc_mean'])} (95 % interval {_interval(row, 'auc_')})"
 
 
 def _interval(row: Mapping, stem: str = "") -> str:
-    return grids.interval(row[f"{stem}low"], row[f"{stem}high"])
+    return _to(row[f"{stem}low"], row[f"{stem}high"])
+
+
+def _to(low: float, high: float) -> str:
+    return f"{layout.number(low)} to {layout.number(high)}"
 
 
 def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str]:
     """Compare the best method with each reference."""
     own = comparisons[(comparisons["protocol"] == protocol)]
     own = own[own["encoder"].map(lambda encoder: _is_of(encoder, method))]
-    return [
-        sentence
-        for row in own.dropna(subset=["difference", "low", "high"]).to_dict("records")
-        for sentence in _difference(row)
-    ]
+    known = own.dropna(subset=["difference", "low", "high"])
+    said = [_difference(row) for row in known.to_dict("records")]
+    needed = known["detectable"].dropna()
+    if len(needed) and any(sentence.startswith("No") for sentence in said):
+        ends = dict.fromkeys(map(layout.number, (needed.min(), needed.max())))
+        said.append(
+            f"These patients would have shown a true difference of {' to '.join(ends)} four times "
+            "in five; a smaller one may well exist."
+        )
+    return said
 
 
 def _is_of(encoder: str, method: str) -> bool:
@@ -118,33 +128,20 @@ def _is_of(encoder: str, method: str) -> bool:
     return encoder == method or encoder.startswith(f"{method}-")
 
 
-def _difference(row: Mapping) -> Iterator[str]:
+def _difference(row: Mapping) -> str:
     """Say what a comparison shows: a difference only where interval and test agree on it."""
-    other = OF_REFERENCE.get(row["reference"]) or layout.method_label(row["reference"])
+    other = NAMES.get(row["reference"]) or layout.method_label(row["reference"])
     apart, p = row["low"] > 0 or row["high"] < 0, row.get("p_holm")
-    numbers = f"{grids.signed(row['difference'])} (95 % interval {_interval(row)}{_p(p)})"
-    if not apart:
-        yield f"No evidence of a difference to {other}: {numbers}."
-    elif pd.isna(p) or p >= ALPHA:
-        yield (
-            f"No evidence of a difference to {other} once the number of comparisons is counted: "
-            f"{numbers}."
-        )
-    else:
-        yield f"Evidence of a {'higher' if row['low'] > 0 else 'lower'} AUC than {other}: {numbers}."
-        return
-    if not pd.isna(row.get("detectable")):
-        yield (
-            "With this many patients a difference of "
-            f"{grids.number(row['detectable'])} would have been found four times in five; "
-            "smaller ones may well exist."
-        )
+    numbers = f"{layout.number(row['difference'])} (95 % interval {_interval(row)}{_p(p)})"
+    if apart and not pd.isna(p) and p < ALPHA:
+        way = "higher" if row["low"] > 0 else "lower"
+        return f"Evidence of a {way} AUC than that of {other}: difference {numbers}."
+    counted = " once the number of comparisons is counted" if apart else ""
+    return f"No evidence of a difference to {other}{counted}: {numbers}."
 
 
 def _p(p: float | None) -> str:
     if p is None or pd.isna(p):
         return ""
-    shown = grids.p_value(p)
+    shown = layout.p_value(p)
     return f", Holm-adjusted p {shown if shown.startswith('<') else f'= {shown}'}"
-
-

@@ -3,21 +3,36 @@
 import itertools
 
 import pandas as pd
-from example_predictions import BETAS, METHODS, predictions
+from example_predictions import METHODS
 from matplotlib.figure import Figure
 
-from hepatoclr import figures, flow, metrics, report, tables
+from hepatoclr import figures, report
 
 EVIL = """<script>alert(1)</script> "quoted" & 'so'"""
 ENCODERS = ["supervised", "simclr", "supcon", "weak_simclr-0.5"]
 
 
 def table1(auc=0.8, low=0.7, high=0.88, **columns):
-    """A table 1 of a number for all methods; columns given are put in place of its own."""
+    """A table 1 of one AUC for all methods; columns given are put in place of its own."""
     pairs = list(itertools.product(METHODS, ("linear", "finetune")))
     frame = pd.DataFrame(pairs, columns=["method", "protocol"])
-    frame = frame.assign(n_folds=5, auc_mean=auc, auc_sd=0.05, auc_low=low, auc_high=high)
-    return frame.assign(leaky=0, data="cohort").assign(**columns)
+    return _results(frame, auc, low, high, **columns)
+
+
+def table2():
+    """A table 2 of one AUC for all weights."""
+    pairs = list(itertools.product((0.0, 0.2, 0.5, 1.0), ("linear", "finetune")))
+    return _results(pd.DataFrame(pairs, columns=["beta", "protocol"]), 0.8, 0.7, 0.88)
+
+
+def _results(frame, auc, low, high, **columns):
+    published = ("paper_auc_mean", "paper_auc_sd")
+    published += ("paper_balanced_accuracy_mean", "paper_balanced_accuracy_sd")
+    measured = {"n_folds": 5, "auc_mean": auc, "auc_sd": 0.05, "auc_low": low, "auc_high": high}
+    measured |= {"balanced_accuracy_mean": 0.7, "balanced_accuracy_sd": 0.1}
+    measured |= {"balanced_accuracy_low": 0.6, "balanced_accuracy_high": 0.8}
+    measured |= {**dict.fromkeys(published, 0.75), "leaky": 0, "data": "cohort"}
+    return frame.assign(**measured).assign(**columns)
 
 
 def comparison(**changes):
@@ -41,7 +56,7 @@ def comparisons():
         shift = 0.03 * (place % 5) - 0.06
         row.update({key: row[key] + shift for key in ("difference", "low", "high")})
     rows[3] |= {"difference": 0.21, "low": 0.11, "high": 0.3, "p_holm": 0.0004}
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(data="synthetic")
 
 
 def cohort(name, role):
@@ -77,12 +92,15 @@ def others():
     spread = {"low": [0.7, 0.61, 0.6], "high": [0.9, 0.83, 0.8]}
     return {
         "nested": pd.DataFrame(
-            {"protocol": "linear", "choice": ["fixed β", "nested β", "nested β, C and threshold"]}
-            | {"auc": [0.81, 0.73, 0.71], **spread}
+            {"protocol": "linear", "encoder": "weak_simclr-nested", "choice": ["beta", "C"]}
+            | {"against": ["0.5", "1"], "chosen": ["0.5 (6), 0.2 (4)", "0.1 (10)"]}
+            | {"measure": "auc", "fixed": [0.84, 0.84], "nested": [0.8, 0.83]}
+            | {"optimism": [0.04, 0.01], "low": [-0.01, -0.03], "high": [0.09, 0.05]}
+            | {"data": "synthetic"}
         ),
         "aggregation": pd.DataFrame(
             {"protocol": "linear", "encoder": "simclr", "aggregation": ["mean", "median", "max"]}
-            | {"auc": [0.8, 0.73, 0.71], **spread}
+            | {"auc": [0.8, 0.73, 0.71], **spread, "data": "synthetic"}
         ),
         "agreement": pd.DataFrame(
             {"measure": ["kappa", "sensitivity"], "estimate": [0.41, 0.8]}
@@ -95,40 +113,35 @@ def others():
 
 
 def drawn(folder):
-    """Figures of the example predictions, as SVG files; one of them holds a picture."""
-    known = predictions()
-    table_1 = tables.table1(known, METHODS, synthetic=True)
-    baseline = table_1.set_index(["method", "protocol"]).loc[("none", "finetune")]
-    paths = {
-        name: folder / f"{name}.svg"
-        for name in ("roc", "beta", "learning_curve", "flow", "preprocessing")
-    }
-    figures.roc(known, METHODS, [paths["roc"]], synthetic=True)
-    figures.beta(tables.table2(known, BETAS, synthetic=True), baseline, [paths["beta"]])
-    curve = tables.learning_curve(known, synthetic=True)
-    figures.learning_curve(curve, [paths["learning_curve"]])
-    cohorts = {"radio": cohort("radio", "pretraining"), "histo": cohort("histo", "external")}
-    flow.draw(flow.table(cohorts, {}), [paths["flow"]], synthetic=True)
+    """Figures as SVG files, one in every style; the last holds a picture."""
+    names = ("forest", "beta", "learning_curve", "roc", "calibration", "decision", "flow")
+    for name in names:
+        figure = Figure(figsize=(4.2, 3.2) if name == "learning_curve" else (7.4, 3.6))
+        axes = figure.subplots()
+        for place, (colour, line, marker) in enumerate(figures.STYLES):
+            style = {"color": colour, "linestyle": line, "marker": marker}
+            axes.plot([0, 1, 2], [place, place + 1, place], **style)
+        axes.grid(True)
+        axes.set_xlabel(f"{name} <&>")
+        figures.save(figure, folder / f"{name}.svg")
     picture = Figure(figsize=(7.2, 3))
     picture.subplots().imshow([[0, 1], [2, 3]], cmap="gray")
-    figures.save(picture, paths["preprocessing"])
-    return paths
+    figures.save(picture, folder / "preprocessing.svg")
+    return {name: folder / f"{name}.svg" for name in (*names, "preprocessing")}
 
 
 def arguments(folder):
     """What `report.html` is told of a whole run."""
-    known = predictions()
-    table_1 = tables.table1(known, METHODS, synthetic=True)
-    table_1 = table_1.assign(auc_low=table_1["auc_mean"] - 0.09, auc_high=table_1["auc_mean"] + 0.07)
     cohorts = {"radio": cohort("radio", "pretraining"), "histo": cohort("histo", "evaluation")}
     settings = {"run": "demo", "tensors": {"window": [-100, 400], "size": 512}, "cutout": False}
+    means = [0.7, 0.72, 0.74, 0.76, 0.78, 0.8, 0.65, 0.67, 0.86, 0.83]
+    ends = {"low": [mean - 0.09 for mean in means], "high": [mean + 0.07 for mean in means]}
     return {
         "run": "demo",
         "tables": {
-            "table1": table_1,
-            "table2": tables.table2(known, BETAS, synthetic=True),
+            "table1": table1(means, **ends, data="synthetic"),
+            "table2": table2(),
             "comparisons": comparisons(),
-            "learning_curve": tables.learning_curve(known, synthetic=True),
             "cohorts": report.quality(cohorts),
             "cost": cost(),
             **others(),
@@ -139,6 +152,6 @@ def arguments(folder):
             "versions": report.versions(),
             "provenance": report.provenance(settings, []),
         },
-        "counts": metrics.counts(known),
+        "counts": {"patients": 100, "positive": 60, "negative": 40},
         "links": {"radio": "qc/radio.html", "histo": "qc/histo.html"},
     }
