@@ -22,6 +22,7 @@ NAMES = ("method", "encoder", "reference")
 # Said by the marks of the page, not in every row.
 UNSHOWN = ("data", "leaky")
 INTERVAL = "In square brackets the 95 % interval."
+WIDEST = 10  # columns that a page in portrait holds
 COSTS = (
     "Times are sums over jobs; jobs that ran side by side count each. Start-up is the share of the "
     "core time that goes by before a job's own work: starting Python and imports. Peak memory is "
@@ -58,6 +59,11 @@ class Grid:
     numbers: list[bool] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     total: list[Cell] = field(default_factory=list)
+
+    @property
+    def wide(self) -> bool:
+        """Whether it takes a page in landscape."""
+        return len(self.heads) > WIDEST
 
 
 def of_layout(given: layout.Layout) -> Grid:

@@ -1,7 +1,7 @@
 """The report of a run: one HTML file that opens from disk, without network.
 
-`SECTIONS` says what stands on the page and in which order. A section of which nothing is given
-is left out, so that the same page serves a whole run and a table of predictions alone.
+`SECTIONS` says what stands on the page and in which order. A section of which nothing is given,
+or an empty table, is left out: the same page serves a whole run and a table of predictions alone.
 """
 
 import hashlib
@@ -50,17 +50,14 @@ SECTIONS = [
         "Compare the intervals, not the means: methods whose intervals overlap widely are not told "
         "apart by this cohort. The published numbers come from other patients, so being near them "
         "is no proof, and being off them no refutation.",
-        tables={
-            "table1": "Pretraining methods, as in Table 1 of the paper",
-            "measures": "Further measures",
-        },
+        tables={"table1": "Pretraining methods, as in Table 1 of the paper"},
     ),
     Section(
         "Comparisons",
         "Each method beside random weights and SimCLR on the same patients. An interval that "
         "includes 0 is no evidence of a difference, and no evidence that there is none: look at "
         "the difference that these patients could have shown.",
-        tables={"comparisons": "Differences in AUC between methods, patient by patient"},
+        tables={"comparisons": "Differences in AUC between methods"},
         figures={
             "forest": "AUC of each method, a point with its 95 % interval, and differences to the "
             "references beside a line at 0."
@@ -119,6 +116,12 @@ SECTIONS = [
         figures={
             "decision": "Net benefit against the risk above which one would act, a line per method"
         },
+    ),
+    Section(
+        "All measures",
+        "What depends on the threshold or on the prevalence changes with them: PPV and NPV are "
+        "those of this cohort. Out of so many numbers some stand out by chance.",
+        tables={"measures": "Measures of every method and evaluation"},
     ),
     Section(
         "From slices to patients",
@@ -241,6 +244,7 @@ def html(
         UserError: A figure is not SVG.
     """
     frames = {name: _frame(name, table) for name, table in tables.items()}
+    frames = {name: frame for name, frame in frames.items() if not frame.empty}
     shown = {name: _grid(name, frame, counts, links) for name, frame in frames.items()}
     shown |= {name: grids.of_facts(section) for name, section in (facts or {}).items()}
     given = figures or {}

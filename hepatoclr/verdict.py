@@ -1,6 +1,6 @@
 """What a run has found, in sentences computed from its tables, and how sure that is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -109,8 +109,8 @@ def _to(low: float, high: float) -> str:
 
 def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str]:
     """Compare the best method with each reference."""
-    own = comparisons[(comparisons["protocol"] == protocol)]
-    own = own[own["encoder"].map(lambda encoder: _is_of(encoder, method))]
+    part = comparisons[comparisons["protocol"] == protocol]
+    own = part[part["encoder"] == _encoder(method, part["encoder"])]
     known = own.dropna(subset=["difference", "low", "high"])
     said = [_difference(row) for row in known.to_dict("records")]
     needed = known["detectable"].dropna()
@@ -123,9 +123,11 @@ def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str
     return said
 
 
-def _is_of(encoder: str, method: str) -> bool:
-    """Say whether an encoder is the one shown in the row of a method."""
-    return encoder == method or encoder.startswith(f"{method}-")
+def _encoder(method: str, encoders: Iterable[str]) -> str:
+    """The encoder shown in the row of a method: of `weak_simclr`, that of a fixed weight."""
+    found = set(encoders)
+    variants = [name for name in found - {f"{method}-nested"} if name.startswith(f"{method}-")]
+    return variants[0] if method not in found and len(variants) == 1 else method
 
 
 def _difference(row: Mapping) -> str:
