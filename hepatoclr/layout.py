@@ -276,7 +276,7 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
     if has_interval:
         half = (table["auc_high"] - table["auc_low"]) / 2
         cautions.append(
-            f"Caution: the 95 % interval of an AUC of these patients is about {_range(half, '± ')}; "
+            f"Caution: the 95 % interval of an AUC of these patients is {_range(half, '± ')} wide; "
             "the sd over folds is not that interval."
         )
     if "detectable" in table and table["detectable"].notna().any():
@@ -287,8 +287,8 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
 def detected(detectable: pd.Series) -> str:
     """Say which differences a cohort could have shown."""
     return (
-        f"These patients show a difference of AUC with 80 % power only if it is {_range(detectable)} "
-        "or more (alpha 0.05, two-sided, paired DeLong variance, over all comparisons); smaller "
+        "These patients show a difference of AUC with 80 % power only if it is "
+        f"{_range(detectable)} or more (alpha 0.05, two-sided, paired DeLong variance, over all comparisons); smaller "
         "ones are missed more often than that."
     )
 
