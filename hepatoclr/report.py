@@ -4,11 +4,12 @@
 or an empty table, is left out: the same page serves a whole run and a table of predictions alone.
 """
 
+import fnmatch
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Section:
     Attributes:
         title: Its heading; the address of the part is made of it.
         reading: What to look for, and what not to conclude.
-        tables: Name of each of its tables to a caption.
+        tables: Name of each of its tables to a caption; `x_*` stands for one of each encoder.
         figures: Name of each of its figures, which come first, to what is drawn there.
         folded: Whether it is closed until opened.
     """
@@ -59,8 +60,8 @@ SECTIONS = [
         "the difference that these patients could have shown.",
         tables={"comparisons": "Differences in AUC between methods"},
         figures={
-            "forest": "AUC of each method, a point with its 95 % interval, and differences to the "
-            "references beside a line at 0."
+            "comparisons": "Difference in AUC to each reference, a point with its 95 % interval, a "
+            "panel per evaluation; the line at 0 is no difference."
         },
     ),
     Section(
@@ -105,16 +106,15 @@ SECTIONS = [
         "Points on the diagonal mean that predicted risks happen as often as predicted. A method "
         "can rank patients well and still give wrong probabilities; with so few patients only "
         "gross errors can be seen.",
-        tables={"calibration": "Calibration of predicted probabilities"},
         figures={"calibration": "Observed share of positive patients against predicted risk"},
     ),
     Section(
         "Decision curve (exploratory)",
         "The net benefit of acting on a prediction, beside treating all and treating none. "
         "It is no recommendation for patients, least of all from a single cohort.",
-        tables={"decision": "Net benefit"},
         figures={
-            "decision": "Net benefit against the risk above which one would act, a line per method"
+            "decision_curve": "Net benefit against the risk above which one would act, a line per "
+            "method; treating all and treating none beside them."
         },
     ),
     Section(
@@ -128,19 +128,18 @@ SECTIONS = [
         "How the predictions of a patient's slices are put together. If the choice moves the AUC "
         "as much as pretraining does, differences between methods are not about pretraining.",
         tables={"aggregation": "AUC by way of putting slices together"},
-        figures={"aggregation": "AUC by way of putting slices together, with 95 % intervals"},
     ),
     Section(
         "Weak and strong label",
         "How far radiologists and histology agree on the evaluated patients. A weak label that "
         "agrees poorly bounds what pretraining on it can bring.",
         tables={"agreement": "Agreement of the weak with the strong label"},
-        figures={"agreement": "Patients by weak and strong label"},
     ),
     Section(
         "Patient flow",
         "Ask of each number of lost patients whether their loss could depend on the disease: if "
         "it does, the results hold for the others only.",
+        tables={"flow": "CTs and patients by step"},
         figures={
             "flow": "Boxes from the manifest to the tables, a column per cohort: CTs and patients "
             "left out, set aside and used."
@@ -159,20 +158,27 @@ SECTIONS = [
     ),
     Section(
         "What the networks look at",
-        "Bright regions moved the prediction. They show where evidence was taken from, not that "
-        "it is the right evidence; a bright table or border is a warning.",
-        tables={"explanations": "Explanations, measured"},
-        figures={"explanations": "Slices of tested patients with the regions that mattered"},
+        "Compare the share of a map that lies in the liver with the liver's share of the slice. A "
+        "map on the table or the rim is a reason to look for a shortcut; a map inside the liver is "
+        "no proof that there is none.",
+        tables={"explanations_*": "Share of the maps in the liver"},
+        figures={
+            "explanations_*": "A row per patient: the slice with the liver's outline, the strength "
+            "of the gradient, and the change of the prediction when a place is painted over."
+        },
     ),
     Section(
         "Feature space",
-        "Whether patients of a class lie together. Distances and clusters in such a projection "
-        "depend on its settings; trust the numbers, computed in the full space.",
-        tables={
-            "separability": "How well features tell the classes apart",
-            "neighbours": "What the nearest neighbours of a patient share",
+        "A site or scanner told better than chance is seen by the encoder, whether or not the "
+        "prediction uses it. Trust the numbers, computed in all directions, before the pictures; "
+        "who lies next to whom stands in tables/neighbours.csv.",
+        tables={"separability": "How well features tell stage, site and scanner"},
+        figures={
+            "feature_space_pca": "Patients on the two directions in which they differ most, a row "
+            "per encoder, coloured by what is known of them.",
+            "feature_space_umap": "Patients so that near ones stay near (UMAP), a row per encoder; "
+            "distances between groups mean nothing.",
         },
-        figures={"features": "Each patient's features projected to two dimensions, by class."},
     ),
     Section(
         "Leaks and shortcuts",
@@ -222,7 +228,7 @@ CITE = [
 def html(
     run: str,
     tables: Mapping[str, Table],
-    figures: Mapping[str, str | Path] | None = None,
+    figures: Mapping[str, str | Path],
     facts: Mapping[str, Mapping] | None = None,
     counts: Mapping[str, int] | None = None,
     links: Mapping[str, str] | None = None,
@@ -247,13 +253,11 @@ def html(
     frames = {name: frame for name, frame in frames.items() if not frame.empty}
     shown = {name: _grid(name, frame, counts, links) for name, frame in frames.items()}
     shown |= {name: grids.of_facts(section) for name, section in (facts or {}).items()}
-    given = figures or {}
-    sections = _sections({*shown, *given})
+    sections = _sections(shown, figures)
     drawn = {
-        name: drawings.inline(given[name], part.title, f"{name}-")
+        name: drawings.inline(figures[name], part.title, f"{name}-")
         for part in sections
         for name in part.figures
-        if name in given
     }
     said = _marks(frames.values())
     return pages.render(
@@ -336,13 +340,29 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _sections(given: set[str]) -> list[Section]:
-    """The sections of which something is given, and one more of what belongs to none."""
-    parts = [part for part in SECTIONS if {*part.tables, *part.figures} & given]
-    rest = sorted(given - {name for part in parts for name in (*part.tables, *part.figures)})
-    plain = dict.fromkeys(rest, "")
-    others = [Section("Others", "What no other section holds.", plain, plain)] if rest else []
-    return parts + others
+def _sections(tables: Collection[str], figures: Collection[str]) -> list[Section]:
+    """The sections with what is given of each, and one more with what belongs to none."""
+    parts = [
+        replace(part, tables=_given(part.tables, tables), figures=_given(part.figures, figures))
+        for part in SECTIONS
+    ]
+    rest = [
+        {name: "" for name in names if not any(name in getattr(part, kind) for part in parts)}
+        for kind, names in (("tables", tables), ("figures", figures))
+    ]
+    parts.append(Section("Others", "What no other section holds.", *rest))
+    return [part for part in parts if part.tables or part.figures]
+
+
+def _given(listed: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Of what a section lists, what is given; `x_*` stands for that of every encoder."""
+    found = {}
+    for pattern, words in listed.items():
+        stem = pattern.removesuffix("*")
+        for name in fnmatch.filter(names, pattern):
+            encoder = layout.method_label(name.removeprefix(stem)) if stem != pattern else ""
+            found[name] = f"{encoder}: {words[0].lower()}{words[1:]}" if encoder else words
+    return found
 
 
 def _frame(name: str, table: Table) -> pd.DataFrame:

@@ -114,7 +114,15 @@ def others():
 
 def drawn(folder):
     """Figures as SVG files, one in every style; the last holds a picture."""
-    names = ("forest", "beta", "learning_curve", "roc", "calibration", "decision", "flow")
+    names = (
+        "comparisons",
+        "beta",
+        "learning_curve",
+        "roc",
+        "calibration",
+        "decision_curve",
+        "flow",
+    )
     for name in names:
         figure = Figure(figsize=(4.2, 3.2) if name == "learning_curve" else (7.4, 3.6))
         axes = figure.subplots()
