@@ -17,7 +17,7 @@ COLOURS = {
     figures.VERMILLION: "--vermillion",
     figures.PURPLE: "--purple",
 }
-COLOUR = re.compile(r"(?<=[:\"]) ?(#[0-9a-f]{6})\b", re.I)
+COLOUR = re.compile(r'(?<=[ ":])#[0-9a-f]{6}\b', re.I)
 SIZE = re.compile(r' width="([\d.]+)pt" height="[\d.]+pt"')
 
 
@@ -44,7 +44,7 @@ def inline(path: str | Path, title: str, prefix: str) -> Markup:
     drawing = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", drawing)
     card = "<image" in drawing
     if not card:
-        drawing = COLOUR.sub(lambda found: _adapted(found[1]), drawing)
+        drawing = COLOUR.sub(lambda found: _adapted(found[0]), drawing)
     drawing = SIZE.sub(r' style="--width: \1pt"', drawing, count=1)
     name = f'<svg role="img" aria-label="{escape(title)}" aria-describedby="{prefix}text"'
     name += ' class="card"' if card else ""

@@ -72,7 +72,7 @@ SECTIONS = [
         tables={"table2": "Weights of the weak loss, as in Table 2 of the paper"},
         figures={
             "beta": "AUC and balanced accuracy against the weight β of the weak loss, a line per "
-            "evaluation, with the spread over folds; grey is training from random weights."
+            "evaluation, with 95 % intervals; grey is training from random weights."
         },
     ),
     Section(
@@ -89,7 +89,7 @@ SECTIONS = [
         tables={"learning_curve": "Training from random weights on fewer patients"},
         figures={
             "learning_curve": "AUC of the network trained from random weights on rising shares of "
-            "the training patients, with its spread over folds."
+            "the training patients, with 95 % intervals and the power law fitted to it."
         },
     ),
     Section(
@@ -106,7 +106,10 @@ SECTIONS = [
         "Points on the diagonal mean that predicted risks happen as often as predicted. A method "
         "can rank patients well and still give wrong probabilities; with so few patients only "
         "gross errors can be seen.",
-        figures={"calibration": "Observed share of positive patients against predicted risk"},
+        figures={
+            "calibration": "Observed share of positive patients against predicted risk, a line per "
+            "method and a panel per evaluation, above the spread of the predictions."
+        },
     ),
     Section(
         "Decision curve (exploratory)",
@@ -251,7 +254,7 @@ def html(
     """
     frames = {name: _frame(name, table) for name, table in tables.items()}
     frames = {name: frame for name, frame in frames.items() if not frame.empty}
-    shown = {name: _grid(name, frame, counts, links) for name, frame in frames.items()}
+    shown = {name: _grid(name, frame, links) for name, frame in frames.items()}
     shown |= {name: grids.of_facts(section) for name, section in (facts or {}).items()}
     sections = _sections(shown, figures)
     drawn = {
@@ -347,7 +350,7 @@ def _sections(tables: Collection[str], figures: Collection[str]) -> list[Section
         for part in SECTIONS
     ]
     rest = [
-        {name: "" for name in names if not any(name in getattr(part, kind) for part in parts)}
+        {name: name for name in names if not any(name in getattr(part, kind) for part in parts)}
         for kind, names in (("tables", tables), ("figures", figures))
     ]
     parts.append(Section("Others", "What no other section holds.", *rest))
@@ -374,17 +377,12 @@ def _frame(name: str, table: Table) -> pd.DataFrame:
     return pd.read_csv(table, keep_default_na=False, na_values=[""])
 
 
-def _grid(
-    name: str,
-    frame: pd.DataFrame,
-    counts: Mapping[str, int] | None,
-    links: Mapping[str, str] | None,
-) -> grids.Grid:
+def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> grids.Grid:
     """Lay a table out, by its kind."""
     if name == "cost":
         return grids.of_costs(frame)
     if name in RESULTS:
-        return grids.of_layout(layout.of(frame, counts))
+        return grids.of_layout(layout.of(frame))
     return grids.of_frame(frame, links if name == "cohorts" else None)
 
 
