@@ -74,6 +74,8 @@ def slice_auc(
 ) -> np.ndarray:
     """AUC with every slice for itself, averaged over folds and evaluations.
 
+    As in `inference.fold_auc`, a fold counts in a draw by the share of its pairs that were drawn.
+
     Args:
         labels: 0 or 1 per patient, shape (patients,).
         slices: Probabilities of the slices of each patient, by evaluation and patient.
@@ -83,22 +85,18 @@ def slice_auc(
     Returns:
         Shape (draws,).
     """
-    parts = []
+    right, whole = np.zeros(len(weights)), np.zeros(len(weights))
     for of_patients, dealt in zip(slices, folds, strict=True):
         for fold in np.unique(dealt):
             positive = np.flatnonzero((dealt == fold) & (labels == 1))
             negative = np.flatnonzero((dealt == fold) & (labels == 0))
             ones, zeros = ([of_patients[k] for k in group] for group in (positive, negative))
-            right = np.einsum(
-                *("dp,pn,dn->d", weights[:, positive], _pairs_right(ones, zeros)),
-                *(weights[:, negative],),
-                optimize=True,
-            )
-            total = (weights[:, positive] @ list(map(len, ones))) * (
-                weights[:, negative] @ list(map(len, zeros))
-            )
-            parts.append(np.divide(right, total, np.full(len(weights), np.nan), where=total > 0))
-    return np.nanmean(parts, axis=0)
+            sizes = np.outer(list(map(len, ones)), list(map(len, zeros)))
+            drawn = weights[:, positive], weights[:, negative]
+            for total, pairs in ((right, _pairs_right(ones, zeros)), (whole, sizes)):
+                found = np.einsum("dp,pn,dn->d", drawn[0], pairs, drawn[1], optimize=True)
+                total += found / sizes.sum()
+    return np.divide(right, whole, out=np.full(len(weights), np.nan), where=whole > 0)
 
 
 def _pairs_right(ones: Sequence[np.ndarray], zeros: Sequence[np.ndarray]) -> np.ndarray:

@@ -12,10 +12,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from hepatoclr import files, inference, layout, metrics
+from hepatoclr import evaluation, files, inference, layout, metrics
 from hepatoclr.volumes import Volume
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -34,9 +36,12 @@ STYLES = [
 PROTOCOL_STYLES = {"linear": STYLES[2], "finetune": STYLES[4], "linear_nested": STYLES[3]}
 MOST = len(STYLES)  # methods in one panel; further ones are in the tables
 FAINT = "#B0B0B0"
+SHADE = {"color": SKY, "alpha": 0.3, "linewidth": 0}
 BINS = 5  # of a reliability curve
 # From here to here a patient or physician may weigh one class against the other.
 THRESHOLDS = np.linspace(0.05, 0.95, 91)
+NAMES = ("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve")
+TABLES = ("table1", "table2", "learning_curve", "measures", "comparisons")  # that these need
 SAID = {
     "synthetic": "synthetic cohort",
     "permuted": "labels permuted (control)",
@@ -83,20 +88,19 @@ def all(
 
     Args:
         predictions: What `predictions.read` returns.
-        tables: What `tables.all` returns, or its files read back: table1, table2,
-            learning_curve, measures, comparisons.
-        paths: Files to write, by figure: roc, calibration, decision_curve, comparisons, beta,
-            learning_curve; only these are drawn.
+        tables: What `tables.all` returns, or its files read back; those of `TABLES`.
+        paths: Files to write, by figure, of `NAMES`; only these are drawn.
         methods: Row name of Table 1 to encoder name; None where they are the same.
 
     Returns:
         The figures; one that the tables hold nothing for only says so.
     """
     table1, measures = tables["table1"], tables["measures"]
+    measures = measures[measures["protocol"].isin(table1["protocol"])]
     methods = methods or {name: name for name in table1["method"].unique()}
     drawn = {
         "roc": (table1, lambda to: roc(predictions, methods, table1, to)),
-        "calibration": (measures, lambda to: calibration(predictions, methods, measures, to)),
+        "calibration": (table1, lambda to: calibration(predictions, methods, measures, to)),
         "decision_curve": (table1, lambda to: decision_curve(predictions, methods, table1, to)),
         "comparisons": (tables["comparisons"], lambda to: comparisons(tables["comparisons"], to)),
         "beta": (tables["table2"], lambda to: beta(tables["table2"], table1, to)),
@@ -133,8 +137,17 @@ def learning_curve(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
             for name in ("fitted", "fitted_low", "fitted_high")
         )
         axes.fill_between(grid, low, high, color=GREY, alpha=0.18, linewidth=0)
-        axes.plot(grid, middle, color=GREY, linestyle=(0, (4, 2)), label="power law")
-    _whiskers(axes, size, table, "auc", color=colour, linestyle="none", marker=marker, label="AUC")
+        axes.plot(grid, middle, color=GREY, linestyle=(0, (4, 2)), label="power law, 95 % interval")
+    _whiskers(
+        axes,
+        size,
+        table,
+        "auc",
+        color=colour,
+        linestyle="none",
+        marker=marker,
+        label="mean over folds, 95 % interval",
+    )
     for x, y in zip(size, table["auc_mean"], strict=True):
         text = {"textcoords": "offset points", "ha": "left", "va": "bottom"}
         axes.annotate(layout.number(y), (x, y), (4, 3), **text)
@@ -142,9 +155,10 @@ def learning_curve(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
     axes.set_xticks(size, ticks)
     axes.margins(x=0.1)
     axes.set_xlabel("Training patients of a fold, and their share")
-    _performance(axes, "AUC", table["auc_low"].fillna(table["auc_mean"]).min())
-    axes.legend(loc="lower right", ncols=2)
-    axes.set_title("Random weights, fine-tuned: mean over folds, 95 % interval")
+    lowest = table[["auc_mean", "auc_low", "fitted_low"]].min(axis=None)
+    _performance(axes, "AUC", lowest, chance_at=0.5)
+    axes.legend(loc="upper left")
+    axes.set_title("Random weights, fine-tuned")
     say(figure, layout.marks(table))
     save(figure, *paths)
     return figure
@@ -257,8 +271,7 @@ def comparisons(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
                 continue
             row = rows.loc[pair]
             missed = row["detectable"]
-            band = {"height": 0.8, "color": SKY, "alpha": 0.3, "linewidth": 0}
-            axes.barh(y, 2 * missed, left=-missed, **band)
+            axes.barh(y, 2 * missed, left=-missed, height=0.8, **SHADE)
             axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.5)
             axes.plot(row["difference"], y, color=colour, marker=marker, linestyle="none")
         axes.set_title(_title(protocol))
@@ -270,9 +283,11 @@ def comparisons(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
     for tick, (_, encoder) in zip(panels[0].get_yticklabels(), lines, strict=True):
         tick.set_fontweight("normal" if encoder else "bold")
     panels[0].set_ylim(len(lines) - 0.4, -0.6)
-    shade = Rectangle((0, 0), 1, 1, color=SKY, alpha=0.3, linewidth=0)
-    words = "95 % interval (lines); too small to be found with 80 % power (shaded)"
-    figure.legend([shade], [words], loc="outside upper center")
+    handles = [
+        Line2D([], [], color=BLACK, marker="o", label="difference with 95 % interval"),
+        Rectangle((0, 0), 1, 1, label="too small to be found with 80 % power", **SHADE),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
     say(figure, layout.marks(table))
     save(figure, *paths)
     return figure
@@ -322,19 +337,17 @@ def calibration(
             colour, line, marker = STYLES[place]
             look = {"color": colour, "linestyle": line, "clip_on": False}
             axes.plot(predicted, observed, marker=marker, label=name, zorder=3, **look)
-            counts, edges = np.histogram(chosen["probability"], np.linspace(0, 1, 21))
-            heights = counts / counts.sum()
-            spread.stairs(heights, edges, color=colour, linestyle=line, linewidth=1.1)
+            _density(spread, chosen["probability"], colour, place)
         axes.set(xlim=(0, 1), ylim=(0, 1))
         axes.grid(True)
         axes.set_ylabel("Share of positive patients")
         axes.set_title(_title(protocol, "repeats pooled"))
         axes.legend(
-            **{"loc": "upper left", "title": "slope, intercept", "title_fontsize": 8},
-            **{"alignment": "left", "fontsize": 7},
+            **{"loc": "lower right", "title": "slope, intercept", "title_fontsize": 8},
+            **{"alignment": "left", "fontsize": 7.5},
         )
-        spread.set(xlim=(0, 1), yticks=[])
-        spread.set_ylabel("Predictions", fontsize=8)
+        spread.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), yticks=[])
+        spread.set_ylabel("Spread", fontsize=8)
         spread.set_xlabel("Predicted probability")
     say(figure, layout.marks(table))
     save(figure, *paths)
@@ -359,7 +372,7 @@ def decision_curve(
     figure, panels = _panels(table, height=3.8)
     for axes, (protocol, shown, _) in panels:
         chosen = _of(predictions, protocol, [methods[name] for name in shown])
-        scores = metrics.scores(chosen)
+        scores = evaluation.scores(chosen)
         for place, method in enumerate(shown):
             probabilities = scores.probabilities[scores.models.index(methods[method])]
             model, everybody, nobody = inference.net_benefit(
@@ -370,14 +383,14 @@ def decision_curve(
             label = layout.short_label(method)
             axes.plot(THRESHOLDS, model, markevery=(3 * place, 24), label=label, **look)
         plain = {"color": GREY, "zorder": 1}
-        axes.plot(THRESHOLDS, everybody, linewidth=0.9, label="all", **plain)
-        axes.plot(THRESHOLDS, nobody, linewidth=2.2, alpha=0.5, label="nobody", **plain)
+        axes.plot(THRESHOLDS, everybody, linewidth=0.9, label="call all positive", **plain)
+        axes.plot(THRESHOLDS, nobody, linewidth=2.2, alpha=0.5, label="call nobody", **plain)
         top = scores.labels.mean()
         axes.set(xlim=(THRESHOLDS[0], THRESHOLDS[-1]), ylim=(-0.12 * top, 1.05 * top))
         axes.grid(True)
         axes.set_xlabel("Probability from which a patient is called positive")
         axes.set_ylabel("Net benefit")
-        axes.set_title(_title(protocol, "exploratory"))
+        axes.set_title(_title(protocol, "net benefit, exploratory"))
         axes.legend(loc="upper right", fontsize=7.5)
     say(figure, layout.marks(table))
     save(figure, *paths)
@@ -491,7 +504,10 @@ def _protocol_style(protocol: str) -> tuple:
 
 def _forest_label(reference: str, encoder: str) -> str:
     """Name a line of the forest plot: a heading without an encoder."""
-    return layout.short_label(encoder) if encoder else f"Against {layout.short_label(reference)}"
+    if encoder:
+        return layout.short_label(encoder)
+    name = "random weights" if reference == "none" else layout.short_label(reference)
+    return f"Against {name}"
 
 
 def _whiskers(axes: Axes, x: np.ndarray, table: pd.DataFrame, measure: str, **look: object) -> None:
@@ -500,6 +516,13 @@ def _whiskers(axes: Axes, x: np.ndarray, table: pd.DataFrame, measure: str, **lo
     arms = [mean - table[f"{measure}_low"], table[f"{measure}_high"] - mean]
     arms = np.nan_to_num(np.maximum(np.array(arms, float), 0))
     axes.errorbar(x, mean, yerr=arms, elinewidth=1, capsize=2.5, **look)
+
+
+def _density(axes: Axes, probabilities: pd.Series, colour: str, place: int) -> None:
+    """Draw as a strip, in its line of the axes, how often probabilities are predicted."""
+    counts, edges = np.histogram(probabilities, np.linspace(0, 1, 41))
+    shades = [to_rgba(colour, count / counts.max()) for count in counts]
+    axes.bar(edges[:-1], 0.8, np.diff(edges), place - 0.4, align="edge", color=shades)
 
 
 def _reliability(probabilities: pd.Series, labels: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -512,7 +535,7 @@ def _reliability(probabilities: pd.Series, labels: pd.Series) -> tuple[np.ndarra
     )
 
 
-def _performance(axes: Axes, label: str, lowest: float) -> None:
+def _performance(axes: Axes, label: str, lowest: float, chance_at: float = 0.63) -> None:
     """An axis for AUC or balanced accuracy: from below chance to 1, chance marked."""
     axes.axhline(0.5, color=FAINT, linewidth=0.8)
     axes.set_ylim(min(0.45, np.floor(10 * lowest) / 10), 1.005)
@@ -520,7 +543,7 @@ def _performance(axes: Axes, label: str, lowest: float) -> None:
     axes.grid(True, axis="y")
     # Between the points of the paper's betas, 0.5 and 0.8.
     style = {"ha": "center", "va": "bottom", "fontsize": 7.5, "color": GREY}
-    axes.text(0.63, 0.5, "chance", transform=axes.get_yaxis_transform(), **style)
+    axes.text(chance_at, 0.5, "chance", transform=axes.get_yaxis_transform(), **style)
 
 
 def _roc_curve(axes: Axes, curve: pd.DataFrame, label: str, place: int) -> None:

@@ -288,8 +288,8 @@ def detected(detectable: pd.Series) -> str:
     """Say which differences a cohort could have shown."""
     return (
         "These patients show a difference of AUC with 80 % power only if it is "
-        f"{_range(detectable)} or more (alpha 0.05, two-sided, paired DeLong variance, over all comparisons); smaller "
-        "ones are missed more often than that."
+        f"{_range(detectable)} or more (alpha 0.05, two-sided, paired DeLong variance, over all "
+        "comparisons); smaller ones are missed more often than that."
     )
 
 
@@ -311,9 +311,10 @@ def _comparisons(table: pd.DataFrame) -> Body:
         rows.append((name, [difference, Cell(number(row["detectable"])), *tests]))
     notes = [
         "Difference of the AUC averaged over folds, as in Table 1, with its 95 % interval by a "
-        "paired bootstrap over patients. DeLong and permutation test the AUC pooled per repeat; "
-        "the corrected t test (Nadeau and Bengio) the AUC of the folds. Holm: DeLong's p, adjusted "
-        "for the number of methods that are compared with one reference in one protocol.",
+        "paired bootstrap over patients. DeLong's and the permutation test ask whether other "
+        "patients could have given it, the corrected t test (Nadeau and Bengio) whether other "
+        "folds could. Holm: DeLong's p, adjusted for the number of methods that are compared with "
+        "one reference in one protocol.",
         detected(table["detectable"]),
         "A large p does not say that methods are equal: read the interval.",
     ]

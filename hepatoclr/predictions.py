@@ -25,10 +25,10 @@ KINDS = {
     "threshold": float,
     "slices": int,
 }
-COLUMNS = tuple(KINDS)
-# Probabilities of the slices, whether the epoch was chosen on the tested patients, and what was
-# chosen inside the training folds.
+# Where they are known: the slices' probabilities, whether the epoch was chosen on the tested
+# patients, and what was chosen inside the training folds.
 OPTIONAL = {"by_slice": str, "leaky": int, "C": float, "inner_auc": float, "beta": float}
+COLUMNS = (*KINDS, *OPTIONAL)
 # What a table made by hand may leave out.
 DEFAULTS = {
     "protocol": "model",
@@ -184,6 +184,6 @@ def write(parts: Sequence[pd.DataFrame], path: str | Path) -> None:
     """Write predictions, the parts one below the other."""
     together = pd.concat(parts, ignore_index=True)
     with files.atomic(path) as temporary:
-        together[[name for name in (*COLUMNS, *OPTIONAL) if name in together]].to_csv(
+        together[[name for name in COLUMNS if name in together]].to_csv(
             temporary, index=False, lineterminator="\n"
         )

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hepatoclr import aggregation as slices
-from hepatoclr import encoders, files, inference, layout, metrics
+from hepatoclr import encoders, evaluation, files, inference, layout, metrics
 from hepatoclr.errors import UserError
 
 PROTOCOLS = ("linear", "finetune")
@@ -88,7 +88,7 @@ def all(
         A table for each of `TITLES`, empty where the predictions hold nothing for it.
 
     Raises:
-        UserError: An encoder has no predictions, or as `metrics.scores`.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
     return {
         "table1": table1(predictions, methods, marks),
@@ -125,7 +125,7 @@ def table1(
         patients), data.
 
     Raises:
-        UserError: An encoder has no predictions, or as `metrics.scores`.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
     full = predictions[predictions["fraction"] == 1]
     protocols = protocols or _shown(full)
@@ -155,7 +155,7 @@ def table2(
         As `table1`, with beta in place of method.
 
     Raises:
-        UserError: An encoder has no predictions, or as `metrics.scores`.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
     full = predictions[predictions["fraction"] == 1]
     protocols = protocols or _shown(full)
@@ -239,7 +239,7 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     """Intervals, detectable difference and leak of each encoder of one protocol."""
     scores, weights = _resampled(predictions)
     columns = {}
-    for measure, draws in metrics.per_fold(scores, weights).items():
+    for measure, draws in evaluation.per_fold(scores, weights).items():
         columns[f"{measure}_low"], columns[f"{measure}_high"] = inference.interval(draws)
     table = pd.DataFrame(columns, scores.models)
     table["detectable"] = np.nan
@@ -248,15 +248,15 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     return table.assign(leaky=_leaky(predictions))
 
 
-def _resampled(predictions: pd.DataFrame) -> tuple[metrics.Scores, np.ndarray]:
+def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray]:
     """The scores of one protocol and fraction, with the bootstrap's weights of their patients."""
-    scores = metrics.scores(predictions)
+    scores = evaluation.scores(predictions)
     return scores, inference.resamples(scores.labels, DRAWS, SEED)
 
 
-def _detectable(scores: metrics.Scores, reference: str) -> list[float]:
+def _detectable(scores: evaluation.Scores, reference: str) -> list[float]:
     """What difference from the reference each model could have shown; NaN for itself."""
-    _, covariance = inference.delong(scores.labels, scores.probabilities)
+    _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     base = scores.models.index(reference)
     return [
         np.nan
@@ -288,7 +288,7 @@ def learning_curve(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.D
         weights.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     chosen = predictions.query("encoder == @BASELINE and protocol == 'finetune'")
     columns = ["fraction", "patients", "auc_mean", "auc_sd", "auc_low", "auc_high", "n_folds"]
@@ -299,7 +299,7 @@ def learning_curve(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.D
     draws, patients = [], []
     for fraction, part in chosen.groupby("fraction"):
         scores, weights = _resampled(part)
-        draws.append(metrics.per_fold(scores, weights)["auc"][:, 0])
+        draws.append(evaluation.per_fold(scores, weights)["auc"][:, 0])
         tested = part.groupby(metrics.FOLD).size().mean()
         patients.append(fraction * (len(scores.patients) - tested))
     draws = np.stack(draws, axis=1)
@@ -320,11 +320,11 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
 
     Returns:
         One row per protocol, encoder and measure: protocol, encoder, measure, estimate, low, high
-        (95 % interval), leaky, data. See `metrics.measures` for what is taken per fold and what
+        (95 % interval), leaky, data. See `evaluation.measures` for what is taken per fold and what
         over all patients of a repeat.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     rows = []
     for protocol, part in _by_protocol(predictions):
@@ -332,8 +332,8 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
         found = {
             name: (value, *inference.interval(draws))
             for (name, value), draws in zip(
-                metrics.measures(scores).items(),
-                metrics.measures(scores, weights).values(),
+                evaluation.measures(scores).items(),
+                evaluation.measures(scores, weights).values(),
                 strict=True,
             )
         }
@@ -379,15 +379,15 @@ def comparisons(
     Returns:
         One row per protocol, reference and encoder to compare: protocol, encoder, reference,
         difference (of the AUC averaged over folds, as in Table 1), low, high (95 % interval by a
-        paired bootstrap over patients), p_delong and p_permutation (of equal AUC, pooled per
-        repeat), p_corrected_t (Nadeau and Bengio, over the folds; NaN where repeats are
-        evaluated as a whole), p_holm (p_delong, adjusted for the number of encoders that are
-        compared with this reference in this protocol), detectable (the difference that these
-        patients show with 80 % power), leaky, data. Where neither reference was evaluated, the
-        first encoder is the reference.
+        paired bootstrap over patients), p_delong and p_permutation (that it is 0), p_corrected_t
+        (the same, from the spread over folds, Nadeau and Bengio; NaN where repeats are evaluated
+        as a whole), p_holm (p_delong, adjusted for the number of encoders that are compared with
+        this reference in this protocol), detectable (the difference that these patients show
+        with 80 % power), leaky, data. Where neither reference was evaluated, the first encoder
+        is the reference.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     rows = []
     for protocol, part in _by_protocol(predictions):
@@ -396,53 +396,56 @@ def comparisons(
             wanted = [*methods.values(), *(name for name in encoders_ if name.endswith("-nested"))]
             encoders_ = [name for name in dict.fromkeys(wanted) if name in encoders_]
             part = part[part["encoder"].isin(encoders_)]
-        for reference in [name for name in REFERENCES if name in encoders_] or encoders_[:1]:
-            # Random weights are the first reference: not compared once more the other way round.
-            others = [name for name in encoders_ if name not in (reference, BASELINE)]
-            found = _against(part, reference, others).assign(protocol=protocol)
-            rows.append(found.assign(p_holm=inference.holm(found["p_delong"])))
+        references = [name for name in REFERENCES if name in encoders_] or encoders_[:1]
+        rows += [row | {"protocol": protocol} for row in _against(part, encoders_, references)]
     columns = ["protocol", "encoder", "reference", "difference", "low", "high"]
     columns += ["p_delong", "p_permutation", "p_corrected_t", "p_holm", "detectable", "leaky"]
-    rows = [found for found in rows if len(found)]
-    table = pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
-    return table.assign(data=layout.data(marks))
+    return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
 
 
-def _against(predictions: pd.DataFrame, reference: str, others: Sequence[str]) -> pd.DataFrame:
-    """Compare the encoders of one protocol with one of them; see `comparisons`."""
+def _against(
+    predictions: pd.DataFrame, encoders_: Sequence[str], references: Sequence[str]
+) -> list[dict]:
+    """Compare encoders of one protocol with some of them; see `comparisons`."""
     scores, weights = _resampled(predictions)
-    means = metrics.per_fold(scores)["auc"]
-    draws = metrics.per_fold(scores, weights)["auc"]
-    aucs, covariance = inference.delong(scores.labels, scores.probabilities)
-    detectable = dict(zip(scores.models, _detectable(scores, reference), strict=True))
+    draws = evaluation.per_fold(scores, weights)["auc"]
+    aucs, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     folds = metrics.by_fold(predictions)
     # Seeds share the folds: averaged, so that they are not counted as further splits.
     by_fold = folds.pivot_table(index=["repeat", "fold"], columns="encoder", values="auc")
     share = folds["n_patients"].mean() / len(scores.patients)
-    leaky, base = _leaky(predictions), scores.models.index(reference)
-    rows = []
-    for encoder in others:
-        number = scores.models.index(encoder)
-        low, high = map(float, inference.interval(draws[:, number] - draws[:, base]))
-        pair = scores.probabilities[number], scores.probabilities[base]
-        corrected = np.nan
-        if share < 1:
-            corrected = inference.nadeau_bengio(by_fold[encoder] - by_fold[reference], share)[1]
-        rows.append(
-            {
-                "encoder": encoder,
-                "reference": reference,
-                "difference": means[number] - means[base],
-                "low": low,
-                "high": high,
-                "p_delong": inference.delong_test(aucs, covariance, number, base),
-                "p_permutation": inference.permutation(scores.labels, *pair, PERMUTATIONS, SEED),
-                "p_corrected_t": corrected,
-                "detectable": detectable[encoder],
-                "leaky": max(leaky[encoder], leaky[reference]),
-            }
-        )
-    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["p_delong"])
+    leaky, rows = _leaky(predictions), []
+    for reference in references:
+        base, found = scores.models.index(reference), []
+        detectable = _detectable(scores, reference)
+        # Random weights are the first reference: not compared once more the other way round.
+        for encoder in [name for name in encoders_ if name not in (reference, BASELINE)]:
+            number = scores.models.index(encoder)
+            low, high = map(float, inference.interval(draws[:, number] - draws[:, base]))
+            pair = scores.probabilities[number], scores.probabilities[base]
+            corrected = np.nan
+            if share < 1:
+                differences = by_fold[encoder] - by_fold[reference]
+                corrected = inference.nadeau_bengio(differences, share)[1]
+            found.append(
+                {
+                    "encoder": encoder,
+                    "reference": reference,
+                    "difference": aucs[number] - aucs[base],
+                    "low": low,
+                    "high": high,
+                    "p_delong": inference.delong_test(aucs, covariance, number, base),
+                    "p_permutation": inference.permutation(
+                        scores.labels, *pair, PERMUTATIONS, SEED, scores.folds
+                    ),
+                    "p_corrected_t": corrected,
+                    "detectable": detectable[number],
+                    "leaky": max(leaky[encoder], leaky[reference]),
+                }
+            )
+        adjusted = inference.holm([row["p_delong"] for row in found])
+        rows += [row | {"p_holm": p} for row, p in zip(found, adjusted, strict=True)]
+    return rows
 
 
 def nested(
@@ -470,7 +473,7 @@ def nested(
         Empty without nested evaluations.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     rows = []
     linear, inner = (dict(_by_encoder(predictions, name)) for name in ("linear", NESTED))
@@ -514,8 +517,8 @@ def _optimism(measure: str, fixed: pd.DataFrame, nested: pd.DataFrame) -> dict:
             f"{fixed['encoder'].iloc[0]} was tested on other patients by {NESTED} than by "
             "linear. Predict both again with the same cohort."
         )
-    values = [float(metrics.per_fold(scores)[measure][0]) for scores, _ in parts]
-    draws = [metrics.per_fold(scores, weights)[measure][:, 0] for scores, weights in parts]
+    values = [float(evaluation.per_fold(scores)[measure][0]) for scores, _ in parts]
+    draws = [evaluation.per_fold(scores, weights)[measure][:, 0] for scores, weights in parts]
     low, high = map(float, inference.interval(draws[0] - draws[1]))
     leaky = max(_leaky(part).max() for part in (fixed, nested))
     found = {"measure": measure, "fixed": values[0], "nested": values[1]}
@@ -524,7 +527,7 @@ def _optimism(measure: str, fixed: pd.DataFrame, nested: pd.DataFrame) -> dict:
 
 def _auc(predictions: pd.DataFrame) -> float:
     """The AUC of one encoder, averaged over folds."""
-    return float(metrics.per_fold(metrics.scores(predictions))["auc"][0])
+    return float(evaluation.per_fold(evaluation.scores(predictions))["auc"][0])
 
 
 def _chosen(predictions: pd.DataFrame, column: str) -> str:
@@ -553,7 +556,7 @@ def aggregation(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.Data
         Empty without `by_slice`.
 
     Raises:
-        UserError: As `metrics.scores`.
+        UserError: As `evaluation.scores`.
     """
     columns = ["protocol", "encoder", "aggregation", "auc", "low", "high", "leaky"]
     rows = []
@@ -579,10 +582,15 @@ def _aggregated(predictions: pd.DataFrame) -> list[tuple[str, float, np.ndarray]
     table = slices.aggregated(predictions)
     for kind in slices.KINDS:
         if table[kind].notna().all():
-            scores = metrics.scores(table.assign(probability=table[kind]))
-            value = metrics.per_fold(scores)["auc"][0]
-            found.append((kind, value, metrics.per_fold(scores, weights)["auc"][:, 0]))
+            scores = evaluation.scores(table.assign(probability=table[kind]))
+            value = evaluation.per_fold(scores)["auc"][0]
+            found.append((kind, value, evaluation.per_fold(scores, weights)["auc"][:, 0]))
     return found
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Read the CSV of a table; a method may be called None or NA."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def write(

@@ -96,8 +96,15 @@ def with_role(role):
 
 EVALUATION = with_role("evaluation")[0]
 SHOWN = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # the case whose preprocessing is drawn
-TABLES = ["table1", "table2", "learning_curve"]
-FIGURES = ["flow", "preprocessing", "roc", "beta", "learning_curve"]
+TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
+FIGURES = [
+    *("flow", "preprocessing"),
+    *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
+]
+MARKS = [  # what must be said of every result
+    *(["synthetic"] if SIMULATED else []),
+    *(["permuted"] if config["evaluation"].get("permute") else []),
+]
 
 BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name
 PROVIDED = config["segment"]["backend"] == "provided"
