@@ -64,7 +64,7 @@ def table(page, name):
 def column(page, name, number=0):
     """The texts of a column of a table's body, without their small print."""
     cells = table(page, name).locator(f"tbody tr > :nth-child({number + 1})")
-    return cells.locator("span, strong, a").all_text_contents()
+    return cells.evaluate_all("cells => cells.map((cell) => cell.firstChild.textContent.trim())")
 
 
 def order(page, name, head):
