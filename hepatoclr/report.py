@@ -7,6 +7,7 @@ or an empty table, is left out: the same page serves a whole run and a table of 
 import fnmatch
 import hashlib
 import json
+import platform
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -209,7 +210,7 @@ SECTIONS = [
     ),
     Section(
         "Provenance",
-        "Runs of equal digests started from the same code and settings.",
+        "Equal digests mean equal settings and equal predictions.",
         tables={"provenance": "Code, settings and predictions of this run"},
         folded=True,
     ),
@@ -306,8 +307,10 @@ def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def versions() -> dict[str, str]:
     """Versions of what the results depend on."""
-    packages = ("torch", "kornia", "scikit-learn", "totalsegmentator", "simpleitk", "nibabel")
-    return {"hepatoclr": VERSION, **{name: metadata.version(name) for name in packages}}
+    packages = ("torch", "kornia", "scikit-learn", "scipy", "statsmodels", "numpy", "pandas")
+    packages += ("totalsegmentator", "simpleitk", "nibabel")
+    own = {"hepatoclr": VERSION, "python": platform.python_version()}
+    return own | {name: metadata.version(name) for name in packages}
 
 
 def provenance(settings: Mapping, predictions: Iterable[str | Path]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from hepatoclr import layout
 
 CHANCE = 0.5
 ALPHA = 0.05
+FEW = 10  # patients of a class, below which a bootstrap knows too little of their spread
 NAMES = {"none": "random weights"}
 WHAT = {"linear": "Linear evaluation", "finetune": "Fine-tuned", "linear_nested": "Linear, nested"}
 
@@ -32,11 +33,11 @@ def findings(table1: pd.DataFrame, comparisons: pd.DataFrame | None) -> list[Fin
     found = []
     for protocol, part in table1.dropna(subset="auc_mean").groupby("protocol", sort=False):
         best = part.loc[part["auc_mean"].idxmax()]
-        main = f"{WHAT.get(protocol, protocol)}: {_who(best['method'])} {_has(part)} {_auc(best)}."
+        main = f"{WHAT.get(protocol, protocol)}: {_who(best['method'])} {_has(part)} {_auc(best)}"
         details = [] if comparisons is None else _compared(best["method"], protocol, comparisons)
         if best["method"] == "none" and len(part) > 1:
-            details = ["No pretraining did better than none."]
-        found.append(Finding(main, details))
+            details = ["No pretrained encoder has a higher one."]
+        found.append(Finding(f"{main}{_shared(part)}.", details))
     return found
 
 
@@ -75,6 +76,10 @@ def basis(table1: pd.DataFrame | None, counts: Mapping[str, int] | None) -> str:
     if counts:
         text = "Tested on {patients} patients, {positive} positive and {negative} negative."
         sentences.append(text.format(**counts))
+        if min(counts["positive"], counts["negative"]) < FEW:
+            sentences.append(
+                f"With fewer than {FEW} patients of a class no interval can be trusted."
+            )
     if table1 is not None and table1["method"].nunique() > 1:
         sentences.append(
             f"The best of {table1['method'].nunique()} methods was picked after the results were "
@@ -90,6 +95,15 @@ def _who(method: str) -> str:
 def _has(part: pd.DataFrame) -> str:
     verb = "have" if part.loc[part["auc_mean"].idxmax(), "method"] == "none" else "has"
     return f"{verb} the highest AUC," if len(part) > 1 else f"{verb} an AUC of"
+
+
+def _shared(part: pd.DataFrame) -> str:
+    """Say how many other methods have the highest AUC too, as printed."""
+    printed = part["auc_mean"].map(layout.number)
+    others = int((printed == layout.number(part["auc_mean"].max())).sum()) - 1
+    return f", as {'have' if others > 1 else 'has'} {others} other{'s' * (others > 1)}" * (
+        others > 0
+    )
 
 
 def _auc(row: pd.Series) -> str:

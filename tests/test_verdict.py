@@ -89,7 +89,18 @@ def test_random_weights_may_be_best():
     table = example_report.table1([0.9, 0.9, *MEANS[2:]])
     first = verdict.findings(table, example_report.comparisons())[0]
     assert first.main.startswith("Linear evaluation: random weights have the highest AUC, 0.90 (")
-    assert first.details == ["No pretraining did better than none."]
+    assert first.details == ["No pretrained encoder has a higher one."]
+
+
+def test_a_tie_is_no_victory():
+    def main(*means):
+        table = example_report.table1([mean for mean in means for _ in range(2)])
+        return verdict.findings(table, None)[0].main.partition(": ")[2]
+
+    alone = "SupCon has the highest AUC, 0.80 (95 % interval 0.70 to 0.88)"
+    assert main(0.7, 0.7, 0.7, 0.8, 0.79) == f"{alone}."
+    assert main(0.7, 0.7, 0.7, 0.801, 0.799) == f"{alone}, as has 1 other."
+    assert main(0.7, 0.8, 0.7, 0.801, 0.8) == f"{alone}, as have 2 others."
 
 
 def test_a_single_method_is_not_called_the_highest():
@@ -135,5 +146,8 @@ def test_what_it_rests_on():
         "Tested on 100 patients, 60 positive and 40 negative. The best of 5 methods was picked "
         "after the results were known, which flatters its AUC."
     )
+    few = "With fewer than 10 patients of a class no interval can be trusted."
+    assert verdict.basis(None, counts | {"negative": 9}).endswith(few)
+    assert few not in verdict.basis(None, counts | {"negative": 10})
     assert verdict.basis(example_report.table1().iloc[:2], None) == ""
     assert verdict.basis(None, None) == ""
