@@ -95,6 +95,14 @@ def with_role(role):
 
 
 EVALUATION = with_role("evaluation")[0]
+
+
+def control(cohort):
+    """In a control run, the seed by which the targets of the evaluation cohort are permuted."""
+    wanted = config["evaluation"]["permute"] and cohort == EVALUATION
+    return {"permute": config["seed"]} if wanted else {}
+
+
 SHOWN = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # the case whose preprocessing is drawn
 TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
 FIGURES = [
@@ -248,6 +256,8 @@ def parts():
 
 
 PARTS = parts()
+REPEATS = sorted({repeat for repeat, _ in PARTS.values()})
+GUARDS = results("tables/guards.csv")
 SEEDS = [f"seed{seed}" for seed in config["experiment"]["seeds"]]
 
 
