@@ -216,9 +216,7 @@ def _results(
     # Random weights are what a difference is told of, shown or not.
     chosen = full[full["encoder"].isin([BASELINE, *rows.values()])]
     summaries = metrics.summary(metrics.by_fold(chosen)).set_index(["protocol", "encoder"])
-    details = {
-        protocol: _intervals(chosen[chosen["protocol"] == protocol]) for protocol in protocols
-    }
+    details = {protocol: _intervals(part) for protocol, part in chosen.groupby("protocol")}
     records = [
         {name: key, "protocol": protocol}
         | summaries.loc[(protocol, encoder)].to_dict()
@@ -239,13 +237,20 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     """Intervals, detectable difference and leak of each encoder of one protocol."""
     scores, weights = _resampled(predictions)
     columns = {}
-    for measure, draws in evaluation.per_fold(scores, weights).items():
-        columns[f"{measure}_low"], columns[f"{measure}_high"] = inference.interval(draws)
+    estimates, draws = evaluation.per_fold(scores), evaluation.per_fold(scores, weights)
+    for measure in estimates:
+        ends = _interval(estimates[measure], draws[measure])
+        columns[f"{measure}_low"], columns[f"{measure}_high"] = ends
     table = pd.DataFrame(columns, scores.models)
     table["detectable"] = np.nan
     if BASELINE in scores.models:
         table["detectable"] = _detectable(scores, BASELINE)
     return table.assign(leaky=_leaky(predictions))
+
+
+def _interval(estimate: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of a share, on the logit scale, from its bootstrap draws (draws, ...)."""
+    return inference.auc_interval(estimate, np.nanvar(draws, axis=0, ddof=1))
 
 
 def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray]:
@@ -303,7 +308,7 @@ def learning_curve(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.D
         tested = part.groupby(metrics.FOLD).size().mean()
         patients.append(fraction * (len(scores.patients) - tested))
     draws = np.stack(draws, axis=1)
-    table["auc_low"], table["auc_high"] = inference.interval(draws)
+    table["auc_low"], table["auc_high"] = _interval(table["auc_mean"], draws)
     law = (table["auc_mean"], draws[:FITS], patients)
     fitted = inference.power_law_curve(patients, *law) if min(patients) > 0 else [np.nan] * 3
     table["fitted"], table["fitted_low"], table["fitted_high"] = fitted
@@ -329,14 +334,10 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
     rows = []
     for protocol, part in _by_protocol(predictions):
         scores, weights = _resampled(part)
-        found = {
-            name: (value, *inference.interval(draws))
-            for (name, value), draws in zip(
-                evaluation.measures(scores).items(),
-                evaluation.measures(scores, weights).values(),
-                strict=True,
-            )
-        }
+        estimates, draws = evaluation.measures(scores), evaluation.measures(scores, weights)
+        found = {name: (of, *_interval(of, draws[name])) for name, of in estimates.items()}
+        # The one measure that is no share.
+        found["log_loss"] = estimates["log_loss"], *inference.interval(draws["log_loss"])
         calibrations = [_calibration(scores.labels, p) for p in scores.probabilities]
         leaky = _leaky(part)
         for number, encoder in enumerate(scores.models):
@@ -351,10 +352,11 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
 
 def _calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, tuple]:
     """Calibration slope and intercept of one model, as `measures` has them."""
-    slope, intercept = inference.calibration(labels, probabilities)
+    values = inference.calibration(labels, probabilities)
+    intervals = inference.calibration_interval(labels, probabilities)
+    names = ("calibration_slope", "calibration_intercept")
     return {
-        "calibration_slope": (slope, np.nan, np.nan),
-        "calibration_intercept": (intercept, np.nan, np.nan),
+        name: (value, *ends) for name, value, ends in zip(names, values, intervals, strict=True)
     }
 
 
@@ -421,7 +423,9 @@ def _against(
         # Random weights are the first reference: not compared once more the other way round.
         for encoder in [name for name in encoders_ if name not in (reference, BASELINE)]:
             number = scores.models.index(encoder)
-            low, high = map(float, inference.interval(draws[:, number] - draws[:, base]))
+            difference = float(aucs[number] - aucs[base])
+            spread = np.var(draws[:, number] - draws[:, base], ddof=1)
+            low, high = inference.difference_interval(difference, spread)
             pair = scores.probabilities[number], scores.probabilities[base]
             corrected = np.nan
             if share < 1:
@@ -431,7 +435,7 @@ def _against(
                 {
                     "encoder": encoder,
                     "reference": reference,
-                    "difference": aucs[number] - aucs[base],
+                    "difference": difference,
                     "low": low,
                     "high": high,
                     "p_delong": inference.delong_test(aucs, covariance, number, base),
@@ -519,10 +523,11 @@ def _optimism(measure: str, fixed: pd.DataFrame, nested: pd.DataFrame) -> dict:
         )
     values = [float(evaluation.per_fold(scores)[measure][0]) for scores, _ in parts]
     draws = [evaluation.per_fold(scores, weights)[measure][:, 0] for scores, weights in parts]
-    low, high = map(float, inference.interval(draws[0] - draws[1]))
+    optimism, spread = values[0] - values[1], np.var(draws[0] - draws[1], ddof=1)
+    low, high = inference.difference_interval(optimism, spread)
     leaky = max(_leaky(part).max() for part in (fixed, nested))
-    found = {"measure": measure, "fixed": values[0], "nested": values[1]}
-    return found | {"optimism": values[0] - values[1], "low": low, "high": high, "leaky": leaky}
+    found = {"measure": measure, "fixed": values[0], "nested": values[1], "optimism": optimism}
+    return found | {"low": low, "high": high, "leaky": leaky}
 
 
 def _auc(predictions: pd.DataFrame) -> float:
@@ -565,7 +570,7 @@ def aggregation(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.Data
             if part["by_slice"].fillna("").str.strip().eq("").any():
                 continue
             for kind, value, draws in _aggregated(part):
-                ends = map(float, inference.interval(draws))
+                ends = map(float, _interval(value, draws))
                 rows.append((protocol, encoder, kind, value, *ends, _leaky(part).max()))
     return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
 
