@@ -1,5 +1,5 @@
 # What stands on the page; `SECTIONS` of hepatoclr/report.py says where and with which words.
-PAGE_TABLES = [*TABLES, "flow", "cost"]
+PAGE_TABLES = [*TABLES, "agreement", "guards", "shortcuts", "flow", "cost"]
 PAGE_FIGURES = FIGURES
 
 
