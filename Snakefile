@@ -26,6 +26,8 @@ include: "rules/beta.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/flow.smk"
+include: "rules/explain.smk"
+include: "rules/feature_space.smk"
 include: "rules/shortcuts.smk"
 include: "rules/agreement.smk"
 include: "rules/qc.smk"
@@ -49,6 +51,7 @@ rule all:
         results("tables/agreement.csv"),
         results("tables/cost.csv"),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
+        understanding(),
         external_predictions(),
         expand(results("qc/{cohort}.html"), cohort=COHORTS),
         results("report.html"),
