@@ -14,7 +14,7 @@ POSITIVE, NEGATIVE, EXCLUDED = "positive", "negative", "exclude"
 
 
 COLUMNS = (
-    *("patient_id", "scan_id", "image", "label"),
+    *("patient_id", "scan_id", "image", "label", "weak_label"),
     *("liver_mask", "liver_label", "series_uid", "site", "phase"),
 )
 
@@ -26,8 +26,8 @@ class Row:
     Attributes:
         number: Its row in the manifest, the header being row 1.
         case: Name of its files, see `names`.
-        patient_id, scan_id, label, liver_label, series_uid, site, phase: As the manifest has them,
-            or empty.
+        patient_id, scan_id, label, weak_label, liver_label, series_uid, site, phase: As the
+            manifest has them, or empty.
         image, liver_mask: Paths from the working directory; empty where there is no mask.
     """
 
@@ -36,6 +36,7 @@ class Row:
     patient_id: str
     image: str
     label: str
+    weak_label: str
     liver_mask: str
     liver_label: str
     series_uid: str

@@ -5,6 +5,7 @@ rule finetune:
         cohort=results(f"cohorts/{EVALUATION}.csv"),
         tensors=tables_of("tensors", EVALUATION),
         split=split_of,
+        guards=ancient(GUARDS),
     output:
         results("predictions/finetune/{encoder}/seed{seed}/{part}.csv"),
     log:
@@ -38,6 +39,7 @@ use rule finetune as learning_curve with:
         cohort=results(f"cohorts/{EVALUATION}.csv"),
         tensors=tables_of("tensors", EVALUATION),
         split=split_of,
+        guards=ancient(GUARDS),
     output:
         results("predictions/learning_curve/{fraction}/seed{seed}/{part}.csv"),
     log:

@@ -6,6 +6,7 @@ rule linear:
     input:
         features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         split=split_of,
+        guards=ancient(GUARDS),
     output:
         fixed=results("predictions/linear/{encoder}/seed{seed}/{part}.csv"),
         nested=results("predictions/linear_nested/{encoder}/seed{seed}/{part}.csv"),
@@ -35,6 +36,7 @@ rule external:
         features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         evaluation=results(f"cohorts/{EVALUATION}.csv"),
         external=results("features/{cohort}/{encoder}/seed{seed}.parquet"),
+        guards=ancient(GUARDS),
     output:
         results("predictions/linear/{encoder}/seed{seed}/external/{cohort}.csv"),
     log:

@@ -30,6 +30,7 @@ rule pretrain:
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=with_role("pretraining")),
         tensors=tables_of("tensors", *with_role("pretraining")),
+        guards=ancient(GUARDS),
     output:
         encoder=results("encoders/{encoder}/seed{seed}/encoder.safetensors"),
         history=results("encoders/{encoder}/seed{seed}/history.csv"),
