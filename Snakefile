@@ -27,6 +27,7 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/flow.smk"
 include: "rules/shortcuts.smk"
+include: "rules/agreement.smk"
 include: "rules/qc.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
@@ -44,6 +45,7 @@ rule all:
         results("tables/flow.csv"),
         GUARDS,
         results("tables/shortcuts.csv"),
+        results("tables/agreement.csv"),
         results("tables/cost.csv"),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
         external_predictions(),
