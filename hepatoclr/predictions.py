@@ -56,10 +56,10 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
         UserError: No file; a file cannot be read, or a column is missing, empty or not of its
             kind; a patient is predicted twice in one repeat or has two labels.
     """
-    parts = [_text(path) for path in paths]
-    if not parts:
+    paths = list(map(str, paths))
+    if not paths:
         raise UserError("no predictions to read. Run the linear or fine-tuning evaluation first.")
-    table = pd.concat(parts)
+    table = pd.concat([_text(path) for path in paths], keys=paths)
     for name, kind in (KINDS | OPTIONAL).items():
         if name in table and kind is not str:
             table[name] = _numbers(table[name], kind)
@@ -71,8 +71,8 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
     return table.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _text(path: str | Path) -> pd.DataFrame:
-    """Read one file as text, its rows called `(file, line)`."""
+def _text(path: str) -> pd.DataFrame:
+    """Read one file as text; its rows are called by their line."""
     try:
         # A patient may be called NA or None: only empty cells are missing.
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -85,8 +85,7 @@ def _text(path: str | Path) -> pd.DataFrame:
             f"{', '.join(DEFAULTS)} may be left out."
         )
     left_out = {name: value for name, value in DEFAULTS.items() if name not in frame}
-    lines = pd.RangeIndex(2, len(frame) + 2)
-    return frame.assign(**left_out).set_axis(pd.MultiIndex.from_product([[str(path)], lines]))
+    return frame.assign(**left_out).set_axis(pd.RangeIndex(2, len(frame) + 2))
 
 
 def _numbers(column: pd.Series, kind: type) -> pd.Series:

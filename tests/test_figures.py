@@ -12,16 +12,38 @@ from example_predictions import BETAS, METHODS
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hepatoclr import figures, metrics, tables
-from hepatoclr.errors import UserError
+from hepatoclr import figures, layout, metrics, tables
 from hepatoclr.volumes import Volume
 
-NAMES = ["learning_curve", "beta", "roc", "preprocessing"]
+NAMES = [*figures.NAMES, "preprocessing"]
+SYNTHETIC = ["synthetic"]
 
 
 @pytest.fixture(scope="module")
 def predictions():
     return example_predictions.predictions()
+
+
+@pytest.fixture(scope="module")
+def computed(predictions):
+    return tables.all(predictions, METHODS, BETAS, SYNTHETIC)
+
+
+@pytest.fixture
+def draw(predictions, computed):
+    """Draw a figure into a folder, and give it with its files."""
+
+    def one(name, folder, marks=SYNTHETIC, **settings):
+        paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+        if name == "preprocessing":
+            return figures.preprocessing(*case(), paths, synthetic=bool(marks)), paths
+        marked = {
+            key: table.assign(data=layout.data(marks), **settings)
+            for key, table in computed.items()
+        }
+        return figures.all(predictions, marked, {name: paths}, METHODS)[name], paths
+
+    return one
 
 
 def case():
@@ -41,25 +63,10 @@ def case():
     return Volume(array, affine), Volume(inside.astype(np.uint8), affine), slices, tensor
 
 
-def draw(name, predictions, folder, synthetic=True):
-    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
-    if name == "learning_curve":
-        figure = figures.learning_curve(tables.learning_curve(predictions, synthetic), paths)
-    elif name == "beta":
-        table1 = tables.table1(predictions, METHODS, synthetic)
-        baseline = table1.set_index(["method", "protocol"]).loc[("none", "finetune")]
-        figure = figures.beta(tables.table2(predictions, BETAS, synthetic), baseline, paths)
-    elif name == "roc":
-        figure = figures.roc(predictions, METHODS, paths, synthetic=synthetic)
-    else:
-        figure = figures.preprocessing(*case(), paths, synthetic=synthetic)
-    return figure, paths
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_a_figure_is_the_same_every_time_and_says_when_it_is_synthetic(name, predictions, tmp_path):
-    _, first = draw(name, predictions, tmp_path / "first")
-    _, again = draw(name, predictions, tmp_path / "again")
+def test_a_figure_is_the_same_every_time_and_says_when_it_is_synthetic(name, draw, tmp_path):
+    _, first = draw(name, tmp_path / "first")
+    _, again = draw(name, tmp_path / "again")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     svg = first[0].read_text(encoding="utf-8")
     # Letters are drawn as shapes; Matplotlib notes each text in a comment.
@@ -69,69 +76,167 @@ def test_a_figure_is_the_same_every_time_and_says_when_it_is_synthetic(name, pre
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_figure_of_patients_does_not_say_synthetic(name, predictions, tmp_path):
-    _, paths = draw(name, predictions, tmp_path, synthetic=False)
+def test_a_figure_of_patients_does_not_say_synthetic(name, draw, tmp_path):
+    _, paths = draw(name, tmp_path, marks=[])
     assert "synthetic" not in paths[0].read_text(encoding="utf-8")
 
 
-def test_drawing_leaves_the_settings_of_others_alone(predictions, tmp_path):
+@pytest.mark.parametrize("name", figures.NAMES)
+def test_a_figure_says_what_else_must_be_said(name, draw, tmp_path):
+    _, paths = draw(name, tmp_path, marks=["synthetic", "permuted"], leaky=1)
+    words = "synthetic cohort, labels permuted (control), leaky: epoch chosen on tested patients"
+    assert f"<!-- {words} -->" in paths[0].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", figures.NAMES)
+def test_nothing_to_draw_is_said(name, predictions, tmp_path):
+    empty = {key: pd.DataFrame(columns=["method", "protocol", "data"]) for key in figures.TABLES}
+    path = tmp_path / "figure.svg"
+    figures.all(predictions, empty, {name: [path]})
+    assert "Nothing to draw" in path.read_text(encoding="utf-8")
+
+
+def test_drawing_leaves_the_settings_of_others_alone(draw, tmp_path):
     before = dict(matplotlib.rcParams)
-    draw("roc", predictions, tmp_path)
+    draw("roc", tmp_path)
     assert dict(matplotlib.rcParams) == before
 
 
-def test_learning_curve_shows_its_table(predictions, tmp_path):
-    table = tables.learning_curve(predictions, synthetic=True)
-    figure, _ = draw("learning_curve", predictions, tmp_path)
+def whisker_ends(container):
+    """Lower and upper ends of the bars of an errorbar plot."""
+    (bars,) = container.lines[2]
+    return np.array([segment[:, 1] for segment in bars.get_segments()]).T
+
+
+def test_learning_curve_shows_its_table(draw, computed, tmp_path):
+    table = computed["learning_curve"]
+    figure, _ = draw("learning_curve", tmp_path)
     (axes,) = figure.axes
-    line = axes.lines[0]
-    assert line.get_xdata().tolist() == pytest.approx([40, 60, 80, 100])
-    assert line.get_ydata().tolist() == table["auc_mean"].tolist()
+    (container,) = axes.containers
+    assert container.lines[0].get_xdata().tolist() == pytest.approx([32, 48, 64, 80])
+    assert container.lines[0].get_ydata().tolist() == table["auc_mean"].tolist()
+    low, high = whisker_ends(container)
+    assert low.tolist() == pytest.approx(table["auc_low"].tolist())
+    assert high.tolist() == pytest.approx(table["auc_high"].tolist())
+    law = next(line for line in axes.lines if line.get_label().startswith("power law"))
+    fitted = np.interp(table["patients"], law.get_xdata(), law.get_ydata())
+    assert fitted.tolist() == pytest.approx(table["fitted"].tolist(), abs=1e-3)
     written = [text.get_text() for text in axes.texts]
     assert f"{table['auc_mean'].iloc[-1]:.2f}" in written
 
 
-def test_beta_shows_both_protocols_beside_the_baseline(predictions, tmp_path):
-    figure, _ = draw("beta", predictions, tmp_path)
+def test_a_learning_curve_of_two_points_has_no_law(computed, tmp_path):
+    table = computed["learning_curve"].iloc[[0, 3]].assign(fitted=np.nan, fitted_low=np.nan)
+    (axes,) = figures.learning_curve(table, [tmp_path / "l.png"]).axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "mean over folds, 95 % interval"
+    ]
+
+
+def test_beta_shows_both_protocols_beside_the_baseline(draw, computed, tmp_path):
+    figure, _ = draw("beta", tmp_path)
     assert [axes.get_ylabel() for axes in figure.axes] == ["AUC", "Balanced accuracy"]
-    table = tables.table2(predictions, BETAS, synthetic=True)
+    table = computed["table2"]
     for axes, measure in zip(figure.axes, metrics.MEASURES, strict=True):
         assert len(axes.containers) == 2
         for container, protocol in zip(axes.containers, tables.PROTOCOLS, strict=True):
-            expected = table[table["protocol"] == protocol][f"{measure}_mean"]
-            assert container.lines[0].get_ydata().tolist() == expected.tolist()
+            part = table[table["protocol"] == protocol]
+            assert container.lines[0].get_ydata().tolist() == part[f"{measure}_mean"].tolist()
+            low, high = whisker_ends(container)
+            assert low.tolist() == pytest.approx(part[f"{measure}_low"].tolist())
+            assert high.tolist() == pytest.approx(part[f"{measure}_high"].tolist())
     (legend,) = figure.legends
     labels = {text.get_text() for text in legend.get_texts()}
     assert labels == {"random weights, fine-tuned", "linear", "fine-tuned"}
 
 
-def test_roc_has_a_panel_per_protocol_and_the_auc_of_each_method(predictions, tmp_path):
-    figure, _ = draw("roc", predictions, tmp_path)
+def test_roc_has_a_panel_per_protocol_and_the_auc_of_each_method(draw, computed, tmp_path):
+    figure, _ = draw("roc", tmp_path)
     assert len(figure.axes) == 2
-    table1 = tables.table1(predictions, METHODS, synthetic=True)
-    aucs = table1.set_index(["protocol", "method"])[["auc_mean", "auc_sd"]]
+    rows = computed["table1"].set_index(["protocol", "method"])
     for axes, protocol in zip(figure.axes, tables.PROTOCOLS, strict=True):
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
         assert len(labels) == len(METHODS)
-        mean, sd = aucs.loc[(protocol, "weak_simclr")]
-        assert labels[-1] == f"weak-SimCLR  {mean:.2f} ± {sd:.2f}"
+        row = rows.loc[(protocol, "weak_simclr")]
+        interval = f"[{row['auc_low']:.2f}, {row['auc_high']:.2f}]"
+        assert labels[-1] == f"weak-SimCLR  {row['auc_mean']:.2f} {interval}"
         # Told apart without colour: the first line is chance, every other marker differs.
         assert len({line.get_marker() for line in axes.lines[1:]}) == len(METHODS)
 
 
-def test_roc_of_one_protocol(predictions, tmp_path):
-    linear = predictions[predictions["protocol"] == "linear"]
-    assert len(figures.roc(linear, METHODS, [tmp_path / "r.png"], synthetic=True).axes) == 1
+def test_a_panel_shows_eight_methods_at_most(predictions, tmp_path):
+    part = predictions.query("encoder == 'simclr' and protocol == 'linear'")
+    many = pd.concat([part.assign(encoder=f"model {k}") for k in range(10)])
+    table = tables.table1(many)
+    methods = {name: name for name in table["method"]}
+    for name in ("roc", "decision_curve"):
+        figure = getattr(figures, name)(many, methods, table, [tmp_path / f"{name}.png"])
+        labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+        assert sum(label.startswith("model") for label in labels) == 8
 
 
-def test_roc_of_nothing_is_refused(predictions, tmp_path):
-    with pytest.raises(UserError, match="no predictions of mine"):
-        figures.roc(predictions, {"mine": "mine"}, [tmp_path / "roc.svg"], synthetic=True)
+def test_comparisons_show_the_difference_its_interval_and_what_is_too_small(
+    draw, computed, tmp_path
+):
+    figure, _ = draw("comparisons", tmp_path)
+    table = computed["comparisons"]
+    assert len(figure.axes) == 2
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    # Each reference with its methods, of table 1.
+    assert labels == [
+        *("Against random weights", "Supervised", "SimCLR", "SupCon", "weak-SimCLR 0.5"),
+        *("Against SimCLR", "Supervised", "SupCon", "weak-SimCLR 0.5"),
+    ]
+    axes = figure.axes[0]
+    row = table.query("protocol == 'linear' and reference == 'simclr' and encoder == 'supcon'")
+    height = labels.index("SupCon", 6)
+    drawn = [line for line in axes.lines if set(line.get_ydata()) == {height}]
+    interval, point = sorted(drawn, key=lambda line: -len(line.get_xdata()))
+    assert list(interval.get_xdata()) == row[["low", "high"]].iloc[0].tolist()
+    assert list(point.get_xdata()) == row["difference"].tolist()
+    band = next(bar for bar in axes.patches if bar.get_y() + bar.get_height() / 2 == height)
+    assert band.get_width() == pytest.approx(2 * row["detectable"].item())
+    assert band.get_x() == pytest.approx(-row["detectable"].item())
 
 
-def test_preprocessing_shows_the_stages(tmp_path):
+def test_calibration_pools_repeats_into_groups_of_equal_size(predictions, computed, tmp_path, draw):
+    figure, _ = draw("calibration", tmp_path)
+    axes, spread = figure.axes[0], figure.axes[2]
+    line = axes.lines[1 + list(METHODS).index("supcon")]
+    part = predictions.query("protocol == 'linear' and encoder == 'supcon'")
+    ranked = part.sort_values("probability", kind="stable")
+    for group in range(5):
+        members = ranked.iloc[20 * group : 20 * group + 20]
+        assert line.get_xdata()[group] == pytest.approx(members["probability"].mean())
+        assert line.get_ydata()[group] == pytest.approx(members["label"].mean())
+    measures = computed["measures"].set_index(["protocol", "encoder", "measure"])["estimate"]
+    slope = layout.number(measures["linear", "supcon", "calibration_slope"])
+    intercept = layout.number(measures["linear", "supcon", "calibration_intercept"])
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert f"SupCon  {slope}, {intercept}" in labels
+    # A strip of forty bars for each method.
+    assert len(spread.patches) == 40 * len(METHODS)
+
+
+def test_the_decision_curve_is_called_exploratory_and_starts_at_the_prevalence(
+    draw, predictions, tmp_path
+):
+    figure, _ = draw("decision_curve", tmp_path)
+    for axes in figure.axes:
+        assert "exploratory" in axes.get_title(loc="left")
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    part = predictions.query("protocol == 'linear' and encoder == 'supcon'")
+    place = int(np.argmin(np.abs(figures.THRESHOLDS - 0.6)))
+    called = part["probability"] >= figures.THRESHOLDS[place]
+    tp, fp = (called & (part["label"] == 1)).mean(), (called & (part["label"] == 0)).mean()
+    assert lines["SupCon"].get_ydata()[place] == pytest.approx(tp - fp * 0.6 / 0.4)
+    assert lines["call all positive"].get_ydata()[place] == pytest.approx(0.6 - 0.4 * 0.6 / 0.4)
+    assert set(lines["call nobody"].get_ydata()) == {0}
+
+
+def test_preprocessing_shows_the_stages(draw, tmp_path):
     volume, _, _, tensor = case()
-    figure, _ = draw("preprocessing", None, tmp_path)
+    figure, _ = draw("preprocessing", tmp_path)
     axial, coronal, histogram, seen = figure.axes
     assert np.array_equal(axial.images[0].get_array(), volume.array[6])
     assert np.array_equal(coronal.images[0].get_array(), volume.array[:, 10])
@@ -142,9 +247,9 @@ def test_preprocessing_shows_the_stages(tmp_path):
     assert np.array_equal(seen.images[0].get_array(), tensor[1])
 
 
-def test_the_outline_lies_on_the_liver(tmp_path):
+def test_the_outline_lies_on_the_liver(draw, tmp_path):
     _, liver, _, _ = case()
-    figure, _ = draw("preprocessing", None, tmp_path)
+    figure, _ = draw("preprocessing", tmp_path)
     rows, columns = np.nonzero(liver.array[6])
     (outline,) = figure.axes[0].collections
     corners = outline.get_paths()[0].get_extents()

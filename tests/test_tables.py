@@ -450,6 +450,11 @@ def test_calibration_is_a_regression_on_the_logits(complete, measures):
     # Calibration in the large: with the slope fixed at 1 the mean is right.
     shifted = expit(logit(part["probability"]) + found.loc["calibration_intercept", "estimate"])
     assert shifted.mean() == pytest.approx(part["label"].mean(), abs=1e-6)
+    # Its error by hand: what each patient adds to the score, all repeats together.
+    added = (part["label"] - shifted).groupby(part["patient_id"]).sum()
+    error = np.sqrt((added**2).sum()) / (shifted * (1 - shifted)).sum()
+    low, high = found.loc["calibration_intercept", ["low", "high"]]
+    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.01)
 
 
 @pytest.fixture(scope="module")
