@@ -427,10 +427,10 @@ def preprocessing(
     z_mm, y_mm, x_mm = volume.spacing
     mask = liver.array > 0
     # Canonical axes: y grows to the back and so down the axial picture, z up the coronal one.
-    _picture(axial, volume.array[index], mask[index], (y_mm, x_mm), "upper")
+    picture(axial, volume.array[index], mask[index], (y_mm, x_mm), "upper")
     axial.set_title(f"A  Axial slice {index}, liver outlined")
     row = int(mask.sum(axis=(0, 2)).argmax())
-    _picture(coronal, volume.array[:, row], mask[:, row], (z_mm, x_mm), "lower")
+    picture(coronal, volume.array[:, row], mask[:, row], (z_mm, x_mm), "lower")
     _kept_band(coronal, slices["index"].to_numpy(), z_mm)
     coronal.set_title(f"B  Coronal, the {len(slices)} kept slices shaded")
     _histogram(histogram, volume.array, volume.array[mask], window)
@@ -565,7 +565,7 @@ def _roc_curve(axes: Axes, curve: pd.DataFrame, label: str, place: int) -> None:
     )
 
 
-def _picture(
+def picture(
     axes: Axes, image: np.ndarray, mask: np.ndarray, spacing: tuple[float, float], origin: str
 ) -> None:
     """Show one section in mm with the liver's outline, in a soft-tissue window."""

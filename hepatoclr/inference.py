@@ -119,7 +119,8 @@ def delong_test(aucs: np.ndarray, covariance: np.ndarray, a: int, b: int) -> flo
 def resamples(labels: ArrayLike, draws: int, seed: int) -> np.ndarray:
     """Draw patients with replacement, as many of each class as there are.
 
-    Use the same draws for all models: differences between models are then paired.
+    Use the same draws for all models: differences between models are then paired. The variance
+    of a measure's draws goes into `auc_interval` (a share) or `difference_interval`.
 
     Args:
         labels: Shape (patients,).
@@ -264,9 +265,9 @@ def permutation(
 ) -> float:
     """Paired permutation test of equal AUC: swap the two models' ranks patient by patient.
 
-    Scores are first ranked within model and evaluation, so that their scales do not matter. The
-    statistic is the difference of the AUC of `fold_auc`; a swap takes all evaluations of a
-    patient together.
+    Scores are first ranked within model and fold (or evaluation, without folds), so that their
+    scales do not matter. The statistic is the difference of the AUC of `fold_auc`; a swap takes
+    all evaluations of a patient together.
 
     Args:
         labels: Shape (patients,).
@@ -284,10 +285,8 @@ def permutation(
 
     Source: Bandos, Rockette, Gur, Statistics in Medicine 24:2873 (2005).
     """
-    from scipy.stats import rankdata
-
     positive, negative = _classes(labels)
-    ranks = [rankdata(_complete(scores), axis=-1) for scores in (scores_a, scores_b)]
+    ranks = [_ranks(_complete(scores), folds) for scores in (scores_a, scores_b)]
     share = _shares(folds, len(ranks[0]), positive, negative)
     # Pairs of a positive ranked by one model and a negative ranked by the same or the other.
     aa, ab, ba, bb = (
@@ -325,8 +324,12 @@ def detectable(variance: float, alpha: float = 0.05, power: float = 0.8) -> floa
         variance: Variance of the difference, see `variance_of_difference`.
         alpha: Level of the test.
         power: Probability to find the difference.
+
+    Returns:
+        The difference; NaN where it does not vary, as between models that rank alike.
     """
-    return float((ndtri(1 - alpha / 2) + ndtri(power)) * np.sqrt(variance))
+    error = np.sqrt(variance) if variance >= ROUNDING else np.nan
+    return float((ndtri(1 - alpha / 2) + ndtri(power)) * error)
 
 
 def net_benefit(
@@ -540,6 +543,18 @@ def _shares(
     pairs = together.sum(axis=2, keepdims=True) * together.sum(axis=1, keepdims=True)
     share = together / np.maximum(pairs, 1)
     return _ratio(share, share.sum())
+
+
+def _ranks(scores: np.ndarray, folds: ArrayLike | None) -> np.ndarray:
+    """Ranks within each fold, ties sharing their mean; scores: (evaluations, patients)."""
+    from scipy.stats import rankdata
+
+    folds = np.zeros(scores.shape) if folds is None else np.asarray(folds)
+    ranks = np.empty(scores.shape)
+    for each, dealt, ranked in zip(scores, folds, ranks, strict=True):
+        for fold in np.unique(dealt):
+            ranked[dealt == fold] = rankdata(each[dealt == fold])
+    return ranks
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

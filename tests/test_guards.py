@@ -150,7 +150,7 @@ POSITIVE = {"radio": ["mild", "moderate", "severe"], "histo": ["F3", "F4"]}
 
 
 def clinic(project, change=lambda name, table: table):
-    """Give the simulated cohorts as a clinic would, files and rows in an order that tells the label.
+    """Give the simulated cohorts as a clinic would, in an order that tells the label.
 
     All patients of the positive class come first, and lie in a folder that is named after it.
     """

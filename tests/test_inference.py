@@ -315,7 +315,12 @@ def test_nadeau_bengio_of_differences_without_spread_is_unknown():
 def test_permutation_agrees_with_all_swaps(folds):
     labels = np.array([1, 1, 1, 1, 0, 0, 0])
     a, b = np.random.default_rng(9).normal(size=(2, 2, 7))
-    ranks = np.stack([each.argsort(axis=1).argsort(axis=1) for each in (a, b)])
+    ranks = np.zeros((2, 2, 7))
+    for (model, evaluation, patient), score in np.ndenumerate(np.stack([a, b])):
+        others = np.stack([a, b])[model, evaluation]
+        if folds is not None:
+            others = others[folds[evaluation] == folds[evaluation, patient]]
+        ranks[model, evaluation, patient] = np.sum(others < score)
     differences = []
     for swapped in itertools.product([False, True], repeat=7):
         x, y = np.where(swapped, ranks[::-1], ranks)
@@ -327,7 +332,11 @@ def test_permutation_agrees_with_all_swaps(folds):
 
 
 def test_permutation_does_not_mind_scales():
-    a, b = binormal(np.random.default_rng(10), [0.85, 0.7])
+    rng = np.random.default_rng(10)
+    a, b = binormal(rng, [0.85, 0.7])
+    folds = dealt(rng, LABELS, 5, 1)
+    within = inference.permutation(LABELS, a, b, 500, 1, folds)
+    assert within == inference.permutation(LABELS, a + 9 * folds, b - folds, 500, 1, folds)
     p = inference.permutation(LABELS, a, b, 500, 1)
     assert p == inference.permutation(LABELS, np.exp(3 * a), b - 7, 500, 1)
     assert inference.permutation(LABELS, a, a, 500, 1) == 1
@@ -367,6 +376,7 @@ def test_detectable_difference_is_found_four_times_in_five():
 
 def test_detectable_by_hand():
     assert inference.detectable(0.0025) == pytest.approx((1.959964 + 0.841621) * 0.05)
+    assert np.isnan([inference.detectable(0), inference.detectable(np.nan)]).all()
 
 
 def test_net_benefit_by_hand():
