@@ -17,16 +17,23 @@ include: "rules/segment.smk"
 include: "rules/slices.smk"
 include: "rules/tensors.smk"
 include: "rules/cohort.smk"
+include: "rules/guards.smk"
 include: "rules/pretrain.smk"
 include: "rules/features.smk"
 include: "rules/linear.smk"
 include: "rules/finetune.smk"
+include: "rules/beta.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/flow.smk"
+include: "rules/explain.smk"
+include: "rules/feature_space.smk"
+include: "rules/shortcuts.smk"
+include: "rules/agreement.smk"
 include: "rules/qc.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
+include: "rules/manuscript.smk"
 
 
 localrules:
@@ -39,11 +46,16 @@ rule all:
     input:
         expand(results("tables/{table}.{format}"), table=TABLES, format=["csv", "md", "tex"]),
         results("tables/flow.csv"),
+        GUARDS,
+        results("tables/shortcuts.csv"),
+        results("tables/agreement.csv"),
         results("tables/cost.csv"),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
+        understanding(),
         external_predictions(),
         expand(results("qc/{cohort}.html"), cohort=COHORTS),
         results("report.html"),
+        results("manuscript/methods.md"),
 
 
 onstart:

@@ -1,8 +1,10 @@
 """The table of a cohort: every case with its target and its facts, used or why not."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hepatoclr import cases, checks, files, manifests, settings, slices
@@ -10,10 +12,11 @@ from hepatoclr.errors import UserError
 
 TARGETS = {manifests.POSITIVE: 1, manifests.NEGATIVE: 0}
 TEXT = (
-    *("case", "patient_id", "scan_id", "role", "label", "flags", "remarks"),
-    *("step", "reason", "site", "phase"),
+    *("case", "patient_id", "scan_id", "role", "label", "weak_label", "flags", "remarks"),
+    *("step", "reason", "site", "phase", "scanner", "content"),
 )
-NUMBERS = ("target", "liver_ml", "liver_hu")
+NUMBERS = ("target", "liver_ml", "liver_hu", "slice_mm", "pixel_mm")
+PERMUTED = "control: the target is another patient's, drawn at random"
 
 
 def table(
@@ -23,6 +26,7 @@ def table(
     labels: Mapping,
     exclude: Sequence[str],
     limits: Mapping,
+    scans: Sequence[Mapping],
     facts: Sequence[Mapping],
     kept: Sequence[int],
 ) -> pd.DataFrame:
@@ -35,16 +39,19 @@ def table(
         labels: Lists of the labels: positive, negative, exclude.
         exclude: Patients to leave out.
         limits: What is checked, see `checks.judge`; `exclude` lists the flags that set aside.
+        scans: What ingestion found for each case.
         facts: What segmentation found for each case, or why the case was set aside.
         kept: Number of kept slices of each case.
 
     Returns:
-        A row per case: case, patient_id, scan_id, role, label, target (1, 0 or none), slices,
-        liver_ml, liver_hu, flags (names), remarks (their sentences), included, step (where the
-        case was lost: label, patient, a stage or a flag), reason, site, phase.
+        A row per case, sorted by case, so that nothing depends on the order of the manifest: case,
+        patient_id, scan_id, role, label, weak_label, target (1, 0 or none), slices, liver_ml,
+        liver_hu, flags (names), remarks (their sentences), included, step (where the case was
+        lost: label, patient, a stage or a flag), reason, site, phase, scanner (maker, model and
+        kernel, as far as DICOM tells), slice_mm, pixel_mm, content (digest of the image).
     """
     records = []
-    for row, found, count in zip(rows, facts, kept, strict=True):
+    for row, scan, found, count in zip(rows, scans, facts, kept, strict=True):
         flags = {} if cases.SET_ASIDE in found else checks.judge(found, limits)
         step, reason = _lost(name, row, labels, exclude, found, flags, limits["exclude"])
         records.append(
@@ -54,6 +61,7 @@ def table(
                 "scan_id": row.scan_id,
                 "role": role,
                 "label": row.label,
+                "weak_label": row.weak_label,
                 "target": TARGETS.get(manifests.meaning(row.label, labels)),
                 "slices": count,
                 "liver_ml": found.get("volume_ml"),
@@ -65,9 +73,44 @@ def table(
                 "reason": reason,
                 "site": row.site,
                 "phase": row.phase,
+                **_of_scan(scan),
             }
         )
-    return pd.DataFrame(records).astype({"target": "Int64"})
+    cohort = pd.DataFrame(records).astype({"target": "Int64"})
+    return cohort.sort_values("case", ignore_index=True)
+
+
+def _of_scan(scan: Mapping) -> dict:
+    """What the table says of how a CT was made, and which image it is."""
+    slice_mm, pixel_mm, _ = scan.get("spacing_mm", (None, None, None))
+    known = [scan[key] for key in ("manufacturer", "model", "kernel") if scan.get(key)]
+    return {
+        "scanner": " ".join(known),
+        "slice_mm": slice_mm,
+        "pixel_mm": pixel_mm,
+        "content": scan.get("content", ""),
+    }
+
+
+def permuted(cohort: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Deal the targets of the included patients among them anew, as a control.
+
+    Labels stay as they are; a remark says of each case that its target is not its own. Whatever
+    predicts such targets better than chance has a leak.
+
+    Args:
+        cohort: The table.
+        seed: Seed of the whole run.
+    """
+    people = cohort[cohort["included"]].drop_duplicates("patient_id").set_index("patient_id")
+    rng = np.random.default_rng([seed, zlib.crc32(b"permuted")])
+    dealt = pd.Series(rng.permutation(people["target"].to_numpy()), people.index, "Int64")
+    used = cohort["patient_id"].isin(people.index)
+    remarks = cohort["remarks"].map(lambda text: "; ".join(filter(None, (text, PERMUTED))))
+    return cohort.assign(
+        target=cohort["target"].mask(used, cohort["patient_id"].map(dealt)),
+        remarks=cohort["remarks"].mask(used, remarks),
+    )
 
 
 def _lost(
@@ -96,9 +139,11 @@ def _lost(
 def assemble(
     name: str,
     rows: Sequence[manifests.Row],
+    volumes: str | Path,
     livers: str | Path,
     kept: str | Path,
     on_bad_case: str,
+    permute: int | None = None,
     **options,
 ) -> pd.DataFrame:
     """`table`, from the files of the earlier stages.
@@ -106,9 +151,11 @@ def assemble(
     Args:
         name: The cohort.
         rows: The manifest.
+        volumes: Folder with the facts of each case's CT, `<case>.json`.
         livers: Folder with the facts of each case's liver mask, `<case>.json`.
         kept: Folder with the kept slices of each case, `<case>.csv`.
         on_bad_case: "stop" refuses a cohort with a case set aside by a stage or a check.
+        permute: Seed by which the targets are permuted, see `permuted`; none leaves them.
         **options: role, labels, exclude and limits.
 
     Raises:
@@ -117,6 +164,7 @@ def assemble(
     together = table(
         name,
         rows,
+        scans=[files.read_json(Path(volumes, f"{row.case}.json")) for row in rows],
         facts=[files.read_json(Path(livers, f"{row.case}.json")) for row in rows],
         kept=[len(slices.read(Path(kept, f"{row.case}.csv"))) for row in rows],
         **options,
@@ -125,7 +173,7 @@ def assemble(
     if len(bad) and on_bad_case == "stop":
         wrong = [f"{case}: {reason}" for case, reason in bad[["case", "reason"]].to_numpy()]
         raise UserError(settings.listing(f"on_bad_case is stop, and cohort {name} has", wrong))
-    return together
+    return together if permute is None else permuted(together, permute)
 
 
 def write(cohort: pd.DataFrame, path: str | Path) -> None:
@@ -158,15 +206,21 @@ def caches(tables: Sequence[str | Path], folders: Sequence[str | Path]) -> list[
 
 
 def patients(cohort: pd.DataFrame) -> pd.DataFrame:
-    """List the included patients with their target, a row each, in order of appearance.
+    """List the included patients, a row each in order of appearance: patient_id, target, sites.
 
     Raises:
         UserError: No patient is left.
     """
-    used = cohort[cohort["included"]].drop_duplicates("patient_id")
+    used = cohort[cohort["included"]]
     if used.empty:
         raise UserError("no case of the cohort could be used; the reasons stand in its table")
-    return used[["patient_id", "target"]].reset_index(drop=True)
+    people = used.groupby("patient_id", sort=False)
+    found = people.agg(target=("target", "first"), sites=("site", _distinct))
+    return found.reset_index()
+
+
+def _distinct(texts: pd.Series) -> list[str]:
+    return sorted(set(texts) - {""})
 
 
 def counts(cohort: pd.DataFrame) -> dict[str, int]:

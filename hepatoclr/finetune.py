@@ -80,7 +80,7 @@ def run(
         table: Table of the evaluation cohort.
         caches: Slices of each of its cases.
         split: The split.
-        folds: Folds to test.
+        folds: Folds to test; all where none is named.
         output: Predictions to write.
         fraction: Share of the training patients to use.
         window: Lowest and highest HU of the caches.
@@ -94,13 +94,17 @@ def run(
     slices = data.collect(used, window, residence, place, memory_mb)
     log.info("%s on %d slices of %d cases, %s", encoder, len(slices), len(cases), place)
     dealt = splits.read(split)
+    folds = folds or sorted(dealt["fold"].unique())
     code = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/finetune.py")
     shared = [encoder, network, augmentation, settings, seed, fraction, code]
     states = {
-        fold: training.state_file(output, [*shared, fold], [*used, weights, split])
+        fold: training.state_file(output, [*shared, int(fold)], [*used, weights, split])
         for fold in folds
     }
     training.remove_states(output, but=list(states.values()))
+    facts = {"protocol": "finetune", "encoder": encoder, "fraction": fraction, "seed": seed}
+    if settings["epoch"] == "best-on-validation":
+        facts["leaky"] = 1
     parts = []
     for fold in folds:
         job = Fold(cases, slices, dealt, fold, fraction, settings, seed)
@@ -108,7 +112,7 @@ def run(
         log.info("fold %d: %d training patients", fold, len(job.known))
         job.train(net, Augmentation(**augmentation), place, states[fold])
         found = job.predict(net, place)
-        parts.append(found.assign(protocol="finetune", encoder=encoder, fraction=fraction))
+        parts.append(found.assign(**facts))
     predictions.write(parts, output)
     training.remove_states(output)
 
@@ -178,8 +182,12 @@ class Fold:
             network.load_state_dict(best.weights)
 
     def predict(self, network: backbone.Network, device: torch.device) -> pd.DataFrame:
-        """Predict the tested patients: a row each."""
-        known = self.patients(network, self.known["patient_id"], device)
+        """Predict the tested patients: a row each.
+
+        The threshold is chosen on patients held out of training where there are such (`inner`).
+        """
+        held_out = self.watched if self.settings["epoch"] == "inner" else self.known["patient_id"]
+        known = self.patients(network, held_out, device)
         cut = predictions.threshold(self.settings["threshold"], known, self.targets)
         found = self.patients(network, self.tested, device)
         labels = self.targets.loc[found["patient_id"]].to_numpy(int)

@@ -444,10 +444,7 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, flo
     from statsmodels.api import GLM, add_constant
     from statsmodels.genmod.families import Binomial
 
-    _classes(labels)
-    evaluations = np.atleast_2d(_complete(probabilities))
-    x = logit(np.clip(evaluations, CLIP, 1 - CLIP)).ravel()
-    y = np.tile(np.asarray(labels, float), len(evaluations))
+    x, y = _logits(labels, probabilities)
     # The regression with offset x and a constant: its score equation, which has one root.
     intercept = brentq(lambda constant: np.mean(expit(x + constant) - y), -50, 50)
     ones, zeros = x[y == 1], x[y == 0]
@@ -458,6 +455,47 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, flo
         warnings.simplefilter("ignore")
         fit = GLM(y, add_constant(x), family=Binomial()).fit()
     return float(fit.params[1]) if fit.converged else np.nan, float(intercept)
+
+
+def calibration_interval(
+    labels: ArrayLike, probabilities: ArrayLike, level: float = 0.95
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Intervals of calibration slope and intercept, the patient being the unit.
+
+    Args:
+        labels, probabilities: As in `calibration`.
+        level: Confidence level.
+
+    Returns:
+        Lower and upper limit of the slope, and of the intercept: normal, with errors clustered by
+        patient, so that repeats do not pass for further patients. Those of the slope are NaN
+        where it is.
+
+    Raises:
+        UserError: One class only, or a probability is missing.
+
+    Source: Liang, Zeger, Biometrika 73:13 (1986).
+    """
+    from statsmodels.api import GLM, add_constant
+    from statsmodels.genmod.families import Binomial
+
+    x, y = _logits(labels, probabilities)
+    patients = np.tile(np.arange(np.size(labels)), len(y) // np.size(labels))
+    by_patient = {"cov_type": "cluster", "cov_kwds": {"groups": patients}}
+    intercept = GLM(y, np.ones_like(x), family=Binomial(), offset=x).fit(**by_patient)
+    slopes = (np.nan, np.nan)
+    if np.isfinite(calibration(labels, probabilities)[0]):
+        fit = GLM(y, add_constant(x), family=Binomial()).fit(**by_patient)
+        slopes = tuple(map(float, fit.conf_int(1 - level)[1]))
+    return slopes, tuple(map(float, intercept.conf_int(1 - level)[0]))
+
+
+def _logits(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels of all evaluations, one after the other."""
+    _classes(labels)
+    evaluations = np.atleast_2d(_complete(probabilities))
+    x = logit(np.clip(evaluations, CLIP, 1 - CLIP)).ravel()
+    return x, np.tile(np.asarray(labels, float), len(evaluations))
 
 
 def _classes(labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

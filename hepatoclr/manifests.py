@@ -14,7 +14,7 @@ POSITIVE, NEGATIVE, EXCLUDED = "positive", "negative", "exclude"
 
 
 COLUMNS = (
-    *("patient_id", "scan_id", "image", "label"),
+    *("patient_id", "scan_id", "image", "label", "weak_label"),
     *("liver_mask", "liver_label", "series_uid", "site", "phase"),
 )
 
@@ -26,8 +26,8 @@ class Row:
     Attributes:
         number: Its row in the manifest, the header being row 1.
         case: Name of its files, see `names`.
-        patient_id, scan_id, label, liver_label, series_uid, site, phase: As the manifest has them,
-            or empty.
+        patient_id, scan_id, label, weak_label, liver_label, series_uid, site, phase: As the
+            manifest has them, or empty.
         image, liver_mask: Paths from the working directory; empty where there is no mask.
     """
 
@@ -36,6 +36,7 @@ class Row:
     patient_id: str
     image: str
     label: str
+    weak_label: str
     liver_mask: str
     liver_label: str
     series_uid: str
@@ -197,11 +198,16 @@ def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str
         yield f"patient {patient!r} has positive and negative labels; one label per patient"
     if cohort["role"] == "external":
         return
-    least = config["evaluation"]["folds"] if cohort["role"] == "evaluation" else 1
+    least = _folds(config["evaluation"]) if cohort["role"] == "evaluation" else 1
     for side in (POSITIVE, NEGATIVE):
         if len(sides[side]) < least:
             need = f"{least} folds need at least {least}" if least > 1 else "training needs both"
             yield f"the {side} class has too few patients, {len(sides[side])}; {need}"
+
+
+def _folds(evaluation: Mapping) -> int:
+    """The least number of folds that the patients of a class are dealt into."""
+    return evaluation["folds"] if evaluation["scheme"] == "stratified" else 2
 
 
 def _leaks(cohorts: Mapping[str, list[Row]], settings_of: Mapping) -> Iterator[str]:

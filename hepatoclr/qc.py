@@ -91,7 +91,7 @@ def _line(row: Mapping[str, str]) -> Line:
 
 
 def _rank(line: Line) -> int:
-    """Where a case stands on the page; equal ones stay in the order of the manifest."""
+    """Where a case stands on the page; equal ones stay in the order of the table."""
     if line.status == USED and line.cells["flags"]:
         return 1
     return {SET_ASIDE: 0, USED: 2, LEFT_OUT: 3}[line.status]

@@ -37,12 +37,14 @@ def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
 
 
 def preset(name: str, presets: Path) -> dict:
-    """Read a preset by name."""
+    """Read a preset by name; one that names another in `preset` is laid over that."""
     known = sorted(file.stem for file in presets.glob("*.yaml"))
     if name not in known:
         hint = _hint(str(name), known) or f"; known are: {', '.join(known)}"
         raise UserError(f"preset: there is no preset {name!r}{hint}")
-    return yaml.safe_load((presets / f"{name}.yaml").read_text(encoding="utf-8")) or {}
+    given = yaml.safe_load((presets / f"{name}.yaml").read_text(encoding="utf-8")) or {}
+    below = given.pop("preset", None)
+    return merge(preset(below, presets), given) if below else given
 
 
 def merge(lower: Mapping, upper: Mapping) -> dict:

@@ -51,7 +51,8 @@ def cohort(
 
     Returns:
         One manifest row per patient: patient_id, image, liver_mask (paths relative to the
-        parent of the case's folder), label, and the true stage 0..4.
+        parent of the case's folder), label, and the true stage 0..4; from histology also
+        weak_label, what the radiologist would have written.
 
     Raises:
         UserError: Shares or probabilities do not add to 1, or the reader is unknown.
@@ -59,17 +60,18 @@ def cohort(
     if reader not in ("histology", "radiologist"):
         raise UserError(f'reader must be "histology" or "radiologist", not "{reader}".')
     _check_shares(f"cohorts.{name}.simulate.stages", stages)
-    if reader == "radiologist":
-        _check_confusion(confusion)
+    _check_confusion(confusion)
     rows = []
     for index in range(patients):
         stage = _stage(name, index, stages, seed)
-        histology = reader == "histology"
-        label = STAGES[stage] if histology else _read(name, index, stage, confusion, seed)
+        reading = _read(name, index, stage, confusion, seed)
+        labels = {"label": reading}
+        if reader == "histology":
+            labels = {"label": STAGES[stage], "weak_label": reading}
         patient_id = f"{name}-{index + 1:04d}"
         case = names.case(patient_id)
         row = {"patient_id": patient_id, "image": f"{case}/{IMAGES[index % len(IMAGES)]}"}
-        rows.append(row | {"liver_mask": f"{case}/liver.nii.gz", "label": label, "stage": stage})
+        rows.append(row | {"liver_mask": f"{case}/liver.nii.gz", **labels, "stage": stage})
     return rows
 
 

@@ -2,6 +2,7 @@ rule cohort:
     """List every case of a cohort with its target and facts, used or why not."""
     input:
         manifest=lambda wildcards: manifest(wildcards.cohort),
+        volumes=lambda wildcards: tables_of("ingest", wildcards.cohort),
         livers=lambda wildcards: tables_of("segment", wildcards.cohort),
         slices=lambda wildcards: tables_of("slices", wildcards.cohort),
     output:
@@ -21,7 +22,9 @@ rule cohort:
         schema=schema("cohort"),
         cohort=lambda wildcards: {
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
-        },
+        }
+        | control(wildcards.cohort),
+        volumes=results("volumes/{cohort}"),
         livers=results("livers/{cohort}"),
         kept=results("slices/{cohort}"),
         limits=config["checks"],
@@ -50,7 +53,7 @@ rule splits:
         runtime=10,
     params:
         *code("splits"),
-        folds=config["evaluation"]["folds"],
+        settings=section("evaluation", "scheme", "folds"),
         seed=config["seed"],
     message:
         "Splitting the evaluation cohort, repeat {wildcards.repeat}"

@@ -85,6 +85,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+BETAS = encoders.by_beta(config["experiment"]["betas"])
 ENCODERS = encoders.pretrained(**section("experiment", "methods", "betas", "beta"))
 
 
@@ -94,9 +95,24 @@ def with_role(role):
 
 
 EVALUATION = with_role("evaluation")[0]
+
+
+def control(cohort):
+    """In a control run, the seed by which the targets of the evaluation cohort are permuted."""
+    wanted = config["evaluation"]["permute"] and cohort == EVALUATION
+    return {"permute": config["seed"]} if wanted else {}
+
+
 SHOWN = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # the case whose preprocessing is drawn
-TABLES = ["table1", "table2", "learning_curve"]
-FIGURES = ["flow", "preprocessing", "roc", "beta", "learning_curve"]
+TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
+FIGURES = [
+    *("flow", "preprocessing"),
+    *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
+]
+MARKS = [  # what must be said of every result
+    *(["synthetic"] if SIMULATED else []),
+    *(["permuted"] if config["evaluation"].get("permute") else []),
+]
 
 BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name
 PROVIDED = config["segment"]["backend"] == "provided"
@@ -230,15 +246,21 @@ def mended(cohort):
 
 
 def parts():
-    """The evaluation jobs of an encoder: name to repeat and folds."""
-    repeats = range(1, config["evaluation"]["repeats"] + 1)
-    folds = list(range(1, config["evaluation"]["folds"] + 1))
-    if config["evaluation"]["job_per"] == "repeat":
-        return {f"repeat{repeat}": (repeat, folds) for repeat in repeats}
+    """The evaluation jobs of an encoder: name to repeat and folds, all folds where none is named."""
+    given = config["evaluation"]
+    repeats = range(1, given["repeats"] + 1)
+    if given["job_per"] == "repeat" or given["scheme"] != "stratified":
+        return {f"repeat{repeat}": (repeat, []) for repeat in repeats}
+    folds = range(1, given["folds"] + 1)
     return {f"repeat{repeat}-fold{fold}": (repeat, [fold]) for repeat in repeats for fold in folds}
 
 
 PARTS = parts()
+REPEATS = sorted({repeat for repeat, _ in PARTS.values()})
+GUARDS = results("tables/guards.csv")
+SEEDS = [f"seed{seed}" for seed in config["experiment"]["seeds"]]
+FIRST_SEED = SEEDS[0]
+EXPLAINED = list(encoders.by_method(**section("experiment", "methods", "beta")).values())
 
 
 def split_of(wildcards):
@@ -249,17 +271,25 @@ def split_of(wildcards):
 def predictions():
     """The predictions that the tables are computed from."""
     evaluated = expand(
-        results("predictions/{protocol}/{encoder}/{part}.csv"),
-        protocol=["linear", "finetune"],
+        results("predictions/{protocol}/{encoder}/{seed}/{part}.csv"),
+        protocol=["linear", "linear_nested", "finetune"],
         encoder=[encoders.NONE, *ENCODERS],
+        seed=SEEDS,
+        part=PARTS,
+    )
+    nested = expand(
+        results("predictions/{protocol}/weak_simclr-nested/{seed}/{part}.csv"),
+        protocol=["linear_nested", "finetune"],
+        seed=SEEDS,
         part=PARTS,
     )
     curve = expand(
-        results("predictions/learning_curve/{fraction}/{part}.csv"),
+        results("predictions/learning_curve/{fraction}/{seed}/{part}.csv"),
         fraction=[share for share in config["experiment"]["fractions"] if share < 1],
+        seed=SEEDS,
         part=PARTS,
     )
-    return evaluated + curve
+    return evaluated + (nested if len(BETAS) > 1 else []) + curve
 
 
 def table(name):
@@ -284,10 +314,35 @@ def figure(name):
 def external_predictions():
     """What the linear models say of external cohorts."""
     return expand(
-        results("predictions/linear/{encoder}/external/{cohort}.csv"),
+        results("predictions/linear/{encoder}/{seed}/external/{cohort}.csv"),
         encoder=[encoders.NONE, *ENCODERS],
+        seed=SEEDS,
         cohort=with_role("external"),
     )
+
+
+def described():
+    """What a text may say of the cohorts beside their tables."""
+    return {
+        cohort: {"role": given["role"], "labels": given["labels"], "synthetic": cohort in SIMULATED}
+        for cohort, given in config["cohorts"].items()
+    }
+
+
+def image_formats():
+    """What the images of the cohorts are, by their names."""
+    images = [row.image.lower() for rows in COHORTS.values() for row in rows]
+    return sorted({"NIfTI" if name.endswith((".nii", ".nii.gz")) else "DICOM" for name in images})
+
+
+def understanding():
+    """What is made to understand the encoders of Table 1, those of the first seed."""
+    return [
+        *expand(results("explanations/{encoder}.csv"), encoder=EXPLAINED),
+        *expand(results("figures/feature_space_{kind}.svg"), kind=["pca", "umap"]),
+        results("tables/separability.csv"),
+        results("tables/neighbours.csv"),
+    ]
 
 
 GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
@@ -295,7 +350,7 @@ GPU = int(config["device"] != "cpu")  # what a job with a network takes, where G
 
 def training(name):
     """What training depends on, beside its data."""
-    common = ("network", "augmentation", "seed", "device", "residence")
+    common = ("network", "augmentation", "device", "residence")
     return {
         "window": config["tensors"]["window"],
         "settings": config[name],
@@ -309,6 +364,7 @@ wildcard_constraints:
     encoder="[a-z][a-z0-9_.-]*",
     fraction=r"[0-9.]+",
     repeat=r"\d+",
+    seed=r"\d+",
     part=r"repeat\d+(-fold\d+)?",
 
 
@@ -337,5 +393,6 @@ def summary():
             f"figures: {results('figures/')}",
             f"qc:      {results('qc/')}",
             f"report:  {results('report.html')}",
+            f"paper:   {results('manuscript/')}",
         ]
     )

@@ -1,15 +1,15 @@
 rule features:
     """Map every slice of a cohort to its feature vector under an encoder."""
     input:
-        encoder=results("encoders/{encoder}/encoder.safetensors"),
+        encoder=results("encoders/{encoder}/seed{seed}/encoder.safetensors"),
         cohort=results("cohorts/{cohort}.csv"),
         tensors=lambda wildcards: tables_of("tensors", wildcards.cohort),
     output:
-        results("features/{cohort}/{encoder}.parquet"),
+        results("features/{cohort}/{encoder}/seed{seed}.parquet"),
     log:
-        results("logs/features/{cohort}/{encoder}.log"),
+        results("logs/features/{cohort}/{encoder}/seed{seed}.log"),
     benchmark:
-        results("benchmarks/features/{cohort}/{encoder}.tsv")
+        results("benchmarks/features/{cohort}/{encoder}/seed{seed}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
@@ -24,6 +24,6 @@ rule features:
         network=config["network"],
         device=config["device"],
     message:
-        "Extracting the features of {wildcards.cohort} under {wildcards.encoder}"
+        "Extracting the features of {wildcards.cohort} under {wildcards.encoder}, seed {wildcards.seed}"
     script:
         "../scripts/features.py"

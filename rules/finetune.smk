@@ -1,16 +1,17 @@
 rule finetune:
     """Predict patients by the whole network, trained on the strong labels of the other folds."""
     input:
-        encoder=results("encoders/{encoder}/encoder.safetensors"),
+        encoder=results("encoders/{encoder}/seed{seed}/encoder.safetensors"),
         cohort=results(f"cohorts/{EVALUATION}.csv"),
         tensors=tables_of("tensors", EVALUATION),
         split=split_of,
+        guards=ancient(GUARDS),
     output:
-        results("predictions/finetune/{encoder}/{part}.csv"),
+        results("predictions/finetune/{encoder}/seed{seed}/{part}.csv"),
     log:
-        results("logs/finetune/{encoder}/{part}.log"),
+        results("logs/finetune/{encoder}/seed{seed}/{part}.log"),
     benchmark:
-        results("benchmarks/finetune/{encoder}/{part}.tsv")
+        results("benchmarks/finetune/{encoder}/seed{seed}/{part}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
@@ -25,24 +26,26 @@ rule finetune:
         fraction=1.0,
         folds=lambda wildcards: PARTS[wildcards.part][1],
         training=training("finetune"),
+        seed=lambda wildcards: int(wildcards.seed),
     message:
-        "Fine-tuning {wildcards.encoder}, {wildcards.part}"
+        "Fine-tuning {wildcards.encoder}, seed {wildcards.seed}, {wildcards.part}"
     script:
         "../scripts/finetune.py"
 
 
 use rule finetune as learning_curve with:
     input:
-        encoder=results("encoders/none/encoder.safetensors"),
+        encoder=results("encoders/none/seed{seed}/encoder.safetensors"),
         cohort=results(f"cohorts/{EVALUATION}.csv"),
         tensors=tables_of("tensors", EVALUATION),
         split=split_of,
+        guards=ancient(GUARDS),
     output:
-        results("predictions/learning_curve/{fraction}/{part}.csv"),
+        results("predictions/learning_curve/{fraction}/seed{seed}/{part}.csv"),
     log:
-        results("logs/learning_curve/{fraction}/{part}.log"),
+        results("logs/learning_curve/{fraction}/seed{seed}/{part}.log"),
     benchmark:
-        results("benchmarks/learning_curve/{fraction}/{part}.tsv")
+        results("benchmarks/learning_curve/{fraction}/seed{seed}/{part}.tsv")
     params:
         *code("finetune"),
         tensors=results(f"tensors/{EVALUATION}"),
@@ -50,5 +53,6 @@ use rule finetune as learning_curve with:
         fraction=lambda wildcards: float(wildcards.fraction),
         folds=lambda wildcards: PARTS[wildcards.part][1],
         training=training("finetune"),
+        seed=lambda wildcards: int(wildcards.seed),
     message:
-        "Training on {wildcards.fraction} of the patients, {wildcards.part}"
+        "Training on {wildcards.fraction} of the patients, seed {wildcards.seed}, {wildcards.part}"

@@ -3,8 +3,9 @@ rule flow:
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
         predictions=expand(
-            results("predictions/{protocol}/none/{part}.csv"),
+            results("predictions/{protocol}/none/{seed}/{part}.csv"),
             protocol=["linear", "finetune"],
+            seed=SEEDS,
             part=PARTS,
         ),
     output:

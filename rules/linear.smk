@@ -1,14 +1,19 @@
 rule linear:
-    """Predict patients by logistic regression on frozen features, fitted on the other folds."""
+    """Predict patients by logistic regression on frozen features, fitted on the other folds.
+
+    Once with the paper's fixed C and threshold, once with both chosen inside the training folds.
+    """
     input:
-        features=results(f"features/{EVALUATION}/{{encoder}}.parquet"),
+        features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         split=split_of,
+        guards=ancient(GUARDS),
     output:
-        results("predictions/linear/{encoder}/{part}.csv"),
+        fixed=results("predictions/linear/{encoder}/seed{seed}/{part}.csv"),
+        nested=results("predictions/linear_nested/{encoder}/seed{seed}/{part}.csv"),
     log:
-        results("logs/linear/{encoder}/{part}.log"),
+        results("logs/linear/{encoder}/seed{seed}/{part}.log"),
     benchmark:
-        results("benchmarks/linear/{encoder}/{part}.tsv")
+        results("benchmarks/linear/{encoder}/seed{seed}/{part}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
@@ -20,7 +25,7 @@ rule linear:
         folds=lambda wildcards: PARTS[wildcards.part][1],
         settings=config["linear"],
     message:
-        "Linear evaluation of {wildcards.encoder}, {wildcards.part}"
+        "Linear evaluation of {wildcards.encoder}, seed {wildcards.seed}, {wildcards.part}"
     script:
         "../scripts/linear.py"
 
@@ -28,15 +33,16 @@ rule linear:
 rule external:
     """Predict an external cohort by the linear model of the whole evaluation cohort."""
     input:
-        features=results(f"features/{EVALUATION}/{{encoder}}.parquet"),
+        features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         evaluation=results(f"cohorts/{EVALUATION}.csv"),
-        external=results("features/{cohort}/{encoder}.parquet"),
+        external=results("features/{cohort}/{encoder}/seed{seed}.parquet"),
+        guards=ancient(GUARDS),
     output:
-        results("predictions/linear/{encoder}/external/{cohort}.csv"),
+        results("predictions/linear/{encoder}/seed{seed}/external/{cohort}.csv"),
     log:
-        results("logs/external/{cohort}/{encoder}.log"),
+        results("logs/external/{cohort}/{encoder}/seed{seed}.log"),
     benchmark:
-        results("benchmarks/external/{cohort}/{encoder}.tsv")
+        results("benchmarks/external/{cohort}/{encoder}/seed{seed}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
@@ -47,6 +53,6 @@ rule external:
         *code("external"),
         settings=config["linear"],
     message:
-        "Predicting {wildcards.cohort} with {wildcards.encoder}"
+        "Predicting {wildcards.cohort} with {wildcards.encoder}, seed {wildcards.seed}"
     script:
         "../scripts/external.py"

@@ -1,11 +1,14 @@
+ruleorder: initialise > pretrain
+
+
 rule initialise:
     """Draw the random weights that every training starts from; as an encoder, the baseline."""
     output:
-        results("encoders/none/encoder.safetensors"),
+        results("encoders/none/seed{seed}/encoder.safetensors"),
     log:
-        results("logs/initialise.log"),
+        results("logs/initialise/seed{seed}.log"),
     benchmark:
-        results("benchmarks/initialise.tsv")
+        results("benchmarks/initialise/seed{seed}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
@@ -15,9 +18,9 @@ rule initialise:
     params:
         *code("initialise"),
         network=config["network"],
-        seed=config["seed"],
+        seed=lambda wildcards: int(wildcards.seed),
     message:
-        "Drawing random weights"
+        "Drawing random weights, seed {wildcards.seed}"
     script:
         "../scripts/initialise.py"
 
@@ -27,14 +30,15 @@ rule pretrain:
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=with_role("pretraining")),
         tensors=tables_of("tensors", *with_role("pretraining")),
+        guards=ancient(GUARDS),
     output:
-        encoder=results("encoders/{encoder}/encoder.safetensors"),
-        history=results("encoders/{encoder}/history.csv"),
-        metadata=results("encoders/{encoder}/metadata.json"),
+        encoder=results("encoders/{encoder}/seed{seed}/encoder.safetensors"),
+        history=results("encoders/{encoder}/seed{seed}/history.csv"),
+        metadata=results("encoders/{encoder}/seed{seed}/metadata.json"),
     log:
-        results("logs/pretrain/{encoder}.log"),
+        results("logs/pretrain/{encoder}/seed{seed}.log"),
     benchmark:
-        results("benchmarks/pretrain/{encoder}.tsv")
+        results("benchmarks/pretrain/{encoder}/seed{seed}.tsv")
     priority: 1
     conda:
         "../envs/hepatoclr.yaml"
@@ -49,8 +53,9 @@ rule pretrain:
         tensors=expand(results("tensors/{cohort}"), cohort=with_role("pretraining")),
         spec=lambda wildcards: ENCODERS[wildcards.encoder],
         training=training("pretraining"),
-        tensorboard=results("logs/tensorboard/{encoder}"),
+        seed=lambda wildcards: int(wildcards.seed),
+        tensorboard=results("logs/tensorboard/{encoder}/seed{seed}"),
     message:
-        "Pretraining {wildcards.encoder}"
+        "Pretraining {wildcards.encoder}, seed {wildcards.seed}"
     script:
         "../scripts/pretrain.py"

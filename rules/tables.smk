@@ -6,6 +6,10 @@ rule tables:
         **table("table1"),
         **table("table2"),
         **table("learning_curve"),
+        **table("measures"),
+        **table("comparisons"),
+        **table("nested"),
+        **table("aggregation"),
     log:
         results("logs/tables.log"),
     benchmark:
@@ -19,8 +23,8 @@ rule tables:
     params:
         *code("tables"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
-        betas=encoders.by_beta(config["experiment"]["betas"]),
-        synthetic=bool(SIMULATED),
+        betas=BETAS,
+        marks=MARKS,
     message:
         "Computing the tables"
     script:

@@ -4,6 +4,7 @@ with logs.to_file(snakemake.log[0]):
     table = cohort.assemble(
         snakemake.wildcards.cohort,
         manifests.read(snakemake.input.manifest, snakemake.params.schema),
+        snakemake.params.volumes,
         snakemake.params.livers,
         snakemake.params.kept,
         on_bad_case=snakemake.params.on_bad_case,

@@ -11,6 +11,7 @@ with logs.to_file(snakemake.log[0]):
         snakemake.output[0],
         fraction=snakemake.params.fraction,
         **snakemake.params.training,
+        seed=snakemake.params.seed,
         threads=snakemake.threads,
         memory_mb=snakemake.resources.mem_mb,
     )

@@ -3,9 +3,11 @@ from hepatoclr import linear, logs
 with logs.to_file(snakemake.log[0]):
     linear.cross_validate(
         snakemake.wildcards.encoder,
+        int(snakemake.wildcards.seed),
         snakemake.input.features,
         snakemake.input.split,
         snakemake.params.folds,
-        snakemake.output[0],
         snakemake.params.settings,
+        snakemake.output.fixed,
+        snakemake.output.nested,
     )

@@ -2,9 +2,9 @@ from hepatoclr import cohort, logs, splits
 
 with logs.to_file(snakemake.log[0]):
     patients = cohort.patients(cohort.read(snakemake.input[0]))
-    split = splits.stratified(
+    split = splits.deal(
         patients,
-        folds=snakemake.params.folds,
+        **snakemake.params.settings,
         repeat=int(snakemake.wildcards.repeat),
         seed=snakemake.params.seed,
     )

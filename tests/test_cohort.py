@@ -13,11 +13,13 @@ LIMITS = {
     "largest_component": 0.95,
     "phase": ["portal"],
 }
+SCAN = {"spacing_mm": [2.5, 0.7, 0.7], "content": "00f1"}
 LIVER = {"volume_ml": 1500.5, "liver_hu": 101.25, "touches_first_slice": False, "flags": {}}
 SHORT = {**LIVER, "touches_first_slice": True}
 COLUMNS = [
-    *("case", "patient_id", "scan_id", "role", "label", "target", "slices", "liver_ml"),
-    *("liver_hu", "flags", "remarks", "included", "step", "reason", "site", "phase"),
+    *("case", "patient_id", "scan_id", "role", "label", "weak_label", "target", "slices"),
+    *("liver_ml", "liver_hu", "flags", "remarks", "included", "step", "reason", "site", "phase"),
+    *("scanner", "slice_mm", "pixel_mm", "content"),
 ]
 
 
@@ -28,7 +30,17 @@ def row(number, label, **more):
 
 def listed(rows, facts, **more):
     settings = {"role": "evaluation", "labels": LABELS, "exclude": ["0004"], "limits": LIMITS}
-    return cohort.table("histo", rows, facts=facts, kept=[9] * len(rows), **settings | more)
+    given = {"scans": [SCAN] * len(rows), "facts": facts, "kept": [9] * len(rows)}
+    return cohort.table("histo", rows, **given | settings | more)
+
+
+def store(case, facts, volumes, livers, kept):
+    """What the stages leave of a case."""
+    for folder in (volumes, livers, kept):
+        folder.mkdir(exist_ok=True)
+    files.write_json(SCAN, volumes / f"{case}.json")
+    files.write_json(facts, livers / f"{case}.json")
+    slices.write([], kept / f"{case}.csv")
 
 
 @pytest.fixture
@@ -57,6 +69,43 @@ def test_every_case_is_there_used_or_why_not(table):
     ]
     assert table["case"].iloc[4] == "0005~b"
     assert table["liver_hu"].iloc[0] == 101.25
+
+
+def test_the_order_of_the_manifest_does_not_matter():
+    rows = [row(number, label) for number, label in ((3, "F3"), (1, "F0"), (2, "F0"))]
+    found = listed(rows, [SHORT, LIVER, LIVER])
+    assert found["case"].tolist() == ["0001", "0002", "0003"]
+    assert found["flags"].tolist() == ["", "", "truncated"]
+    assert found.equals(listed(rows[::-1], [LIVER, LIVER, SHORT]))
+
+
+def test_the_table_tells_how_a_ct_was_made_and_which_image_it_is():
+    ge = {**SCAN, "manufacturer": "GE", "model": "Revolution", "kernel": "STANDARD"}
+    nameless = {**SCAN, "manufacturer": None, "model": None, "kernel": None}
+    unread = {"set_aside": "no CT, alas", "stage": "ingest"}
+    rows = [row(number, "F0", weak_label="mild") for number in range(1, 4)]
+    found = listed(rows, [LIVER, LIVER, unread], scans=[ge, nameless, unread])
+    assert found["scanner"].tolist() == ["GE Revolution STANDARD", "", ""]
+    assert found["content"].tolist() == ["00f1", "00f1", ""]
+    assert found["slice_mm"].fillna(-1).tolist() == [2.5, 2.5, -1]
+    assert found["weak_label"].tolist() == ["mild"] * 3
+
+
+def test_a_control_deals_the_targets_anew_among_the_used_patients():
+    rows = [row(number, "F3" if number % 2 else "F0") for number in range(1, 41)]
+    rows += [row(1, "F3", scan_id="b"), row(99, "?")]
+    honest = listed(rows, [LIVER] * 42, exclude=["0002"])
+    control = cohort.permuted(honest, 1)
+    used = honest["included"]
+    assert control[["case", "label", "included"]].equals(honest[["case", "label", "included"]])
+    assert (control["remarks"] == cohort.PERMUTED).equals(used)
+    people = [cohort.patients(one).set_index("patient_id")["target"] for one in (honest, control)]
+    assert people[0].sum() == people[1].sum() == 20
+    assert 10 < (people[0] != people[1]).sum() < 30
+    assert control.groupby("patient_id")["target"].nunique().max() == 1
+    assert control["target"][~used].equals(honest["target"][~used])
+    assert control.equals(cohort.permuted(honest, 1))
+    assert not control.equals(cohort.permuted(honest, 2))
 
 
 def test_flags_are_listed_whether_or_not_they_exclude(table):
@@ -111,10 +160,9 @@ def test_nobody_left(table):
 def test_stop_names_the_cases_that_were_set_aside(tmp_path):
     rows = [row(1, "F0"), row(2, "F0"), row(3, "F3"), row(4, "?")]
     bad = {"set_aside": "no liver", "stage": "segment"}
+    given = [tmp_path / "volumes", tmp_path / "livers", tmp_path / "kept"]
     for one, facts in zip(rows, [bad, SHORT, LIVER, LIVER], strict=True):
-        files.write_json(facts, tmp_path / f"{one.case}.json")
-        slices.write([], tmp_path / f"{one.case}.csv")
-    given = [tmp_path, tmp_path]
+        store(one.case, facts, *given)
     rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
     found = cohort.assemble("histo", rows, *given, on_bad_case="exclude", **rest)
     assert found["step"].tolist() == ["segment", "truncated", "", "label"]
@@ -127,9 +175,9 @@ def test_stop_names_the_cases_that_were_set_aside(tmp_path):
 
 
 def test_cases_left_out_by_the_configuration_stop_nothing(tmp_path):
-    files.write_json(LIVER, tmp_path / "0001.json")
-    slices.write([], tmp_path / "0001.csv")
-    given = [[row(1, "?")], tmp_path, tmp_path]
+    folders = [tmp_path / "volumes", tmp_path / "livers", tmp_path / "kept"]
+    store("0001", LIVER, *folders)
+    given = [[row(1, "?")], *folders]
     rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
     found = cohort.assemble("histo", *given, on_bad_case="stop", **rest)
     assert found["step"].tolist() == ["label"]

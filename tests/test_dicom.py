@@ -79,7 +79,9 @@ def test_series(tmp_path):
         "slices": 9,
         "size": [9, 20, 16],
         "spacing_mm": [2.5, 0.9, 0.8],
+        "content": ingest.content(random_hu()),
         "manufacturer": "GE",
+        "model": None,
         "kernel": "STANDARD",
         "kvp": 120.0,
         "slice_thickness_mm": 2.5,
@@ -202,6 +204,7 @@ def test_what_is_no_axial_ct_is_ignored_and_counted(tmp_path):
 def test_facts_hold_no_text_of_the_file(tmp_path):
     words = {
         "Manufacturer": "Sentinel Clinic",
+        "ManufacturerModelName": "Sentinel 64",
         "ConvolutionKernel": ["Sentinel", "2"],
         "SeriesDescription": "Sentinel",
         "PatientName": "Sentinel",
@@ -209,7 +212,13 @@ def test_facts_hold_no_text_of_the_file(tmp_path):
     facts = ingest.read_ct(write_series(tmp_path / "Sentinel", random_hu(), **words)).facts
     assert "Sentinel" not in json.dumps(facts)
     assert "1.2.3" not in json.dumps(facts)
-    assert (facts["manufacturer"], facts["kernel"]) == (None, None)
+    assert (facts["manufacturer"], facts["model"], facts["kernel"]) == (None, None, None)
+
+
+def test_of_a_models_name_known_words_are_kept(tmp_path):
+    names = {"Manufacturer": "SIEMENS", "ManufacturerModelName": "SOMATOM Definition AS+, Mercy"}
+    facts = ingest.read_ct(write_series(tmp_path, random_hu(), **names)).facts
+    assert (facts["manufacturer"], facts["model"]) == ("Siemens", "SOMATOM Definition")
 
 
 def test_two_series_are_refused_with_a_list(tmp_path):

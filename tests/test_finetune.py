@@ -127,3 +127,22 @@ def test_training_never_sees_the_tested_patients(material):
     job.train(net, Augmentation(), torch.device("cpu"), None)
     assert seen
     assert not set(seen) & set(job.tested)
+
+
+def test_only_the_leaky_epoch_is_marked(material, tmp_path):
+    assert "leaky" not in predict(material, tmp_path / "inner.csv", epoch="inner", epochs=1)
+    leaky = predict(material, tmp_path / "leaky.csv", epoch="best-on-validation", epochs=1)
+    assert leaky["leaky"].eq(1).all()
+
+
+def test_youdens_threshold_comes_from_held_out_patients_where_there_are(
+    material, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        finetune.predictions, "threshold", lambda kind, found, _: asked.append(found) or 0.5
+    )
+    predict(material, tmp_path / "x.csv", epoch="inner", threshold="youden", epochs=1)
+    assert len(asked[0]) == 4  # a fifth of sixteen training patients, rounded up
+    predict(material, tmp_path / "x.csv", threshold="youden", epochs=1)
+    assert len(asked[1]) == 16

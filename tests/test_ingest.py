@@ -31,6 +31,18 @@ def test_nifti_cases_do_not_load_the_dicom_libraries(tmp_path):
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
+def test_the_digest_tells_images_apart_and_nothing_else(tmp_path):
+    series = ingest.read_ct(write_series(tmp_path / "a", random_hu(), PatientID="somebody"))
+    file = ingest.read_ct(write_nifti(tmp_path / "ct.nii.gz"))
+    assert (series.array == file.array).all()
+    assert series.facts["content"] == file.facts["content"]
+    assert len(file.facts["content"]) == 16
+    other = file.array.copy()
+    other[0, 0, 0] += 1
+    assert ingest.content(other) != ingest.content(file.array)
+    assert ingest.content(other.reshape(1, -1, 1)) != ingest.content(other)
+
+
 def packed(folder: Path, archive: Path, name: str = "series/{}.dcm") -> Path:
     """Zip a folder's files."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from hepatoclr import linear, predictions, splits
+from hepatoclr import linear, metrics, predictions, splits
 
-SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": "half"}
+SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": "half", "nested_C": [0.01, 1]}
 
 
 @pytest.fixture
@@ -67,11 +67,78 @@ def test_cross_validation_writes_each_patient_once(cohort, tmp_path):
     people = targets.rename_axis("patient_id").rename("target").reset_index()
     splits.write(splits.stratified(people, 5, 1, 1), tmp_path / "split.csv")
     files = [tmp_path / "features.parquet", tmp_path / "split.csv"]
-    linear.cross_validate("simclr", *files, [1, 2, 3, 4, 5], tmp_path / "all.csv", SETTINGS)
+    linear.cross_validate(
+        "simclr", 1, *files, [], SETTINGS, tmp_path / "all.csv", tmp_path / "nested.csv"
+    )
     for fold in range(1, 6):
-        linear.cross_validate("simclr", *files, [fold], tmp_path / f"{fold}.csv", SETTINGS)
+        linear.cross_validate(
+            "simclr", 1, *files, [fold], SETTINGS, tmp_path / f"{fold}.csv", tmp_path / "n.csv"
+        )
     whole = pd.read_csv(tmp_path / "all.csv", dtype={"patient_id": "str"})
     parts = [pd.read_csv(tmp_path / f"{k}.csv", dtype={"patient_id": "str"}) for k in range(1, 6)]
-    assert tuple(whole.columns) == predictions.COLUMNS
+    assert tuple(whole.columns) == predictions.COLUMNS[:12]
     assert sorted(whole["patient_id"]) == sorted(targets.index)
     assert whole.equals(pd.concat(parts, ignore_index=True))
+
+
+def test_nested_choices_are_made_without_the_tested_patients(cohort):
+    patient, vectors, targets = cohort
+    training = splits.stratified(
+        targets.iloc[8:].rename_axis("patient_id").rename("target").reset_index(), 2, 1, 1
+    )
+    tested = list(targets.index[:8])
+    found = linear.predict_nested(patient, vectors, training, tested, SETTINGS, 3)
+    moved = vectors.copy()
+    moved[patient.isin(tested).to_numpy()] += 100
+    again = linear.predict_nested(patient, moved, training, tested, SETTINGS, 3)
+    for name in ("C", "inner_auc", "threshold"):
+        assert found[name].nunique() == 1
+        assert found[name].equals(again[name])
+    settings = {**SETTINGS, "C": found["C"].iloc[0]}
+    plain = linear.predict(patient, vectors, targets.iloc[8:], tested, settings)
+    assert found["probability"].equals(plain["probability"])
+
+
+def test_the_nested_c_is_the_one_that_does_best_on_held_out_patients():
+    # eighty features of noise and forty patients: a weak penalty fits the noise
+    rng = np.random.default_rng(1)
+    ids = [f"{number:04}" for number in range(48)]
+    targets = pd.Series([0, 1] * 24, index=ids)
+    vectors = rng.normal(size=(48, 80))
+    vectors[:, 0] += 2 * targets.to_numpy()
+    training = targets.iloc[8:].rename_axis("patient_id").rename("target").reset_index()
+    settings = {**SETTINGS, "nested_C": [1e-2, 1e3]}
+    inner = splits.stratified(training, 5, 1, 3)
+    found = linear.predict_nested(pd.Series(ids), vectors, inner, ids[:8], settings, 3)
+    aucs = {}
+    for C in settings["nested_C"]:
+        said = pd.Series(index=training["patient_id"], dtype=float)
+        for _, held_out in splits.stratified(inner, 5, 1, 3).groupby("fold"):
+            known = ~training["patient_id"].isin(held_out["patient_id"]).to_numpy()
+            model = LogisticRegression(C=C, max_iter=10_000)
+            model.fit(vectors[8:][known], training["target"][known])
+            said[held_out["patient_id"]] = model.predict_proba(
+                vectors[[ids.index(name) for name in held_out["patient_id"]]]
+            )[:, 1]
+        aucs[C] = metrics.auc(training["target"], said.to_numpy())
+    assert found["C"].iloc[0] == max(aucs, key=aucs.get)
+    assert found["inner_auc"].iloc[0] == pytest.approx(max(aucs.values()))
+
+
+def test_nothing_is_chosen_where_a_class_has_one_training_patient(cohort):
+    patient, vectors, targets = cohort
+    few = targets.iloc[[0, 2, 4, 1]].rename_axis("patient_id").rename("target").reset_index()
+    training = few.assign(repeat=1, fold=1)
+    found = linear.predict_nested(patient, vectors, training, list(targets.index[8:]), SETTINGS, 3)
+    assert found["C"].eq(1).all()
+    assert found["threshold"].eq(0.5).all()
+    assert found["inner_auc"].isna().all()
+
+
+def test_by_slice_averages_to_the_probability(cohort):
+    patient, vectors, targets = cohort
+    found = linear.predict(patient, vectors, targets.iloc[8:], list(targets.index[:8]), SETTINGS)
+    for row in found.itertuples():
+        each = [float(text) for text in row.by_slice.split()]
+        assert len(each) == row.slices
+        assert np.mean(each) == pytest.approx(row.probability, abs=1e-4)

@@ -29,7 +29,7 @@ def config(backend="totalsegmentator", folds=2, **cohorts):
     return {
         "cohorts": {name: {**blank, **given} for name, given in cohorts.items()},
         "segment": {"backend": backend},
-        "evaluation": {"folds": folds},
+        "evaluation": {"scheme": "stratified", "folds": folds},
     }
 
 

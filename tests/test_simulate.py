@@ -68,6 +68,16 @@ def test_rows_say_where_the_files_are():
     assert len({row["patient_id"] for row in rows(40)}) == 40
 
 
+def test_histology_has_the_radiologists_reading_beside_it():
+    found = rows(200)
+    assert {row["weak_label"] for row in found} == set(CONFUSION)
+    healthy = [row["weak_label"] for row in found if row["label"] == "F0"]
+    assert healthy.count("none") / len(healthy) == pytest.approx(0.85, abs=0.15)
+    read = rows(200, reader="radiologist")
+    assert [row["label"] for row in read] == [row["weak_label"] for row in found]
+    assert "weak_label" not in read[0]
+
+
 def test_more_patients_leave_the_first_ones_alone():
     for reader in ("histology", "radiologist"):
         assert rows(50, reader=reader)[:23] == rows(23, reader=reader)

@@ -1,5 +1,6 @@
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from hepatoclr import splits
 from hepatoclr.errors import UserError
@@ -47,3 +48,49 @@ def test_round_trip_keeps_ids(tmp_path):
     split = splits.stratified(patients(), 5, 1, 1)
     splits.write(split, tmp_path / "repeat1.csv")
     assert splits.read(tmp_path / "repeat1.csv")["patient_id"].tolist()[0] == "0000"
+
+
+def test_every_scheme_tests_every_patient_once_and_never_trains_on_them():
+    people = patients(9, 7).assign(sites=[["a"], ["b"]] * 8)
+    for scheme in splits.SCHEMES:
+        split = splits.deal(people, scheme, folds=5, repeat=2, seed=1)
+        assert sorted(split["patient_id"]) == sorted(people["patient_id"])
+        assert set(split["repeat"]) == {2}
+        for fold, tested in split.groupby("fold"):
+            known = splits.training(split, fold)
+            assert not set(tested["patient_id"]) & set(known["patient_id"])
+            assert set(known["target"]) == {0, 1}
+    assert split["fold"].tolist() == [1, 2] * 8
+
+
+def test_balanced_leave_one_out_trains_at_one_prevalence():
+    def prevalences(balanced):
+        split = splits.leave_one_out(patients(9, 7), 1, 1, balanced)
+        return {splits.training(split, fold)["target"].mean() for fold in split["fold"]}
+
+    assert prevalences(balanced=False) == {7 / 15, 6 / 15}
+    assert prevalences(balanced=True) == {6 / 14}
+
+
+def test_saying_the_training_prevalence_ranks_every_patient_wrongly_unless_balanced():
+    def auc(balanced):
+        split = splits.leave_one_out(patients(9, 7), 1, 1, balanced)
+        said = [splits.training(split, fold)["target"].mean() for fold in split["fold"]]
+        return roc_auc_score(split["target"], said)
+
+    assert auc(balanced=False) == 0
+    assert auc(balanced=True) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [
+        ([["a"]] * 8, "there are 1 sites"),
+        ([["a"]] * 7 + [[]], "1 of 8 patients have none"),
+        ([["a"]] * 7 + [["a", "b"]], "patient 0007 has CTs of several sites"),
+        ([["a"]] * 4 + [["b"]] * 4, "without site a the patients are of one class only"),
+    ],
+)
+def test_sites_that_cannot_be_folds(sites, message):
+    with pytest.raises(UserError, match=message):
+        splits.by_site(patients(4, 4).assign(sites=sites), 1)

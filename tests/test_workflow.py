@@ -43,20 +43,46 @@ def test_everything_else_is_there(finished):
     for name in ("flow", "learning_curve", "beta", "roc", "preprocessing"):
         assert result(finished, f"figures/{name}.svg").read_text().count("synthetic") >= 1
         assert result(finished, f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+    encoders = ("none", "supervised", "simclr", "supcon", "weak_simclr-0.5")
+    for name in (*(f"explanations_{name}" for name in encoders), "feature_space_pca"):
+        assert "synthetic cohort" in result(finished, f"figures/{name}.svg").read_text()
+    for name in encoders:
+        shown = pd.read_csv(result(finished, f"explanations/{name}.csv"))
+        assert 1 <= len(shown) <= 4
+        found = pd.read_csv(result(finished, f"predictions/linear/{name}/seed1/repeat1.csv"))
+        both = shown.merge(found, on="patient_id", suffixes=("", "_predicted"))
+        assert both["probability"].tolist() == pytest.approx(
+            both["probability_predicted"].tolist(), abs=1e-6
+        )
+    near = pd.read_csv(result(finished, "tables/neighbours.csv"))
+    assert (near.groupby(["encoder", "patient_id"]).size() == 5).all()
     assert "ynthetic" in result(finished, "report.html").read_text()
     assert "tables:  results/tiny/tables/" in finished.printed
-    history = pd.read_csv(result(finished, "encoders/simclr/history.csv"))
+    history = pd.read_csv(result(finished, "encoders/simclr/seed1/history.csv"))
     assert history["epoch"].tolist() == [1]
-    assert list(result(finished, "logs/tensorboard/simclr").glob("events.*"))
+    assert list(result(finished, "logs/tensorboard/simclr/seed1").glob("events.*"))
     assert not list(result(finished, "").rglob("*.state"))
     assert all(log.is_file() for log in result(finished, "logs/ingest").rglob("*.log"))
+
+
+def test_the_text_for_a_paper_is_of_this_run(finished):
+    folder = result(finished, "manuscript")
+    for name in ("methods.md", "methods.tex", "results.md", "results.tex"):
+        text = (folder / name).read_text()
+        assert "Synthetic cohort" in text.splitlines()[0]
+        assert "6 CTs of 6 patients" in text
+    assert "48 × 48 pixels" in (folder / "methods.md").read_text()
+    assert "DICOM and NIfTI" in (folder / "methods.md").read_text()
+    for name in ("tripod_ai", "claim", "metrics"):
+        page = (folder / f"checklist_{name}.md").read_text()
+        assert re.search(r"\d+ of \d+ items answered by the run tiny", page)
 
 
 def test_the_cost_of_every_stage_is_counted(finished):
     cost = pd.read_csv(result(finished, "tables/cost.csv"), dtype={"device": str})
     jobs = re.findall(r"^(\w+) +(\d+)$", finished.printed.split("Job stats:")[1], re.M)
     ran = {name: int(count) for name, count in jobs}
-    for later in ("all", "costs", "report", "total"):
+    for later in ("all", "costs", "manuscript", "report", "total"):
         ran.pop(later)
     assert dict(zip(cost["stage"], cost["jobs"], strict=True)) == ran
     assert cost["core_seconds"].between(0.1, 10 * cost["wall_seconds"]).all()
@@ -83,9 +109,9 @@ def test_a_finished_run_has_nothing_to_do(finished):
 def test_a_second_run_from_scratch_gives_the_same_bytes(finished, tmp_path):
     again = Project(tmp_path)
     again.snakemake("--cores", "6", "results/tiny/tables/table1.csv")
-    for file in ("tables/table1.csv", "predictions/finetune/supcon/repeat1.csv"):
+    for file in ("tables/table1.csv", "predictions/finetune/supcon/seed1/repeat1.csv"):
         assert result(again, file).read_bytes() == result(finished, file).read_bytes()
-    encoder = "encoders/weak_simclr-0.5/encoder.safetensors"
+    encoder = "encoders/weak_simclr-0.5/seed1/encoder.safetensors"
     assert result(again, encoder).read_bytes() == result(finished, encoder).read_bytes()
 
 
@@ -93,19 +119,60 @@ def test_jobs_per_fold_predict_the_same(project, finished):
     project.snakemake(
         "--cores",
         "2",
-        *(f"results/tiny/predictions/{kind}/simclr/repeat1-fold{fold}.csv"
+        *(f"results/tiny/predictions/{kind}/simclr/seed1/repeat1-fold{fold}.csv"
           for kind in ("linear", "finetune") for fold in (1, 2)),
         evaluation="{job_per: fold}",
     )  # fmt: skip
     for kind in ("linear", "finetune"):
-        whole = pd.read_csv(result(finished, f"predictions/{kind}/simclr/repeat1.csv"), dtype=str)
+        whole = pd.read_csv(
+            result(finished, f"predictions/{kind}/simclr/seed1/repeat1.csv"), dtype=str
+        )
         folds = [
             pd.read_csv(
-                result(project, f"predictions/{kind}/simclr/repeat1-fold{fold}.csv"), dtype=str
+                result(project, f"predictions/{kind}/simclr/seed1/repeat1-fold{fold}.csv"),
+                dtype=str,
             )
             for fold in (1, 2)
         ]
         assert whole.equals(pd.concat(folds, ignore_index=True))
+
+
+def test_another_seed_trains_nothing_again(finished):
+    jobs, text = finished.plan(experiment="{seeds: [1, 7]}")
+    assert jobs["pretrain"] == 4
+    assert jobs["finetune"] == jobs["features"] == jobs["linear"] == 5
+    assert jobs["splits"] == jobs["tensors"] == 0
+    assert "seed 7" in text
+    assert "simclr, seed 1," not in text
+
+
+def test_leave_one_out_tests_each_patient_alone(project):
+    files = [
+        f"results/tiny/predictions/{kind}/simclr/seed1/repeat1.csv"
+        for kind in ("linear", "finetune")
+    ]
+    scheme = "{scheme: balanced-leave-one-out}"
+    project.snakemake("--cores", "2", *files, evaluation=scheme)
+    for file in files:
+        found = pd.read_csv(project.folder / file)
+        assert found["fold"].tolist() == sorted(found["fold"])
+        assert found["fold"].nunique() == len(found) == 6
+
+
+def test_what_is_chosen_inside_the_training_folds_is_named(finished):
+    found = pd.read_csv(
+        result(finished, "predictions/linear_nested/weak_simclr-nested/seed1/repeat1.csv")
+    )
+    assert set(found["beta"]) <= {0, 0.5, 1}
+    assert set(found["C"]) <= {0.0001, 0.001, 0.01, 0.1, 1, 10}
+    tuned = pd.read_csv(
+        result(finished, "predictions/finetune/weak_simclr-nested/seed1/repeat1.csv")
+    )
+    assert tuned.groupby("fold")["beta"].first().equals(found.groupby("fold")["beta"].first())
+    for fold, rows in tuned.groupby("fold"):
+        encoder = {0: "simclr", 0.5: "weak_simclr-0.5", 1: "supervised"}[rows["beta"].iloc[0]]
+        of = pd.read_csv(result(finished, f"predictions/finetune/{encoder}/seed1/repeat1.csv"))
+        assert rows["probability"].tolist() == of.loc[of["fold"] == fold, "probability"].tolist()
 
 
 def test_another_case_runs_its_own_stages_and_what_follows(project):
@@ -172,14 +239,17 @@ def test_a_comment_reruns_nothing(project):
 def test_an_edit_of_a_figure_redraws_figures_alone(project):
     project.edit("hepatoclr/figures.py", "dpi=200", "dpi=201")
     jobs, _ = project.plan()
-    assert set(jobs) == {"figures", "flow", "preprocessing", "costs", "report"}
+    assert set(jobs) == {
+        *("figures", "flow", "preprocessing", "costs", "report", "manuscript"),
+        *("explain", "feature_space", "feature_space_umap"),
+    }
 
 
 def test_an_interrupted_run_goes_on(project):
     before = result(project, "tables/table1.csv").read_bytes()
     for lost in (
-        *("tables/table1.csv", "encoders/supcon/encoder.safetensors"),
-        *("features/histo/supcon.parquet", "predictions/finetune/supcon/repeat1.csv"),
+        *("tables/table1.csv", "encoders/supcon/seed1/encoder.safetensors"),
+        *("features/histo/supcon/seed1.parquet", "predictions/finetune/supcon/seed1/repeat1.csv"),
     ):
         result(project, lost).unlink()
     jobs, _ = project.plan()
@@ -256,7 +326,9 @@ def test_missing_weights_are_told_before_any_job(finished, tmp_path):
 
 
 def test_jobs_of_networks_wait_for_a_gpu_only_where_gpus_are_counted(project):
-    files = [f"results/tiny/features/histo/{encoder}.parquet" for encoder in ("simclr", "supcon")]
+    files = [
+        f"results/tiny/features/histo/{encoder}/seed1.parquet" for encoder in ("simclr", "supcon")
+    ]
 
     def order(*limit):
         text = project.snakemake("--cores", "2", *limit, "--forcerun", *files, "--until", *files)
@@ -349,7 +421,7 @@ def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
     ]
     assert same[0].read_bytes() == same[1].read_bytes()
     for encoder in ("none", "supervised", "simclr", "supcon", "weak_simclr-0.5"):
-        file = result(project, f"predictions/linear/{encoder}/external/real.csv")
+        file = result(project, f"predictions/linear/{encoder}/seed1/external/real.csv")
         found = pd.read_csv(file).set_index("patient_id")
         assert set(found.index) == set(cohort.index)
         assert found["probability"].between(0, 1).all()
@@ -359,7 +431,7 @@ def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
 
 
 def test_two_processes_pretrain_one_encoder(project):
-    history = result(project, "encoders/simclr/history.csv")
+    history = result(project, "encoders/simclr/seed1/history.csv")
     alone = pd.read_csv(history)
     wanted = str(history.relative_to(project.folder))
     project.snakemake(wanted, "--cores", "2", pretraining="{processes: 2}")

@@ -40,7 +40,8 @@ NO_PIXELS = "CT image without pixels"
 UNPLACED = "CT image without position"
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 TAGS = [
-    *("SOPClassUID", "ImageType", "Modality", "Manufacturer", "SeriesDescription"),
+    *("SOPClassUID", "ImageType", "Modality", "Manufacturer", "ManufacturerModelName"),
+    "SeriesDescription",
     *("SliceThickness", "KVP", "GantryDetectorTilt", "ConvolutionKernel", "SeriesInstanceUID"),
     *("ImagePositionPatient", "ImageOrientationPatient", "SamplesPerPixel", "NumberOfFrames"),
     *("Rows", "Columns", "PixelSpacing", "BitsAllocated", "BitsStored", "PixelRepresentation"),

@@ -14,7 +14,18 @@ from hepatoclr.errors import BadCase
 
 SHORT = "CT image of a short series"
 OTHER = "CT image of another series"
-MAKERS = ("Canon", "GE", "Hitachi", "Neusoft", "Philips", "Siemens", "Toshiba", "UIH")
+MAKERS = (
+    *("Canon", "GE", "Hitachi", "Neusoft", "Philips", "Siemens", "Toshiba", "UIH"),
+    "HepatoCLR",  # the simulated scanner
+)
+MODELS = (
+    *("LightSpeed", "BrightSpeed", "HiSpeed", "Discovery", "Optima", "Revolution"),
+    *("SOMATOM", "NAEOTOM", "Biograph", "Sensation", "Emotion", "Definition", "Perspective"),
+    *("Scope", "Spirit", "Force", "Drive", "Edge", "Confidence", "Flash", "Alpha"),
+    *("Brilliance", "Ingenuity", "Incisive", "IQon", "iCT", "Gemini", "MX8000", "Spectral"),
+    *("Aquilion", "Alexion", "Activion", "Asteion", "Scenaria", "Supria", "Eclos"),
+    *("NeuViz", "uCT", "uMI", "ONE", "Prime", "Lightning", "Genesis", "Precision"),
+)
 KERNELS = re.compile(
     r"[A-Z]|(YA|YB|YC|YD|IMR\d|FC)\d{0,2}|[BDHIQTU][a-z]?\d\d[a-z]?"
     r"|(STANDARD|STD|SOFT|DETAIL|CHEST|CHST|LUNG|BONE|BONEPLUS|EDGE|ULTRA)[+]?"
@@ -109,10 +120,12 @@ def technique(image: Image) -> dict:
     """Facts of a header: numbers, and words of closed lists only, since text may hold names."""
     header = image.header
     maker = str(header.get("Manufacturer") or "").upper()
+    words = re.findall(r"[A-Z0-9]+", str(header.get("ManufacturerModelName") or "").upper())
     kernel = header.get("ConvolutionKernel") or ""
     kernel = kernel if isinstance(kernel, str) else kernel[0]
     return {
         "manufacturer": next((name for name in MAKERS if maker.startswith(name.upper())), None),
+        "model": " ".join(name for name in MODELS if name.upper() in words) or None,
         "kernel": kernel if KERNELS.fullmatch(kernel) else None,
         "kvp": number(header, "KVP"),
         "slice_thickness_mm": number(header, "SliceThickness"),
