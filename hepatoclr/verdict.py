@@ -11,7 +11,12 @@ CHANCE = 0.5
 ALPHA = 0.05
 FEW = 10  # patients of a class, below which a bootstrap knows too little of their spread
 NAMES = {"none": "random weights"}
-WHAT = {"linear": "Linear evaluation", "finetune": "Fine-tuned", "linear_nested": "Linear, nested"}
+WHAT = {
+    "linear": "Linear evaluation",
+    "finetune": "Fine-tuned",
+    "linear_nested": "Linear, nested",
+    "model": "Models",
+}
 
 
 @dataclass(frozen=True)

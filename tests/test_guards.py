@@ -122,9 +122,8 @@ def test_ids_that_are_alike_are_a_warning(cohorts, dealt, tmp_path, caplog):
     found, wrong = guards.table(cohorts, dealt)
     assert not wrong
     assert found["verdict"].tolist()[-1] == "warning"
-    assert (
-        "H 03 (case r1 of radio) and h3 (case h3 of histo) are alike" in found["details"].iloc[-1]
-    )
+    details = found["details"].iloc[-1]
+    assert "The ids of H 03 (case r1 of radio) and h3 (case h3 of histo) are alike" in details
     guards.run(cohorts, dealt, tmp_path / "guards.csv")
     assert "are alike" in caplog.text
 
@@ -150,7 +149,7 @@ POSITIVE = {"radio": ["mild", "moderate", "severe"], "histo": ["F3", "F4"]}
 
 
 def clinic(project, change=lambda name, table: table):
-    """Give the simulated cohorts as a clinic would, in an order that tells the label.
+    """Give the simulated cohorts as files, in an order and under names that tell the label.
 
     All patients of the positive class come first, and lie in a folder that is named after it.
     """
@@ -210,7 +209,8 @@ def test_one_image_under_two_patients_stops_the_run_before_any_training(project)
     wanted = "results/clinic/predictions/linear/simclr/seed1/repeat1.csv"
     text = project.snakemake("--cores", "2", wanted, check=False, **config)
     assert "the guards against leakage found one problem" in text
-    assert "The same image stands under several patients, somebody else (case" in text
+    assert "The same image stands under several patients, histo-0004 (case histo-0004 of" in text
+    assert "somebody else (case somebody_20else of histo): correct the manifest" in text
     assert "exclude all but one of them (cohorts.histo.exclude)" in text
     assert "Pretraining" not in text
     assert "Traceback" not in text

@@ -126,7 +126,7 @@ def test_predictions_alone_make_a_page():
     page = report.html("mine", {name: getattr(tables, name)(known) for name in names}, {})
     expected = ["Verdict", "Pretraining methods", "Comparisons", "All measures", "How to cite"]
     assert headings(page) == expected
-    assert "model: SimCLR has the highest AUC" in page
+    assert "Models: SimCLR has the highest AUC" in page
     assert "difference to random weights" in page
     Reader(page)
 

@@ -31,9 +31,9 @@ def evaluated(count=60, seed=1):
     return found.assign(included=True, site="", scanner=""), rows
 
 
-def told(table, rows, repeats=2):
+def told(table, rows, repeats=2, seed=1):
     people = cohort.patients(table)
-    dealt = [splits.stratified(people, 5, repeat, 1) for repeat in range(1, repeats + 1)]
+    dealt = [splits.stratified(people, 5, repeat, seed) for repeat in range(1, repeats + 1)]
     return shortcuts.table(table, rows, dealt).set_index("shortcut")
 
 
@@ -46,9 +46,9 @@ def test_every_shortcut_has_its_row_and_what_is_the_same_for_all_no_auc():
 
 
 def test_where_nothing_tells_the_label_it_is_chance_on_average():
-    aucs = [told(*evaluated(seed=seed), repeats=1)["auc"] for seed in range(20)]
+    aucs = [told(*evaluated(seed=n), repeats=1, seed=n)["auc"] for n in range(10)]
     mean = pd.concat(aucs, axis=1).mean(axis=1).dropna()
-    assert mean.between(0.35, 0.57).all(), mean
+    assert mean.between(0.38, 0.6).all(), mean
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,11 @@ def test_where_nothing_tells_the_label_it_is_chance_on_average():
 )
 def test_a_number_that_tells_the_label_is_found(column, name):
     table, rows = evaluated()
-    table[column] += 15 * table["target"]
+    table[column] += 9 * table["target"]
     found = told(table, rows)
-    assert found.loc[name, "low"] > 0.8
-    assert found.loc[name, "low"] < found.loc[name, "auc"] < found.loc[name, "high"]
-    assert found.loc["all", "low"] > 0.8
-    assert (found.loc["all but the liver", "low"] > 0.8) == (column == "slice_mm")
+    assert 0.7 < found.loc[name, "low"] < found.loc[name, "auc"] < found.loc[name, "high"] < 1
+    assert found.loc["all", "low"] > 0.7
+    assert (found.loc["all but the liver", "low"] > 0.7) == (column == "slice_mm")
 
 
 def test_a_scanner_that_tells_the_label_is_found():
@@ -72,8 +71,8 @@ def test_a_scanner_that_tells_the_label_is_found():
     found = told(table, rows)
     assert found.loc["scanner", "kind"] == "category"
     assert found.loc["scanner", "values"] == 2
-    assert found.loc["scanner", "auc"] == pytest.approx(0.9, abs=0.02)
-    assert found.loc["all but the liver", "low"] > 0.75
+    assert found.loc["scanner", "auc"] == pytest.approx(0.87, abs=0.04)
+    assert found.loc["all but the liver", "low"] > 0.7
 
 
 def test_rows_sorted_by_label_are_found():

@@ -106,7 +106,7 @@ def test_a_tie_is_no_victory():
 def test_a_single_method_is_not_called_the_highest():
     table = pd.DataFrame([CNN])
     assert verdict.findings(table, None) == [
-        verdict.Finding("model: cnn has an AUC of 0.80, without an interval.", [])
+        verdict.Finding("Models: cnn has an AUC of 0.80, without an interval.", [])
     ]
 
 
