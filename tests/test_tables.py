@@ -404,7 +404,7 @@ def test_folds_of_one_class_are_told(tmp_path):
     assert table["auc_mean"].tolist()[1] == pytest.approx(expected)
     _, markdown, _ = written(tmp_path, table)
     assert "every repeat was evaluated as a whole" in markdown
-    assert "Of leave-one-out such an AUC is biased" in markdown
+    assert "Of plain leave-one-out such an AUC is biased" in markdown
 
 
 @pytest.fixture(scope="module")
