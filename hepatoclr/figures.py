@@ -282,6 +282,9 @@ def comparisons(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
     for tick, (_, encoder) in zip(panels[0].get_yticklabels(), lines, strict=True):
         tick.set_fontweight("normal" if encoder else "bold")
     panels[0].set_ylim(len(lines) - 0.4, -0.6)
+    # Not closer than a tenth: of equal methods only rounding would be seen.
+    reach = table[["difference", "low", "high", "detectable"]].abs().max(axis=None)
+    panels[0].set_xlim(-1.1 * max(0.1, reach), 1.1 * max(0.1, reach))
     handles = [
         Line2D([], [], color=BLACK, marker="o", label="difference with 95 % interval"),
         Rectangle((0, 0), 1, 1, label="too small to be found with 80 % power", **SHADE),

@@ -4,6 +4,7 @@ import itertools
 import re
 import subprocess
 import sys
+import warnings
 
 import example_predictions
 import numpy as np
@@ -516,6 +517,20 @@ def test_equal_methods_do_not_differ(complete, tmp_path):
     _, markdown, _ = written(tmp_path, tables.comparisons(twice))
     assert "nan" not in markdown
     assert "80 % power" not in markdown
+
+
+def test_few_patients_give_tables_without_warnings(tmp_path):
+    # Two positive patients in folds of their own: some draws know no fold; nobody is called.
+    jobs = [example_predictions.job("linear", name, patients=8) for name in ("none", "simclr")]
+    few = pd.concat(jobs).assign(threshold=1.0)
+    few["label"] = few["patient_id"].isin(["0012", "0016"]).astype(int)
+    few["fold"] = few["patient_id"].isin(["0012", "0013", "0014", "0015"]) + 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = tables.all(few)
+    measures = found["measures"].set_index(["encoder", "measure"])
+    assert measures.loc[("simclr", "ppv"), ["estimate", "low", "high"]].isna().all()
+    assert found["comparisons"]["low"].notna().all()
 
 
 @pytest.fixture(scope="module")
