@@ -5,17 +5,17 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
-from hepatoclr import figures
+from hepatoclr import colours
 from hepatoclr.errors import UserError
 
 # The page gives each of these variables a shade that stands out on its light or dark paper.
 COLOURS = {
-    figures.ORANGE: "--orange",
-    figures.SKY: "--sky",
-    figures.GREEN: "--green",
-    figures.BLUE: "--blue",
-    figures.VERMILLION: "--vermillion",
-    figures.PURPLE: "--purple",
+    colours.ORANGE: "--orange",
+    colours.SKY: "--sky",
+    colours.GREEN: "--green",
+    colours.BLUE: "--blue",
+    colours.VERMILLION: "--vermillion",
+    colours.PURPLE: "--purple",
 }
 COLOUR = re.compile(r'(?<=[ ":])#[0-9a-f]{6}\b', re.I)
 SIZE = re.compile(r' width="([\d.]+)pt" height="[\d.]+pt"')

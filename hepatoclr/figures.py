@@ -18,10 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from hepatoclr import evaluation, files, inference, layout, metrics
+from hepatoclr.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from hepatoclr.volumes import Volume
 
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#6B6B6B"
 # Colour, line style, marker; the fifth is the paper's own method in the order of table 1.
 STYLES = [
     (BLACK, (0, (1, 1.2)), "x"),

@@ -279,18 +279,19 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
             f"Caution: the 95 % interval of an AUC of these patients is {_range(half, '± ')} wide; "
             "the sd over folds is not that interval."
         )
-    if "detectable" in table and table["detectable"].notna().any():
-        cautions.append(detected(table["detectable"]))
+    cautions += detected(table)
     return [" ".join(reading), " ".join([*cautions, REFERENCE])]
 
 
-def detected(detectable: pd.Series) -> str:
-    """Say which differences a cohort could have shown."""
-    return (
+def detected(table: pd.DataFrame) -> list[str]:
+    """Say, where it is known, which differences a cohort could have shown."""
+    if "detectable" not in table or table["detectable"].isna().all():
+        return []
+    return [
         "These patients show a difference of AUC with 80 % power only if it is "
-        f"{_range(detectable)} or more (alpha 0.05, two-sided, paired DeLong variance, over all "
-        "comparisons); smaller ones are missed more often than that."
-    )
+        f"{_range(table['detectable'])} or more (alpha 0.05, two-sided, paired DeLong variance, "
+        "over all comparisons); smaller ones are missed more often than that."
+    ]
 
 
 def _range(values: pd.Series, sign: str = "") -> str:
@@ -315,7 +316,7 @@ def _comparisons(table: pd.DataFrame) -> Body:
         "patients could have given it, the corrected t test (Nadeau and Bengio) whether other "
         "folds could. Holm: DeLong's p, adjusted for the number of methods that are compared with "
         "one reference in one protocol.",
-        detected(table["detectable"]),
+        *detected(table),
         "A large p does not say that methods are equal: read the interval.",
     ]
     return Body("Comparison", columns, rows, notes)
