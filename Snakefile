@@ -26,11 +26,14 @@ include: "rules/beta.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/flow.smk"
+include: "rules/explain.smk"
+include: "rules/feature_space.smk"
 include: "rules/shortcuts.smk"
 include: "rules/agreement.smk"
 include: "rules/qc.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
+include: "rules/manuscript.smk"
 
 
 localrules:
@@ -48,9 +51,11 @@ rule all:
         results("tables/agreement.csv"),
         results("tables/cost.csv"),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
+        understanding(),
         external_predictions(),
         expand(results("qc/{cohort}.html"), cohort=COHORTS),
         results("report.html"),
+        results("manuscript/methods.md"),
 
 
 onstart:

@@ -18,7 +18,7 @@ from hepatoclr import files
 
 SUITES = (
     *("ceiling", "rewrites", "losses", "loading", "augment", "step", "learning", "growth"),
-    "startup",
+    *("startup", "evaluation"),
 )
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 

@@ -1,20 +1,23 @@
-"""The figures of a run, as SVG and PNG: learning curve, beta, ROC and the image stages.
+"""The figures of a run, as SVG and PNG: what the tables say, ROC and other curves, image stages.
 
+`all` draws the figures of a set of predictions from its tables, which hold every interval.
 Colours are Okabe and Ito's, which colour-blind readers can tell apart; line styles and markers
 differ as well, so that a grey print still reads. Equal inputs give equal files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
-from hepatoclr import files, layout, metrics
-from hepatoclr.errors import UserError
+from hepatoclr import evaluation, files, inference, layout, metrics
 from hepatoclr.volumes import Volume
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -30,7 +33,20 @@ STYLES = [
     (SKY, (0, (2, 1)), "P"),
     (GREY, (0, (6, 1, 1, 1, 1, 1)), "*"),
 ]
-PROTOCOL_STYLES = {"linear": STYLES[2], "finetune": STYLES[4]}
+PROTOCOL_STYLES = {"linear": STYLES[2], "finetune": STYLES[4], "linear_nested": STYLES[3]}
+MOST = len(STYLES)  # methods in one panel; further ones are in the tables
+FAINT = "#B0B0B0"
+SHADE = {"color": SKY, "alpha": 0.3, "linewidth": 0}
+BINS = 5  # of a reliability curve
+# From here to here a patient or physician may weigh one class against the other.
+THRESHOLDS = np.linspace(0.05, 0.95, 91)
+NAMES = ("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve")
+TABLES = ("table1", "table2", "learning_curve", "measures", "comparisons")  # that these need
+SAID = {
+    "synthetic": "synthetic cohort",
+    "permuted": "labels permuted (control)",
+    "leaky": "leaky: epoch chosen on tested patients",
+}
 SETTINGS = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -62,60 +78,126 @@ def save(figure: Figure, *paths: str | Path) -> None:
             figure.savefig(temporary, dpi=200, metadata=undated.get(path.suffix))
 
 
+def all(
+    predictions: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    paths: Mapping[str, Sequence[str | Path]],
+    methods: Mapping[str, str] | None = None,
+) -> dict[str, Figure]:
+    """Draw the figures of a set of predictions.
+
+    Args:
+        predictions: What `predictions.read` returns.
+        tables: What `tables.all` returns, or its files read back; those of `TABLES`.
+        paths: Files to write, by figure, of `NAMES`; only these are drawn.
+        methods: Row name of Table 1 to encoder name; None where they are the same.
+
+    Returns:
+        The figures; one that the tables hold nothing for only says so.
+    """
+    table1, measures = tables["table1"], tables["measures"]
+    measures = measures[measures["protocol"].isin(table1["protocol"])]
+    methods = methods or {name: name for name in table1["method"].unique()}
+    drawn = {
+        "roc": (table1, lambda to: roc(predictions, methods, table1, to)),
+        "calibration": (table1, lambda to: calibration(predictions, methods, measures, to)),
+        "decision_curve": (table1, lambda to: decision_curve(predictions, methods, table1, to)),
+        "comparisons": (tables["comparisons"], lambda to: comparisons(tables["comparisons"], to)),
+        "beta": (tables["table2"], lambda to: beta(tables["table2"], table1, to)),
+        "learning_curve": (
+            tables["learning_curve"],
+            lambda to: learning_curve(tables["learning_curve"], to),
+        ),
+    }
+    return {
+        name: drawn[name][1](to) if len(drawn[name][0]) else nothing(to)
+        for name, to in paths.items()
+    }
+
+
 @matplotlib.rc_context(SETTINGS)
 def learning_curve(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
-    """Draw AUC against the share of the training patients.
+    """Draw AUC against the number of training patients, and the power law through it.
 
     Args:
         table: What `tables.learning_curve` returns.
         paths: Files to write.
     """
-    figure = Figure(figsize=(4.2, 3.2))
+    from scipy.interpolate import PchipInterpolator
+
+    figure = Figure(figsize=(4.4, 3.4))
     axes = figure.subplots()
-    colour, line, marker = PROTOCOL_STYLES["finetune"]
-    mean, sd = table["auc_mean"], table["auc_sd"].fillna(0)
-    share = 100 * table["fraction"]
-    axes.fill_between(share, mean - sd, mean + sd, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(share, mean, color=colour, linestyle=line, marker=marker)
-    for x, row in zip(share, table.itertuples(), strict=True):
-        text = layout.plus_minus(row.auc_mean, np.nan)
-        axes.annotate(text, (x, row.auc_mean), (0, 6), textcoords="offset points", ha="center")
-    axes.set_xticks(share, [f"{x:.0f} %" for x in share])
-    axes.margins(x=0.08)
-    axes.set_xlabel("Share of the training patients")
-    _performance(axes, "AUC", lowest=(mean - sd).min())
-    axes.set_title("Random weights, fine-tuned: mean ± sd over folds")
-    say_synthetic(figure, layout.is_synthetic(table))
+    colour, _, marker = PROTOCOL_STYLES["finetune"]
+    size = table["patients"].to_numpy(float)
+    if table["fitted"].notna().all():
+        # Between the shares of the table, a smooth curve that keeps their order.
+        grid = np.linspace(size[0], size[-1], 101)
+        middle, low, high = (
+            PchipInterpolator(size, table[name].to_numpy(float))(grid)
+            for name in ("fitted", "fitted_low", "fitted_high")
+        )
+        axes.fill_between(grid, low, high, color=GREY, alpha=0.18, linewidth=0)
+        axes.plot(grid, middle, color=GREY, linestyle=(0, (4, 2)), label="power law, 95 % interval")
+    _whiskers(
+        axes,
+        size,
+        table,
+        "auc",
+        color=colour,
+        linestyle="none",
+        marker=marker,
+        label="mean over folds, 95 % interval",
+    )
+    for x, y in zip(size, table["auc_mean"], strict=True):
+        text = {"textcoords": "offset points", "ha": "left", "va": "bottom"}
+        axes.annotate(layout.number(y), (x, y), (4, 3), **text)
+    ticks = [f"{n:.0f}\n{100 * f:.0f} %" for n, f in zip(size, table["fraction"], strict=True)]
+    axes.set_xticks(size, ticks)
+    axes.margins(x=0.1)
+    axes.set_xlabel("Training patients of a fold, and their share")
+    lowest = table[["auc_mean", "auc_low", "fitted_low"]].min(axis=None)
+    _performance(axes, "AUC", lowest, chance_at=0.5)
+    axes.legend(loc="upper left")
+    axes.set_title("Random weights, fine-tuned")
+    say(figure, layout.marks(table))
     save(figure, *paths)
     return figure
 
 
 @matplotlib.rc_context(SETTINGS)
-def beta(table: pd.DataFrame, baseline: Mapping[str, float], paths: Sequence[str | Path]) -> Figure:
+def beta(table: pd.DataFrame, table1: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
     """Draw AUC and balanced accuracy against the weight of the weak loss.
 
     Args:
         table: What `tables.table2` returns.
-        baseline: Training from random weights: auc_mean, auc_sd, balanced_accuracy_mean,
-            balanced_accuracy_sd, as in a row of `tables.table1`.
+        table1: What `tables.table1` returns, for training from random weights, if it is there.
         paths: Files to write.
     """
     figure = Figure(figsize=(7.2, 3.5))
+    baseline = table1[(table1["method"] == "none") & (table1["protocol"] == "finetune")]
     for axes, measure in zip(figure.subplots(1, 2), metrics.MEASURES, strict=True):
-        middle, spread = baseline[f"{measure}_mean"], np.nan_to_num(baseline[f"{measure}_sd"])
-        name = "random weights, fine-tuned"
-        axes.axhspan(middle - spread, middle + spread, color=GREY, alpha=0.15, linewidth=0)
-        axes.axhline(middle, color=GREY, linestyle=(0, (4, 2)), linewidth=1.2, label=name)
-        lowest = middle - spread
-        for protocol, part in table.groupby("protocol", sort=False):
-            lowest = min(lowest, _beta_curve(axes, protocol, part, measure))
+        lowest = table[f"{measure}_low"].fillna(table[f"{measure}_mean"]).min()
+        for row in baseline.to_dict("records"):
+            ends = row[f"{measure}_low"], row[f"{measure}_high"]
+            axes.axhspan(*ends, color=GREY, alpha=0.15, linewidth=0)
+            style = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.2}
+            name = "random weights, fine-tuned"
+            axes.axhline(row[f"{measure}_mean"], label=name, **style)
+            lowest = min(lowest, ends[0])
+        for place, (protocol, part) in enumerate(table.groupby("protocol", sort=False)):
+            colour, line, marker = _protocol_style(protocol)
+            # Shifted a little, so that the bars of the protocols lie beside each other.
+            x = part["beta"].to_numpy(float) + 0.012 * (place - 0.5)
+            name = layout.PROTOCOL_LABELS.get(protocol, protocol)
+            look = {"color": colour, "linestyle": line, "marker": marker}
+            _whiskers(axes, x, part, measure, label=name, **look)
         axes.set_xticks(sorted(table["beta"].unique()))
         axes.set_xlabel("β, weight of the weak loss\n(0: SimCLR, 1: supervised)")
         _performance(axes, layout.MEASURE_LABELS[measure], lowest)
     handles, labels = axes.get_legend_handles_labels()
-    title = "Mean ± sd over folds"
+    title = "Mean over folds, 95 % interval (bootstrap over patients)"
     figure.legend(handles, labels, loc="outside upper center", ncols=3, title=title)
-    say_synthetic(figure, layout.is_synthetic(table))
+    say(figure, layout.marks(table))
     save(figure, *paths)
     return figure
 
@@ -124,46 +206,193 @@ def beta(table: pd.DataFrame, baseline: Mapping[str, float], paths: Sequence[str
 def roc(
     predictions: pd.DataFrame,
     methods: Mapping[str, str],
+    table: pd.DataFrame,
     paths: Sequence[str | Path],
-    *,
-    synthetic: bool,
 ) -> Figure:
     """Draw the mean ROC curve over folds of every method, a panel per protocol.
 
     Args:
-        predictions: What `tables.read_predictions` returns.
+        predictions: What `predictions.read` returns.
         methods: Row name to encoder name, as for `tables.table1`.
+        table: What `tables.table1` returns.
         paths: Files to write.
-        synthetic: Whether the cohort is simulated.
 
     Raises:
-        UserError: None of the encoders has predictions, or as `metrics.by_fold`.
+        UserError: As `metrics.by_fold`.
     """
-    full = predictions[predictions["fraction"] == 1]
-    chosen = full[full["encoder"].isin(list(methods.values()))]
-    if chosen.empty:
-        raise UserError(f"no predictions of {', '.join(methods.values())}: no ROC curve to draw.")
-    curves = metrics.mean_roc(chosen, points=501).set_index(["protocol", "encoder"])
-    results = metrics.summary(metrics.by_fold(chosen)).set_index(["protocol", "encoder"])
-    protocols = [name for name in layout.PROTOCOL_LABELS if name in results.index.levels[0]]
-    figure = Figure(figsize=(3.7 * len(protocols), 4.0))
-    panels = figure.subplots(1, len(protocols), squeeze=False)[0]
-    for axes, protocol in zip(panels, protocols, strict=True):
-        axes.plot([0, 1], [0, 1], color="#B0B0B0", linewidth=0.8)
-        for place, (method, encoder) in enumerate(methods.items()):
-            if (protocol, encoder) not in results.index:
-                continue
-            result = results.loc[(protocol, encoder)]
-            area = layout.plus_minus(result["auc_mean"], result["auc_sd"])
-            name = layout.method_label(method).partition(" (")[0]
-            _roc_curve(axes, curves.loc[(protocol, encoder)], f"{name}  {area}", place)
+    figure, panels = _panels(table, height=4.0)
+    for axes, (protocol, shown, part) in panels:
+        chosen = _of(predictions, protocol, [methods[name] for name in shown])
+        curves = metrics.mean_roc(chosen, points=501).set_index("encoder")
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8)
+        for place, method in enumerate(shown):
+            row = part.loc[method]
+            ends = layout.interval(row["auc_low"], row["auc_high"])
+            area = f"{layout.number(row['auc_mean'])} {ends}".strip()
+            name = f"{layout.short_label(method)}  {area}"
+            _roc_curve(axes, curves.loc[methods[method]], name, place)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.grid(True)
         axes.set_xlabel("1 - specificity")
         axes.set_ylabel("Sensitivity")
-        axes.set_title(f"{layout.PROTOCOL_LABELS[protocol].capitalize()}: mean over folds")
-        axes.legend(loc="lower right", title="AUC, mean ± sd", title_fontsize=8, alignment="left")
-    say_synthetic(figure, synthetic)
+        axes.set_title(_title(protocol, "mean over folds"))
+        title = "AUC [95 % interval]"
+        axes.legend(loc="lower right", title=title, title_fontsize=8, alignment="left")
+    say(figure, layout.marks(table))
+    save(figure, *paths)
+    return figure
+
+
+@matplotlib.rc_context(SETTINGS)
+def comparisons(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
+    """Draw the differences of AUC with their intervals (a forest plot), a panel per protocol.
+
+    Args:
+        table: What `tables.comparisons` returns.
+        paths: Files to write.
+    """
+    pairs = list(dict.fromkeys(table[["reference", "encoder"]].itertuples(index=False, name=None)))
+    references = list(dict.fromkeys(reference for reference, _ in pairs))
+    # From the top: each reference as a heading, the methods compared with it below.
+    lines = [
+        line
+        for reference in references
+        for line in [(reference, ""), *(pair for pair in pairs if pair[0] == reference)]
+    ]
+    protocols = table["protocol"].unique()
+    figure = Figure(figsize=(1.7 + 2.3 * len(protocols), 1.1 + 0.27 * len(lines)))
+    panels = figure.subplots(1, len(protocols), squeeze=False, sharex=True, sharey=True)[0]
+    for axes, protocol in zip(panels, protocols, strict=True):
+        axes.axvline(0, color=GREY, linewidth=0.9)
+        colour, _, marker = _protocol_style(protocol)
+        rows = table[table["protocol"] == protocol].set_index(["reference", "encoder"])
+        for y, pair in enumerate(lines):
+            if pair not in rows.index:
+                continue
+            row = rows.loc[pair]
+            missed = row["detectable"]
+            axes.barh(y, 2 * missed, left=-missed, height=0.8, **SHADE)
+            axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.5)
+            axes.plot(row["difference"], y, color=colour, marker=marker, linestyle="none")
+        axes.set_title(_title(protocol))
+        axes.set_xlabel("Difference of AUC")
+        axes.grid(True, axis="x")
+        axes.tick_params(axis="y", length=0)
+        axes.spines.left.set_visible(False)
+    panels[0].set_yticks(range(len(lines)), [_forest_label(*line) for line in lines])
+    for tick, (_, encoder) in zip(panels[0].get_yticklabels(), lines, strict=True):
+        tick.set_fontweight("normal" if encoder else "bold")
+    panels[0].set_ylim(len(lines) - 0.4, -0.6)
+    handles = [
+        Line2D([], [], color=BLACK, marker="o", label="difference with 95 % interval"),
+        Rectangle((0, 0), 1, 1, label="too small to be found with 80 % power", **SHADE),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    say(figure, layout.marks(table))
+    save(figure, *paths)
+    return figure
+
+
+@matplotlib.rc_context(SETTINGS)
+def calibration(
+    predictions: pd.DataFrame,
+    methods: Mapping[str, str],
+    table: pd.DataFrame,
+    paths: Sequence[str | Path],
+) -> Figure:
+    """Draw the share of positive patients against the predicted probability.
+
+    Repeats are pooled, and the predictions of each method cut into a few bins of equal size.
+
+    Args:
+        predictions: What `predictions.read` returns.
+        methods: Row name to encoder name, as for `tables.table1`.
+        table: What `tables.measures` returns, for slope and intercept.
+        paths: Files to write.
+    """
+    wide = table.pivot(index=["protocol", "encoder"], columns="measure", values="estimate")
+    names = {encoder: method for method, encoder in methods.items()}
+    rows = [
+        {"protocol": protocol, "method": names[encoder], **row}
+        for (protocol, encoder), row in wide.reindex(
+            [
+                (protocol, encoder)
+                for protocol in table["protocol"].unique()
+                for encoder in methods.values()
+                if (protocol, encoder) in wide.index
+            ]
+        )
+        .to_dict("index")
+        .items()
+    ]
+    figure, panels = _panels(pd.DataFrame(rows), height=5.0, below=0.22)
+    for (axes, spread), (protocol, shown, part) in panels:
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8)
+        for place, method in enumerate(shown):
+            chosen = _of(predictions, protocol, [methods[method]])
+            predicted, observed = _reliability(chosen["probability"], chosen["label"])
+            row = part.loc[method]
+            numbers = [layout.number(row[f"calibration_{k}"]) for k in ("slope", "intercept")]
+            name = f"{layout.short_label(method)}  {', '.join(filter(None, numbers))}"
+            colour, line, marker = STYLES[place]
+            look = {"color": colour, "linestyle": line, "clip_on": False}
+            axes.plot(predicted, observed, marker=marker, label=name, zorder=3, **look)
+            _density(spread, chosen["probability"], colour, place)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        axes.grid(True)
+        axes.set_ylabel("Share of positive patients")
+        axes.set_title(_title(protocol, "repeats pooled"))
+        axes.legend(
+            **{"loc": "lower right", "title": "slope, intercept", "title_fontsize": 8},
+            **{"alignment": "left", "fontsize": 7.5},
+        )
+        spread.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), yticks=[])
+        spread.set_ylabel("Spread", fontsize=8)
+        spread.set_xlabel("Predicted probability")
+    say(figure, layout.marks(table))
+    save(figure, *paths)
+    return figure
+
+
+@matplotlib.rc_context(SETTINGS)
+def decision_curve(
+    predictions: pd.DataFrame,
+    methods: Mapping[str, str],
+    table: pd.DataFrame,
+    paths: Sequence[str | Path],
+) -> Figure:
+    """Draw the net benefit of acting on each method's probabilities (Vickers, Elkin 2006).
+
+    Args:
+        predictions: What `predictions.read` returns.
+        methods: Row name to encoder name, as for `tables.table1`.
+        table: What `tables.table1` returns.
+        paths: Files to write.
+    """
+    figure, panels = _panels(table, height=3.8)
+    for axes, (protocol, shown, _) in panels:
+        chosen = _of(predictions, protocol, [methods[name] for name in shown])
+        scores = evaluation.scores(chosen)
+        for place, method in enumerate(shown):
+            probabilities = scores.probabilities[scores.models.index(methods[method])]
+            model, everybody, nobody = inference.net_benefit(
+                scores.labels, probabilities, THRESHOLDS
+            )
+            colour, line, marker = STYLES[place]
+            look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 4}
+            label = layout.short_label(method)
+            axes.plot(THRESHOLDS, model, markevery=(3 * place, 24), label=label, **look)
+        plain = {"color": GREY, "zorder": 1}
+        axes.plot(THRESHOLDS, everybody, linewidth=0.9, label="call all positive", **plain)
+        axes.plot(THRESHOLDS, nobody, linewidth=2.2, alpha=0.5, label="call nobody", **plain)
+        top = scores.labels.mean()
+        axes.set(xlim=(THRESHOLDS[0], THRESHOLDS[-1]), ylim=(-0.12 * top, 1.05 * top))
+        axes.grid(True)
+        axes.set_xlabel("Probability from which a patient is called positive")
+        axes.set_ylabel("Net benefit")
+        axes.set_title(_title(protocol, "net benefit, exploratory"))
+        axes.legend(loc="upper right", fontsize=7.5)
+    say(figure, layout.marks(table))
     save(figure, *paths)
     return figure
 
@@ -198,10 +427,10 @@ def preprocessing(
     z_mm, y_mm, x_mm = volume.spacing
     mask = liver.array > 0
     # Canonical axes: y grows to the back and so down the axial picture, z up the coronal one.
-    _picture(axial, volume.array[index], mask[index], (y_mm, x_mm), "upper")
+    picture(axial, volume.array[index], mask[index], (y_mm, x_mm), "upper")
     axial.set_title(f"A  Axial slice {index}, liver outlined")
     row = int(mask.sum(axis=(0, 2)).argmax())
-    _picture(coronal, volume.array[:, row], mask[:, row], (z_mm, x_mm), "lower")
+    picture(coronal, volume.array[:, row], mask[:, row], (z_mm, x_mm), "lower")
     _kept_band(coronal, slices["index"].to_numpy(), z_mm)
     coronal.set_title(f"B  Coronal, the {len(slices)} kept slices shaded")
     _histogram(histogram, volume.array, volume.array[mask], window)
@@ -216,46 +445,110 @@ def preprocessing(
 
 def set_aside(paths: Sequence[str | Path]) -> Figure:
     """Draw, in place of `preprocessing`, that the case could not be used."""
+    return _sentence("The case was set aside; the table of its cohort says why.", paths)
+
+
+def nothing(paths: Sequence[str | Path]) -> Figure:
+    """Draw, in place of a figure, that the predictions hold nothing for it."""
+    return _sentence("Nothing to draw: there are no predictions of this kind.", paths)
+
+
+def _sentence(text: str, paths: Sequence[str | Path]) -> Figure:
     figure = Figure(figsize=(7.2, 1.5))
-    figure.text(0.5, 0.5, "The case was set aside; the table of its cohort says why.", ha="center")
+    figure.text(0.5, 0.5, text, ha="center")
     save(figure, *paths)
     return figure
 
 
-def _performance(axes: Axes, label: str, lowest: float) -> None:
+def _panels(
+    table: pd.DataFrame, height: float, below: float = 0
+) -> tuple[Figure, list[tuple[Axes, tuple]]]:
+    """A figure with a panel per protocol, for what `MOST` methods show.
+
+    Args:
+        table: With the columns protocol and method.
+        height: In inches.
+        below: Height of a second row of panels, as a share of the first; 0 for none.
+
+    Returns:
+        The figure; for each protocol its axes (a pair where there is a second row), and the
+        protocol, the methods to draw, and the rows of the table by method.
+    """
+    protocols = table["protocol"].unique()
+    figure = Figure(figsize=(3.7 * len(protocols), height))
+    ratios = [1, below] if below else [1]
+    grid = figure.subplots(len(ratios), len(protocols), squeeze=False, height_ratios=ratios)
+    panels = []
+    for column, protocol in zip(grid.T, protocols, strict=True):
+        part = table[table["protocol"] == protocol].set_index("method")
+        shown = list(part.index[:MOST])
+        panels.append((tuple(column) if below else column[0], (protocol, shown, part)))
+    return figure, panels
+
+
+def _of(predictions: pd.DataFrame, protocol: str, encoders: Iterable[str]) -> pd.DataFrame:
+    """The predictions of some encoders by models of the whole training sets in one protocol."""
+    full = predictions[(predictions["fraction"] == 1) & (predictions["protocol"] == protocol)]
+    return full[full["encoder"].isin(list(encoders))]
+
+
+def _title(protocol: str, more: str = "") -> str:
+    """Name a panel: `Fine-tuned: mean over folds`."""
+    name = layout.PROTOCOL_LABELS.get(protocol, protocol)
+    return f"{name[:1].upper()}{name[1:]}" + (f": {more}" if more else "")
+
+
+def _protocol_style(protocol: str) -> tuple:
+    return PROTOCOL_STYLES.get(protocol, STYLES[5])
+
+
+def _forest_label(reference: str, encoder: str) -> str:
+    """Name a line of the forest plot: a heading without an encoder."""
+    if encoder:
+        return layout.short_label(encoder)
+    name = "random weights" if reference == "none" else layout.short_label(reference)
+    return f"Against {name}"
+
+
+def _whiskers(axes: Axes, x: np.ndarray, table: pd.DataFrame, measure: str, **look: object) -> None:
+    """Draw means with their intervals as whiskers; without, where there is none."""
+    mean = table[f"{measure}_mean"].to_numpy(float)
+    arms = [mean - table[f"{measure}_low"], table[f"{measure}_high"] - mean]
+    arms = np.nan_to_num(np.maximum(np.array(arms, float), 0))
+    axes.errorbar(x, mean, yerr=arms, elinewidth=1, capsize=2.5, **look)
+
+
+def _density(axes: Axes, probabilities: pd.Series, colour: str, place: int) -> None:
+    """Draw as a strip, in its line of the axes, how often probabilities are predicted."""
+    counts, edges = np.histogram(probabilities, np.linspace(0, 1, 41))
+    shades = [to_rgba(colour, count / counts.max()) for count in counts]
+    axes.bar(edges[:-1], 0.8, np.diff(edges), place - 0.4, align="edge", color=shades)
+
+
+def _reliability(probabilities: pd.Series, labels: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Mean probability and share of positive patients in bins of equal size, lowest first."""
+    order = np.argsort(probabilities.to_numpy(), kind="stable")
+    bins = np.array_split(order, min(BINS, len(order)))
+    return tuple(
+        np.array([column.to_numpy(float)[members].mean() for members in bins])
+        for column in (probabilities, labels)
+    )
+
+
+def _performance(axes: Axes, label: str, lowest: float, chance_at: float = 0.63) -> None:
     """An axis for AUC or balanced accuracy: from below chance to 1, chance marked."""
-    axes.axhline(0.5, color="#B0B0B0", linewidth=0.8)
+    axes.axhline(0.5, color=FAINT, linewidth=0.8)
     axes.set_ylim(min(0.45, np.floor(10 * lowest) / 10), 1.005)
     axes.set_ylabel(label)
     axes.grid(True, axis="y")
     # Between the points of the paper's betas, 0.5 and 0.8.
     style = {"ha": "center", "va": "bottom", "fontsize": 7.5, "color": GREY}
-    axes.text(0.63, 0.5, "chance", transform=axes.get_yaxis_transform(), **style)
-
-
-def _beta_curve(axes: Axes, protocol: str, part: pd.DataFrame, measure: str) -> float:
-    """Draw one protocol's line of the beta figure; return the lowest end of its bars."""
-    colour, line, marker = PROTOCOL_STYLES[protocol]
-    # Shifted a little, so that the bars of the two protocols lie beside each other.
-    shift = {"linear": -0.006, "finetune": 0.006}[protocol]
-    mean, sd = part[f"{measure}_mean"], part[f"{measure}_sd"].fillna(0)
-    axes.errorbar(
-        part["beta"] + shift,
-        mean,
-        yerr=sd,
-        color=colour,
-        linestyle=line,
-        marker=marker,
-        elinewidth=1,
-        capsize=2.5,
-        label=layout.PROTOCOL_LABELS[protocol],
-    )
-    return float((mean - sd).min())
+    axes.text(chance_at, 0.5, "chance", transform=axes.get_yaxis_transform(), **style)
 
 
 def _roc_curve(axes: Axes, curve: pd.DataFrame, label: str, place: int) -> None:
     """Draw one method's mean ROC curve, in the style of its place among the methods."""
-    colour, line, marker = STYLES[place % len(STYLES)]
+    colour, line, marker = STYLES[place]
     axes.plot(
         curve["fpr"],
         curve["tpr"],
@@ -272,7 +565,7 @@ def _roc_curve(axes: Axes, curve: pd.DataFrame, label: str, place: int) -> None:
     )
 
 
-def _picture(
+def picture(
     axes: Axes, image: np.ndarray, mask: np.ndarray, spacing: tuple[float, float], origin: str
 ) -> None:
     """Show one section in mm with the liver's outline, in a soft-tissue window."""
@@ -335,7 +628,12 @@ def _histogram(
 
 
 def say_synthetic(figure: Figure, synthetic: bool) -> None:
-    """Print on the figure itself that its cohort is simulated: figures travel without text."""
-    if synthetic:
+    """Print on the figure itself that its cohort is simulated."""
+    say(figure, ["synthetic"] if synthetic else [])
+
+
+def say(figure: Figure, marks: Iterable[str]) -> None:
+    """Print on the figure itself what must be said of it: figures travel without text."""
+    if words := ", ".join(SAID[mark] for mark in marks):
         style = {"color": VERMILLION, "fontsize": 8.5, "fontweight": "bold"}
-        figure.supxlabel("synthetic cohort", x=0.995, ha="right", **style)
+        figure.supxlabel(words, x=0.995, ha="right", **style)

@@ -16,61 +16,77 @@ scikit-learn, statsmodels and most of scipy are imported inside the functions: t
 import, and what only draws or formats a finished table should not wait for them.
 """
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
 
 from hepatoclr.errors import UserError
 
-# Variances are of the order 1e-3; this is rounding.
-NO_VARIANCE = 1e-12
+# AUCs and variances (of the order 1e-3) closer than this are the same.
+ROUNDING = 1e-12
 # Probabilities are kept this far from 0 and 1 before their logit is taken.
 CLIP = 1e-6
 
 
-def delong(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def delong(
+    labels: ArrayLike, scores: ArrayLike, folds: ArrayLike | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """AUCs of several models on the same patients, with their covariance (DeLong et al. 1988).
 
-    An AUC pools the patients of an evaluation over its folds and is averaged over evaluations.
-    The structural components (a patient's share of pairs ranked rightly) are averaged over
-    evaluations too, so one formula serves one test and repeated cross-validation.
+    The AUC is that of `fold_auc`. A patient's contribution to it (the structural component) is
+    averaged over evaluations, so one formula serves one test and repeated cross-validation.
+
+    The published formula counts the chance of a single pair twice, once with its positive and
+    once with its negative. That is negligible where all pairs are compared, not for the few
+    pairs within a fold, so with folds it is taken off once (as for two-way clustered data).
 
     Args:
         labels: Shape (patients,).
         scores: Shape (models, evaluations, patients).
+        folds: Shape (evaluations, patients) for the mean over folds; None pools each evaluation
+            over its folds, as published.
 
     Returns:
         AUCs, shape (models,), and their covariance, shape (models, models); the covariance is NaN
-        where a class has one patient only.
+        where a class has one patient only, all is NaN where no fold holds both classes.
 
     Raises:
         UserError: One class only, or a score is missing.
 
-    Source: DeLong, DeLong, Clarke-Pearson, Biometrics 44:837 (1988).
+    Source: DeLong, DeLong, Clarke-Pearson, Biometrics 44:837 (1988); Cameron, Gelbach, Miller,
+        Journal of Business & Economic Statistics 29:238 (2011).
     """
     positive, negative = _classes(labels)
     scores = _complete(scores)
-    pairs = np.mean(_pairs(scores[..., positive], scores[..., negative]), axis=1)
-    covariance = _covariance(pairs.mean(axis=2)) + _covariance(pairs.mean(axis=1))
-    return pairs.mean(axis=(1, 2)), covariance
+    share = _shares(folds, scores.shape[1], positive, negative)
+    pairs = _pairs(scores[..., positive], scores[..., negative])
+    aucs = np.sum(share * pairs, axis=(1, 2, 3))
+    excess = np.sum(share * (pairs - aucs[:, None, None, None]), axis=1)
+    covariance = _sum_of_products(excess.sum(axis=2)) + _sum_of_products(excess.sum(axis=1))
+    if folds is not None:
+        covariance = covariance - np.einsum("apn,bpn->ab", excess, excess)
+    return aucs, covariance
 
 
 def auc_interval(auc: ArrayLike, variance: ArrayLike, level: float = 0.95) -> tuple:
-    """Interval of an AUC, symmetric on the logit scale, so that it stays inside (0, 1).
+    """Interval of an AUC or another share, symmetric on the logit scale: it stays inside (0, 1).
 
     Args:
-        auc: AUC, any shape.
-        variance: Its variance, same shape.
+        auc: AUC, balanced accuracy, sensitivity ..., any shape.
+        variance: Its variance, from `delong` or of its bootstrap draws, same shape.
         level: Confidence level.
 
     Returns:
-        Lower and upper limit; NaN where the AUC is 0 or 1, as its variance cannot be estimated.
+        Lower and upper limit; NaN where the share is 0 or 1, as its variance cannot be estimated.
 
     Source: Pepe, The Statistical Evaluation of Medical Tests (2003), section 5.2.
     """
-    auc = np.asarray(auc, float)
-    inside = np.where((auc > 0) & (auc < 1), auc, np.nan)
-    half = ndtri((1 + level) / 2) * np.sqrt(variance) / (inside * (1 - inside))
+    auc, variance = np.asarray(auc, float), np.asarray(variance, float)
+    inside = np.where((auc > ROUNDING) & (auc < 1 - ROUNDING), auc, np.nan)
+    error = np.sqrt(np.where(variance >= 0, variance, np.nan))
+    half = ndtri((1 + level) / 2) * error / (inside * (1 - inside))
     return expit(logit(inside) - half), expit(logit(inside) + half)
 
 
@@ -82,8 +98,8 @@ def variance_of_difference(covariance: np.ndarray, a: int, b: int) -> float:
 def difference_interval(
     difference: float, variance: float, level: float = 0.95
 ) -> tuple[float, float]:
-    """Normal interval of a difference of two AUCs, given its variance."""
-    half = ndtri((1 + level) / 2) * np.sqrt(variance)
+    """Normal interval of a difference, given its variance (`delong`, or bootstrap draws)."""
+    half = ndtri((1 + level) / 2) * np.sqrt(variance) if variance >= 0 else np.nan
     return float(difference - half), float(difference + half)
 
 
@@ -95,15 +111,16 @@ def delong_test(aucs: np.ndarray, covariance: np.ndarray, a: int, b: int) -> flo
     """
     difference = aucs[a] - aucs[b]
     variance = variance_of_difference(covariance, a, b)
-    if variance < NO_VARIANCE:
-        return 1.0 if abs(difference) < NO_VARIANCE else np.nan
+    if variance < ROUNDING:
+        return 1.0 if abs(difference) < ROUNDING else np.nan
     return float(2 * ndtr(-abs(difference) / np.sqrt(variance)))
 
 
 def resamples(labels: ArrayLike, draws: int, seed: int) -> np.ndarray:
     """Draw patients with replacement, as many of each class as there are.
 
-    Use the same draws for all models: differences between models are then paired.
+    Use the same draws for all models: differences between models are then paired. The variance
+    of a measure's draws goes into `auc_interval` (a share) or `difference_interval`.
 
     Args:
         labels: Shape (patients,).
@@ -132,7 +149,9 @@ def fold_auc(
 ) -> np.ndarray:
     """Mean over folds and evaluations of the AUC within each fold.
 
-    A fold that holds one class only, by itself or in a draw, is left out of the mean.
+    A fold that holds one class only is left out. In a bootstrap draw a fold counts by the share
+    of its pairs that were drawn: not at all where it lost a class. (Counting all folds alike
+    would hide how much folds differ, and the interval would be too narrow.)
 
     Args:
         labels: Shape (patients,).
@@ -147,18 +166,15 @@ def fold_auc(
     Raises:
         UserError: One class only, or a score is missing.
     """
-    _classes(labels)
-    labels, scores = np.asarray(labels), _complete(scores)
-    parts = []
-    for evaluation, tested, held in _by_fold(scores.shape, folds, weights):
-        positive, negative = tested[labels[tested] == 1], tested[labels[tested] == 0]
-        pairs = _pairs(scores[:, evaluation, positive], scores[:, evaluation, negative])
-        right = np.einsum(
-            "dp,mpn,dn->dm", held[:, positive], pairs, held[:, negative], optimize=True
-        )
-        total = held[:, positive].sum(axis=1) * held[:, negative].sum(axis=1)
-        parts.append(_ratio(right, total[:, None]))
-    return _mean_of_folds(parts, weights)
+    positive, negative = _classes(labels)
+    scores = _complete(scores)
+    share = _shares(folds, scores.shape[1], positive, negative)
+    right = np.sum(share * _pairs(scores[..., positive], scores[..., negative]), axis=1)
+    if weights is None:
+        return right.sum(axis=(1, 2))
+    p, n = weights[:, positive].astype(float), weights[:, negative].astype(float)
+    part = np.einsum("dp,mpn,dn->dm", p, right, n, optimize=True)
+    return _ratio(part, np.einsum("dp,pn,dn->d", p, share.sum(axis=0), n, optimize=True)[:, None])
 
 
 def fold_mean(
@@ -172,19 +188,22 @@ def fold_mean(
 
     Args:
         values: Shape (models, evaluations, patients); NaN where a patient does not count.
-        folds, weights: As in `fold_auc`.
+        folds, weights: As in `fold_auc`; in a draw a fold counts by the share of its patients
+            that were drawn.
 
     Returns:
-        Shape (models,), or (draws, models) where weights are given. Folds where no patient counts
-        are left out; NaN where no fold is left.
+        Shape (models,), or (draws, models) where weights are given; NaN where no patient counts.
     """
     values = np.asarray(values, float)
-    parts = []
-    for evaluation, tested, held in _by_fold(values.shape, folds, weights):
-        inside = values[:, evaluation, tested]
-        counted = held[:, tested] @ np.isfinite(inside).T.astype(float)
-        parts.append(_ratio(held[:, tested] @ np.nan_to_num(inside).T, counted))
-    return _mean_of_folds(parts, weights)
+    folds = np.zeros(values.shape[1:]) if folds is None else np.asarray(folds)
+    counts = np.isfinite(values)
+    together = folds[:, :, None] == folds[:, None, :]
+    share = counts / np.maximum(np.einsum("eij,mej->mei", together, counts.astype(float)), 1)
+    held = np.ones((1, len(folds.T))) if weights is None else np.asarray(weights, float)
+    mean = _ratio(
+        held @ np.sum(share * np.nan_to_num(values), axis=1).T, held @ share.sum(axis=1).T
+    )
+    return mean[0] if weights is None else mean
 
 
 def interval(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -227,7 +246,7 @@ def nadeau_bengio(
     differences = np.asarray(differences, float)
     differences = differences[np.isfinite(differences)]
     count = len(differences)
-    if count < 2 or np.ptp(differences) < NO_VARIANCE:
+    if count < 2 or np.ptp(differences) < ROUNDING:
         return np.nan, np.nan, np.nan, np.nan
     mean, variance = differences.mean(), differences.var(ddof=1)
     error = np.sqrt((1 / count + test_share / (1 - test_share)) * variance)
@@ -237,13 +256,18 @@ def nadeau_bengio(
 
 
 def permutation(
-    labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, draws: int, seed: int
+    labels: ArrayLike,
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    draws: int,
+    seed: int,
+    folds: ArrayLike | None = None,
 ) -> float:
     """Paired permutation test of equal AUC: swap the two models' ranks patient by patient.
 
-    Scores are first ranked within model and evaluation, so that their scales do not matter. The
-    statistic is the difference of AUC, pooled over folds and averaged over evaluations; a swap
-    takes all evaluations of a patient together.
+    Scores are first ranked within model and fold (or evaluation, without folds), so that their
+    scales do not matter. The statistic is the difference of the AUC of `fold_auc`; a swap takes
+    all evaluations of a patient together.
 
     Args:
         labels: Shape (patients,).
@@ -251,32 +275,34 @@ def permutation(
         scores_b: Scores of the other, same shape.
         draws: Number of random permutations.
         seed: Seed of the permutations.
+        folds: As in `fold_auc`.
 
     Returns:
-        Two-sided p, at least 1 / (draws + 1).
+        Two-sided p, at least 1 / (draws + 1); NaN where no fold holds both classes.
 
     Raises:
         UserError: One class only, or a score is missing.
 
     Source: Bandos, Rockette, Gur, Statistics in Medicine 24:2873 (2005).
     """
-    from scipy.stats import rankdata
-
     positive, negative = _classes(labels)
-    ranks = [rankdata(_complete(scores), axis=-1) for scores in (scores_a, scores_b)]
+    ranks = [_ranks(_complete(scores), folds) for scores in (scores_a, scores_b)]
+    share = _shares(folds, len(ranks[0]), positive, negative)
     # Pairs of a positive ranked by one model and a negative ranked by the same or the other.
     aa, ab, ba, bb = (
-        _pairs(of[..., positive], against[..., negative]).mean(axis=0)
+        np.sum(share * _pairs(of[..., positive], against[..., negative]), axis=0)
         for of in ranks
         for against in ranks
     )
     # With the sign s of a patient (-1: swapped), the difference of a pair (i, j) is
     # (s_i + s_j) / 2 * (aa - bb) + (s_i - s_j) / 2 * (ab - ba): linear in the signs.
-    shares = np.empty(np.size(labels))
-    shares[positive] = np.mean(aa - bb + ab - ba, axis=1) / (2 * len(positive))
-    shares[negative] = np.mean(aa - bb - ab + ba, axis=0) / (2 * len(negative))
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(shares)))
-    as_far = np.abs(signs @ shares) >= abs(shares.sum()) - NO_VARIANCE
+    parts = np.zeros(np.size(labels))
+    parts[positive] = np.sum(aa - bb + ab - ba, axis=1) / 2
+    parts[negative] = np.sum(aa - bb - ab + ba, axis=0) / 2
+    if np.isnan(parts).any():
+        return np.nan
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(parts)))
+    as_far = np.abs(signs @ parts) >= abs(parts.sum()) - ROUNDING
     return float((1 + as_far.sum()) / (draws + 1))
 
 
@@ -298,8 +324,12 @@ def detectable(variance: float, alpha: float = 0.05, power: float = 0.8) -> floa
         variance: Variance of the difference, see `variance_of_difference`.
         alpha: Level of the test.
         power: Probability to find the difference.
+
+    Returns:
+        The difference; NaN where it does not vary, as between models that rank alike.
     """
-    return float((ndtri(1 - alpha / 2) + ndtri(power)) * np.sqrt(variance))
+    error = np.sqrt(variance) if variance >= ROUNDING else np.nan
+    return float((ndtri(1 - alpha / 2) + ndtri(power)) * error)
 
 
 def net_benefit(
@@ -339,18 +369,28 @@ def power_law(sizes: ArrayLike, aucs: ArrayLike, errors: ArrayLike | None = None
     Returns:
         a, b, c; NaN where there are fewer than three points or the fit does not converge.
     """
-    from scipy.optimize import curve_fit
+    from scipy.optimize import OptimizeWarning, curve_fit
 
     sizes, aucs = np.asarray(sizes, float), np.asarray(aucs, float)
-    unknown = np.full(3, np.nan)
     if len(sizes) < 3 or not np.isfinite(aucs).all():
-        return unknown
-    start = [min(1.0, aucs.max()), 1.0, 0.5]
-    bounds = ([0, 0, 0], [1, np.inf, np.inf])
-    try:
-        return curve_fit(_power_law, sizes, aucs, start, errors, bounds=bounds)[0]
-    except (RuntimeError, ValueError):
-        return unknown
+        return np.full(3, np.nan)
+
+    def curve(n: np.ndarray, *free: float) -> np.ndarray:
+        return _power_law(n, *bounded(*free))
+
+    def bounded(u: float, v: float, w: float) -> tuple:
+        """a, b, c of three free numbers; v sets how far the smallest size is below a."""
+        return expit(u), np.exp(v + np.exp(w) * np.log(sizes.min())), np.exp(w)
+
+    start = [logit(np.clip(aucs.max() + 0.02, 0.02, 0.98)), np.log(0.1), np.log(0.5)]
+    # Several curves may fit alike: no covariance then, which is not asked for.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", OptimizeWarning)
+        try:
+            found = np.array(bounded(*curve_fit(curve, sizes, aucs, start, errors, maxfev=2000)[0]))
+        except RuntimeError:
+            return np.full(3, np.nan)
+    return found if np.isfinite(found).all() else np.full(3, np.nan)
 
 
 def power_law_curve(
@@ -400,18 +440,62 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, flo
 
     Source: Cox, Biometrika 45:562 (1958); Van Calster et al., BMC Medicine 17:230 (2019).
     """
+    from scipy.optimize import brentq
     from statsmodels.api import GLM, add_constant
     from statsmodels.genmod.families import Binomial
 
-    _classes(labels)
-    evaluations = np.atleast_2d(_complete(probabilities))
-    x = logit(np.clip(evaluations, CLIP, 1 - CLIP)).ravel()
-    y = np.tile(np.asarray(labels, float), len(evaluations))
-    intercept = GLM(y, np.ones_like(x), family=Binomial(), offset=x).fit().params[0]
+    x, y = _logits(labels, probabilities)
+    # The regression with offset x and a constant: its score equation, which has one root.
+    intercept = brentq(lambda constant: np.mean(expit(x + constant) - y), -50, 50)
     ones, zeros = x[y == 1], x[y == 0]
     if zeros.max() <= ones.min() or ones.max() <= zeros.min():
         return np.nan, float(intercept)
-    return float(GLM(y, add_constant(x), family=Binomial()).fit().params[1]), float(intercept)
+    # Steps towards the solution may overflow; whether it was found is asked afterwards.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        fit = GLM(y, add_constant(x), family=Binomial()).fit()
+    return float(fit.params[1]) if fit.converged else np.nan, float(intercept)
+
+
+def calibration_interval(
+    labels: ArrayLike, probabilities: ArrayLike, level: float = 0.95
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Intervals of calibration slope and intercept, the patient being the unit.
+
+    Args:
+        labels, probabilities: As in `calibration`.
+        level: Confidence level.
+
+    Returns:
+        Lower and upper limit of the slope, and of the intercept: normal, with errors clustered by
+        patient, so that repeats do not pass for further patients. Those of the slope are NaN
+        where it is.
+
+    Raises:
+        UserError: One class only, or a probability is missing.
+
+    Source: Liang, Zeger, Biometrika 73:13 (1986).
+    """
+    from statsmodels.api import GLM, add_constant
+    from statsmodels.genmod.families import Binomial
+
+    x, y = _logits(labels, probabilities)
+    patients = np.tile(np.arange(np.size(labels)), len(y) // np.size(labels))
+    by_patient = {"cov_type": "cluster", "cov_kwds": {"groups": patients}}
+    intercept = GLM(y, np.ones_like(x), family=Binomial(), offset=x).fit(**by_patient)
+    slopes = (np.nan, np.nan)
+    if np.isfinite(calibration(labels, probabilities)[0]):
+        fit = GLM(y, add_constant(x), family=Binomial()).fit(**by_patient)
+        slopes = tuple(map(float, fit.conf_int(1 - level)[1]))
+    return slopes, tuple(map(float, intercept.conf_int(1 - level)[0]))
+
+
+def _logits(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels of all evaluations, one after the other."""
+    _classes(labels)
+    evaluations = np.atleast_2d(_complete(probabilities))
+    x = logit(np.clip(evaluations, CLIP, 1 - CLIP)).ravel()
+    return x, np.tile(np.asarray(labels, float), len(evaluations))
 
 
 def _classes(labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -442,34 +526,40 @@ def _pairs(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     return (1 + np.sign(positive[..., :, None] - negative[..., None, :])) / 2
 
 
-def _covariance(components: np.ndarray) -> np.ndarray:
-    """Covariance of the means of components, shape (models, patients of a class)."""
-    models, count = components.shape
-    if count < 2:
-        return np.full((models, models), np.nan)
-    return np.cov(components).reshape(models, models) / count
+def _sum_of_products(contributions: np.ndarray) -> np.ndarray:
+    """Covariance of sums over patients of one class; contributions: (models, patients)."""
+    patients = contributions.shape[1]
+    return contributions @ contributions.T * (patients / (patients - 1) if patients > 1 else np.nan)
 
 
-def _by_fold(shape: tuple, folds: ArrayLike | None, weights: np.ndarray | None):
-    """Each fold: index of its evaluation, its patients, and the counts (draws, patients)."""
-    _, evaluations, patients = shape
-    held = np.ones((1, patients)) if weights is None else np.asarray(weights, float)
-    folds = np.zeros((evaluations, patients)) if folds is None else np.asarray(folds)
-    for evaluation, dealt in enumerate(folds):
+def _shares(
+    folds: ArrayLike | None, evaluations: int, positive: np.ndarray, negative: np.ndarray
+) -> np.ndarray:
+    """What each pair counts for in the mean over folds: shape (evaluations, p, n), sum 1."""
+    if folds is None:
+        folds = np.zeros((evaluations, len(positive) + len(negative)))
+    folds = np.asarray(folds)
+    together = folds[:, positive, None] == folds[:, None, negative]
+    pairs = together.sum(axis=2, keepdims=True) * together.sum(axis=1, keepdims=True)
+    share = together / np.maximum(pairs, 1)
+    return _ratio(share, share.sum())
+
+
+def _ranks(scores: np.ndarray, folds: ArrayLike | None) -> np.ndarray:
+    """Ranks within each fold, ties sharing their mean; scores: (evaluations, patients)."""
+    from scipy.stats import rankdata
+
+    folds = np.zeros(scores.shape) if folds is None else np.asarray(folds)
+    ranks = np.empty(scores.shape)
+    for each, dealt, ranked in zip(scores, folds, ranks, strict=True):
         for fold in np.unique(dealt):
-            yield evaluation, np.flatnonzero(dealt == fold), held
+            ranked[dealt == fold] = rankdata(each[dealt == fold])
+    return ranks
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Part / whole; NaN where the whole is empty."""
-    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
-
-
-def _mean_of_folds(parts: list[np.ndarray], weights: np.ndarray | None) -> np.ndarray:
-    """Mean over folds of (draws, models) arrays, NaN left out; (models,) without weights."""
-    parts = np.stack(parts)
-    mean = _ratio(np.nansum(parts, axis=0), np.isfinite(parts).sum(axis=0))
-    return mean[0] if weights is None else mean
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=np.asarray(whole) > 0)
 
 
 def _power_law(n: np.ndarray, a: float, b: float, c: float) -> np.ndarray:

@@ -1,12 +1,13 @@
-"""A table as people read it: rows of `0.84 ± 0.05` beside the paper's numbers, best in bold.
+"""A table as people read it: rows of `0.84 ± 0.05 [0.76, 0.90]` beside the paper's numbers.
 
 `of` decides what is shown, whatever the markup; `markdown` and `latex` render it here, the
 report in HTML.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,15 @@ import pandas as pd
 from hepatoclr import metrics
 
 SYNTHETIC = "Synthetic cohort: shows that the pipeline works, says nothing about patients."
-CAUTION = (
-    "Caution: with 78 / 28 patients, as in the paper, an AUC of 0.84 has a 95 % interval of "
-    "about ± 0.075; the sd over folds is not that interval."
+# What must be said on every output, by its word in the column `data` (or the column `leaky`).
+MARKS = {
+    "synthetic": SYNTHETIC,
+    "permuted": "Labels permuted: a control, in which there is nothing to learn. An AUC whose "
+    "interval leaves out 0.5 points to a leak, not to a good method.",
+    "leaky": "Leaky: in some rows the epoch was chosen on the tested patients: flattering.",
+}
+REFERENCE = (
+    "With 78 / 28 patients, as in the paper, an AUC of 0.84 has a 95 % interval of about ± 0.075."
 )
 SOURCE = "The paper's numbers (Sarfati et al., ISBI 2023, arXiv 2302.08427)"
 
@@ -29,19 +36,51 @@ LABELS = {
 }
 HEADINGS = {"method": "Pretraining", "beta": "β", "fraction": "Training patients"}
 MEASURE_LABELS = {"auc": "AUC", "balanced_accuracy": "Balanced accuracy"}
-PROTOCOL_LABELS = {"linear": "linear", "finetune": "fine-tuned"}
+PROTOCOL_LABELS = {
+    "linear": "linear",
+    "finetune": "fine-tuned",
+    "linear_nested": "linear nested",
+}
 BETA_ENDS = {0.0: "simclr", 1.0: "supervised"}
-# The last column of every table, by whether the cohort is simulated.
-ORIGIN = {True: "synthetic", False: "cohort"}
+# Measures and aggregations by the column they have for people.
+MEASURE_COLUMNS = {
+    "auc": ("AUC", "mean of folds"),
+    "auc_pooled": ("AUC", "pooled"),
+    "balanced_accuracy": ("At the threshold", "balanced accuracy"),
+    "sensitivity": ("At the threshold", "sensitivity"),
+    "specificity": ("At the threshold", "specificity"),
+    "ppv": ("At the threshold", "PPV"),
+    "npv": ("At the threshold", "NPV"),
+    "f1": ("At the threshold", "F1"),
+    "brier": ("Probabilities", "Brier score"),
+    "log_loss": ("Probabilities", "log loss"),
+    "calibration_slope": ("Calibration", "slope"),
+    "calibration_intercept": ("Calibration", "intercept"),
+}
+P_COLUMNS = {
+    "p_delong": "DeLong",
+    "p_holm": "DeLong, Holm",
+    "p_permutation": "permutation",
+    "p_corrected_t": "corrected t",
+}
+CHOICES = {"C": "C", "threshold": "threshold", "beta": "β"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell as people read it, such as `0.84 ± 0.05`, with the paper's ("" if none)."""
+    """One cell as people read it.
+
+    Attributes:
+        value: Such as `0.84 ± 0.05`.
+        interval: Its 95 % interval, such as `[0.76, 0.90]`; "" if none.
+        paper: The paper's value; "" if none.
+        best: Whether it is to stand out as the best of its column.
+    """
 
     value: str
-    paper: str
-    best: bool
+    interval: str = ""
+    paper: str = ""
+    best: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +89,7 @@ class Layout:
 
     Attributes:
         heading: Above the row names.
-        columns: (measure, protocol) as words, measures together.
+        columns: (group, name) as words, groups together; in Table 1 (measure, protocol).
         rows: Row name and one cell per column.
         notes: Sentences to print below.
     """
@@ -62,58 +101,129 @@ class Layout:
 
     @property
     def measures(self) -> dict[str, int]:
-        """Each measure, in order, with the number of columns it spans."""
-        return Counter(measure for measure, _ in self.columns)
+        """Each group, in order, with the number of columns it spans."""
+        return Counter(group for group, _ in self.columns)
+
+
+class Body(NamedTuple):
+    """A layout without what all tables share."""
+
+    heading: str
+    columns: list[tuple[str, str]]
+    rows: list[tuple[str, list[Cell]]]
+    notes: list[str]
 
 
 def of(table: pd.DataFrame, counts: Mapping[str, int] | None = None) -> Layout:
-    """Lay a table out for people: a row per method, a column per measure and protocol.
+    """Lay a table out for people.
 
     Args:
-        table: What `table1`, `table2` or `learning_curve` returns.
+        table: Any of the tables that `tables.all` returns, or its CSV read back.
         counts: What `metrics.counts` returns, for the note.
     """
+    if table.empty:
+        return Layout("", [], [], ["Nothing to show: there are no predictions of this kind."])
+    # A column that only this kind of table has, and what lays it out.
+    special = {
+        "reference": _comparisons,
+        "aggregation": _aggregation,
+        "optimism": _nested,
+        "estimate": _measures,
+    }
+    lay_out = next((special[name] for name in special if name in table), _results)
+    heading, columns, rows, notes = lay_out(table)
+    tested = "{patients} patients ({positive} positive, {negative} negative).".format
+    said = [f"Tested on {tested(**counts)}"] if counts else []
+    return Layout(heading, columns, rows, [*notes, *said, *(MARKS[mark] for mark in marks(table))])
+
+
+def data(marks: Iterable[str]) -> str:
+    """The column `data`: the marks of a run, or `cohort` where there is nothing to say."""
+    return " ".join(marks) or "cohort"
+
+
+def marks(table: pd.DataFrame) -> list[str]:
+    """What must be said of a table or any row of it: keys of `MARKS`."""
+    said = set(" ".join(table["data"].unique()).split())
+    leaky = "leaky" in table and (table["leaky"] == 1).any()
+    return [mark for mark in MARKS if mark in said or (mark == "leaky" and leaky)]
+
+
+def _results(table: pd.DataFrame) -> Body:
+    """Tables 1 and 2 and the learning curve: a column per measure and protocol."""
     key = table.columns[0]
     if "protocol" not in table:
         table = table.assign(protocol="finetune")
-    columns = [
-        (measure, protocol)
-        for measure in metrics.MEASURES
-        if f"{measure}_mean" in table
-        for protocol in table["protocol"].unique()
-    ]
+    protocols = table["protocol"].unique()
+    measures = [measure for measure in metrics.MEASURES if f"{measure}_mean" in table]
+    columns = [(measure, protocol) for measure in measures for protocol in protocols]
     cells = [
         # More patients are no competitor of fewer: a learning curve has no winner.
-        _cells(table[table["protocol"] == protocol], measure, key != "fraction")
+        _cells(
+            table[table["protocol"] == protocol].set_index(key).reindex(table[key].unique()),
+            measure,
+            key != "fraction",
+        )
         for measure, protocol in columns
     ]
+    words = [(MEASURE_LABELS[m], PROTOCOL_LABELS.get(p, p)) for m, p in columns]
     names = [_row_label(key, value) for value in table[key].unique()]
-    return Layout(
-        HEADINGS.get(key, key),
-        [(MEASURE_LABELS[m], PROTOCOL_LABELS.get(p, p)) for m, p in columns],
-        [(name, list(row)) for name, row in zip(names, zip(*cells, strict=True), strict=True)],
-        _notes(table, counts),
-    )
+    if key == "fraction" and "fitted" in table and table["fitted"].notna().any():
+        words.append(("AUC", "power law"))
+        cells.append(_intervals(table, "fitted", "fitted_low", "fitted_high"))
+        sizes = table["patients"].round().astype(int)
+        names = [f"{name} ({size})" for name, size in zip(names, sizes, strict=True)]
+    rows = [(name, list(row)) for name, row in zip(names, zip(*cells, strict=True), strict=True)]
+    return Body(HEADINGS.get(key, key), words, rows, _result_notes(table))
 
 
 def _cells(part: pd.DataFrame, measure: str, mark_best: bool) -> list[Cell]:
     """The cells of one measure; best are all that equal the highest mean as printed."""
-    shown = [f"{mean:.2f}" for mean in part[f"{measure}_mean"]]
-    paper = [f"paper_{measure}_{kind}" for kind in ("mean", "sd")]
-    published = part.reindex(columns=paper).itertuples(index=False, name=None)
-    own = zip(part[f"{measure}_mean"], part[f"{measure}_sd"], strict=True)
-    best = max(map(float, shown))
+    names = [f"{measure}_mean", f"{measure}_sd", f"{measure}_low", f"{measure}_high"]
+    names += [f"paper_{measure}_mean", f"paper_{measure}_sd"]
+    rows = part.reindex(columns=names).to_numpy(float)
+    best = f"{np.nanmax(rows[:, 0]):.2f}"
     return [
-        Cell(plus_minus(*ours), plus_minus(*theirs), mark_best and float(mean) == best)
-        for mean, ours, theirs in zip(shown, own, published, strict=True)
+        Cell(
+            plus_minus(mean, sd),
+            interval(low, high),
+            plus_minus(*paper),
+            mark_best and f"{mean:.2f}" == best,
+        )
+        for mean, sd, low, high, *paper in rows
     ]
+
+
+def _intervals(table: pd.DataFrame, value: str, low: str, high: str) -> list[Cell]:
+    """Cells of a value with its interval, a row each."""
+    return [
+        Cell(number(middle), interval(*ends))
+        for middle, *ends in table[[value, low, high]].itertuples(index=False)
+    ]
+
+
+def number(value: float) -> str:
+    """Print two decimals with a true minus sign; nothing for a missing value."""
+    if np.isnan(value):
+        return ""
+    return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
 
 
 def plus_minus(mean: float, sd: float) -> str:
     """Print `0.84 ± 0.05`; `0.84` without an sd (one fold); nothing without a mean."""
-    if np.isnan(mean):
+    return number(mean) if np.isnan(mean) or np.isnan(sd) else f"{number(mean)} ± {sd:.2f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Print `[0.76, 0.90]`; nothing where there is no interval."""
+    return "" if np.isnan(low) or np.isnan(high) else f"[{number(low)}, {number(high)}]"
+
+
+def p_value(value: float) -> str:
+    """Print a p value to three decimals; nothing for a missing one."""
+    if np.isnan(value):
         return ""
-    return f"{mean:.2f}" if np.isnan(sd) else f"{mean:.2f} ± {sd:.2f}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _row_label(key: str, value: str | float) -> str:
@@ -131,73 +241,219 @@ def method_label(name: str) -> str:
     return f"{LABELS[method]} {beta}".strip() if method in LABELS else name
 
 
-def _notes(table: pd.DataFrame, counts: Mapping[str, int] | None) -> list[str]:
-    """What a reader has to know about a table's numbers."""
+def short_label(name: str) -> str:
+    """Name a method where there is little room: without what stands in brackets."""
+    return method_label(name).partition(" (")[0]
+
+
+def _with_protocol(encoder: str, protocol: str) -> str:
+    return f"{short_label(encoder)}, {PROTOCOL_LABELS.get(protocol, protocol)}"
+
+
+def _result_notes(table: pd.DataFrame) -> list[str]:
+    """What a reader has to know about the numbers of Tables 1 and 2 and the learning curve."""
     low, high = table["n_folds"].min(), table["n_folds"].max()
-    basis = f"{high} fold{'s' if high > 1 else ''}" if low == high else f"{low} to {high} folds"
-    if counts:
-        basis += "; {patients} patients ({positive} positive, {negative} negative)".format(**counts)
-    reading = [f"Mean ± sample standard deviation (sd) over {basis}."]
+    if high == 0:
+        reading = [
+            "Some folds hold one class only and have no AUC: every repeat was evaluated as a "
+            "whole. Mean ± sample standard deviation (sd) over repeats. Of leave-one-out such "
+            "an AUC is biased: models that predict little more than the share of positive "
+            "training patients rank the tested ones the wrong way round."
+        ]
+    else:
+        basis = f"{high} fold{'s' if high > 1 else ''}" if low == high else f"{low} to {high} folds"
+        reading = [f"Mean ± sample standard deviation (sd) over {basis}."]
+    has_interval = "auc_low" in table and table["auc_low"].notna().any()
+    if has_interval:
+        reading.append("In square brackets the 95 % interval, by a bootstrap over patients.")
     if table.columns[0] != "fraction":
         reading.append("Bold: best of its column.")
+    elif "fitted" in table and table["fitted"].notna().any():
+        reading.append("Power law: 1 - AUC falls with a power of the number of patients.")
     if table.filter(like="paper_").notna().any(axis=None):
         reading.append(f"{SOURCE} stand beside ours.")
-    return [" ".join(reading), CAUTION, *([SYNTHETIC] if is_synthetic(table) else [])]
+    cautions = []
+    if has_interval:
+        half = (table["auc_high"] - table["auc_low"]) / 2
+        cautions.append(
+            f"Caution: the 95 % interval of an AUC of these patients is {_range(half, '± ')} wide; "
+            "the sd over folds is not that interval."
+        )
+    if "detectable" in table and table["detectable"].notna().any():
+        cautions.append(detected(table["detectable"]))
+    return [" ".join(reading), " ".join([*cautions, REFERENCE])]
 
 
-def is_synthetic(table: pd.DataFrame) -> bool:
-    """Say whether a table, or any part of it, comes from a simulated cohort."""
-    return bool((table["data"] == ORIGIN[True]).any())
+def detected(detectable: pd.Series) -> str:
+    """Say which differences a cohort could have shown."""
+    return (
+        "These patients show a difference of AUC with 80 % power only if it is "
+        f"{_range(detectable)} or more (alpha 0.05, two-sided, paired DeLong variance, over all "
+        "comparisons); smaller ones are missed more often than that."
+    )
+
+
+def _range(values: pd.Series, sign: str = "") -> str:
+    low, high = (f"{sign}{end:.2f}" for end in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _comparisons(table: pd.DataFrame) -> Body:
+    """A row per pair of methods and protocol."""
+    columns = [("Difference of AUC", "estimate"), ("Difference of AUC", "detectable")]
+    columns += [("p", name) for name in P_COLUMNS.values()]
+    rows = []
+    for row in table.to_dict("records"):
+        pair = f"{short_label(row['encoder'])} - {short_label(row['reference'])}"
+        difference = Cell(number(row["difference"]), interval(row["low"], row["high"]))
+        tests = [Cell(p_value(row[name])) for name in P_COLUMNS]
+        name = f"{pair}, {PROTOCOL_LABELS.get(row['protocol'], row['protocol'])}"
+        rows.append((name, [difference, Cell(number(row["detectable"])), *tests]))
+    notes = [
+        "Difference of the AUC averaged over folds, as in Table 1, with its 95 % interval by a "
+        "paired bootstrap over patients. DeLong's and the permutation test ask whether other "
+        "patients could have given it, the corrected t test (Nadeau and Bengio) whether other "
+        "folds could. Holm: DeLong's p, adjusted for the number of methods that are compared with "
+        "one reference in one protocol.",
+        detected(table["detectable"]),
+        "A large p does not say that methods are equal: read the interval.",
+    ]
+    return Body("Comparison", columns, rows, notes)
+
+
+def _by_columns(table: pd.DataFrame, key: str, value: str, names: Mapping, heading: str) -> Body:
+    """Long to wide: a row per encoder and protocol, a column per value of `key`."""
+    found = [name for name in names if name in set(table[key])]
+    rows = []
+    for (protocol, encoder), part in table.groupby(["protocol", "encoder"], sort=False):
+        wide = part.set_index(key).reindex(found)
+        rows.append((_with_protocol(encoder, protocol), _intervals(wide, value, "low", "high")))
+    return Body(heading, [names[name] for name in found], rows, [])
+
+
+def _measures(table: pd.DataFrame) -> Body:
+    """A row per encoder and protocol, a column per measure."""
+    body = _by_columns(table, "measure", "estimate", MEASURE_COLUMNS, "Pretraining")
+    return body._replace(
+        notes=[
+            "In square brackets the 95 % interval, by a bootstrap over patients. AUC and balanced "
+            "accuracy are means over folds; all else, and the pooled AUC, is taken over all "
+            "patients of a repeat and averaged over repeats.",
+            "Calibration: slope 1 and intercept 0 are perfect; a slope below 1 means "
+            "probabilities too far from the prevalence, an intercept below 0 too many positives.",
+        ]
+    )
+
+
+def _aggregation(table: pd.DataFrame) -> Body:
+    """A row per encoder and protocol, a column per way from slices to patients."""
+    names = {
+        "slices": ("AUC of slices", "each by itself"),
+        "mean": ("AUC of patients", "mean"),
+        "median": ("AUC of patients", "median"),
+        "max": ("AUC of patients", "max"),
+        "learned": ("AUC of patients", "learned"),
+    }
+    body = _by_columns(table, "aggregation", "auc", names, "Pretraining")
+    return body._replace(
+        notes=[
+            "AUC averaged over folds, in square brackets the 95 % interval by a bootstrap over "
+            "patients. Learned: a logistic regression on mean, largest value and standard "
+            "deviation of the slices' logits, fitted on the predictions of the other folds; "
+            "these come from models that had seen the tested patients, a little in its favour."
+        ]
+    )
+
+
+def _nested(table: pd.DataFrame) -> Body:
+    """A row per choice that was made inside the training folds."""
+    columns = [("Choice", "fixed"), ("Choice", "nested (times)")]
+    columns += [("Result", name) for name in ("measure", "fixed", "nested", "optimism")]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [row["against"], row["chosen"], MEASURE_LABELS[row["measure"]]]
+        cells += [number(row["fixed"]), number(row["nested"])]
+        optimism = Cell(number(row["optimism"]), interval(row["low"], row["high"]))
+        name = f"{_with_protocol(row['encoder'], row['protocol'])}: {CHOICES[row['choice']]}"
+        rows.append((name, [*map(Cell, cells), optimism]))
+    notes = [
+        "Optimism: the result with a value fixed beforehand, or chosen on the reported folds, less "
+        "that with the value chosen by an inner cross-validation on the training patients. In "
+        "square brackets its 95 % interval, by a paired bootstrap over patients, the fixed value "
+        "as given. Only the nested result of a chosen value is fair."
+    ]
+    return Body("Method", columns, rows, notes)
 
 
 def markdown(readable: Layout, caption: str) -> str:
     """Render a layout as a Markdown table, aligned for reading as plain text too."""
     grid = [[readable.heading, *(" ".join(column) for column in readable.columns)]]
     for name, cells in readable.rows:
-        values = [f"**{cell.value}**" if cell.best else cell.value for cell in cells]
-        papers = [f" ({cell.paper})" if cell.paper else "" for cell in cells]
-        grid.append([name.replace("|", r"\|"), *map("".join, zip(values, papers, strict=True))])
+        grid.append([name.replace("|", r"\|"), *map(_markdown_cell, cells)])
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     grid.insert(1, ["-" * width for width in widths])
     lines = [f"| {' | '.join(map(str.ljust, cells, widths))} |" for cells in grid]
-    return "\n\n".join([caption, "\n".join(lines), *readable.notes]) + "\n"
+    body = ["\n".join(lines)] if readable.rows else []
+    return "\n\n".join([caption, *body, *readable.notes]) + "\n"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    value = f"**{cell.value}**" if cell.best else cell.value
+    paper = f"({cell.paper})" if cell.paper else ""
+    return " ".join(filter(None, [value, cell.interval, paper])).replace("|", r"\|")
 
 
 TEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    | {"±": r"\textpm{}", "β": r"$\beta$"}
+    | {"±": r"\textpm{}", "β": r"$\beta$", "\N{MINUS SIGN}": "$-$", "<": "$<$"}
 )
 
 
+WIDEST = 6  # columns that fit a page at its own size
+
+
 def latex(readable: Layout, caption: str) -> str:
-    """Render a layout as a LaTeX table (booktabs), the paper's numbers in a line below ours."""
+    """Render a layout as a LaTeX table (booktabs): below each row its intervals and the paper's.
+
+    A table of many columns is shrunk to the width of the text (graphicx).
+    """
+    wide = len(readable.columns) > WIDEST
+    lines = [r"\begin{table}[tb]", r"\centering", rf"\caption{{{caption.translate(TEX)}}}"]
+    if readable.rows:
+        lines += [r"\resizebox{\linewidth}{!}{%"] * wide + _tabular(readable) + ["}"] * wide
+    lines += [r"\par\smallskip\footnotesize"]
+    lines += [note.translate(TEX) for note in readable.notes]
+    return "\n".join([*lines, r"\end{table}", ""])
+
+
+def _tabular(readable: Layout) -> list[str]:
+    """The lines of the table itself."""
     groups, rules, start = "", "", 2
     for measure, span in readable.measures.items():
-        groups += rf" & \multicolumn{{{span}}}{{c}}{{{measure}}}"
+        groups += rf" & \multicolumn{{{span}}}{{c}}{{{measure.translate(TEX)}}}"
         rules += rf"\cmidrule(lr){{{start}-{start + span - 1}}}"
         start += span
-    protocols = "".join(f" & {protocol}" for _, protocol in readable.columns)
-    lines = [
-        r"\begin{table}[tb]",
-        r"\centering",
-        rf"\caption{{{caption.translate(TEX)}}}",
-        rf"\begin{{tabular}}{{l{'c' * len(readable.columns)}}}",
-        r"\toprule",
-        rf"{groups.strip()} \\",
-        rules,
-        rf"{readable.heading.translate(TEX)}{protocols} \\",
-        r"\midrule",
-    ]
+    names = "".join(f" & {name.translate(TEX)}" for _, name in readable.columns)
     body = []
     for name, cells in readable.rows:
         values = [cell.value.translate(TEX) for cell in cells]
         marked = [rf"\textbf{{{v}}}" if c.best else v for v, c in zip(values, cells, strict=True)]
         body.append([name.translate(TEX), *marked])
+        if any(cell.interval for cell in cells):
+            # Braces, for after a line break LaTeX takes a square bracket as a length.
+            body.append(["", *(f"{{{cell.interval.translate(TEX)}}}" for cell in cells)])
         if any(cell.paper for cell in cells):
             papers = [rf"\textit{{{c.paper.translate(TEX)}}}" if c.paper else "" for c in cells]
             body.append([r"\quad \textit{paper}", *papers])
-    lines += [" & ".join(row) + r" \\" for row in body]
-    lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\footnotesize"]
-    lines += [note.translate(TEX) for note in readable.notes]
-    return "\n".join([*lines, r"\end{table}", ""])
+    return [
+        rf"\begin{{tabular}}{{l{'c' * len(readable.columns)}}}",
+        r"\toprule",
+        rf"{groups.strip()} \\",
+        rules,
+        rf"{readable.heading.translate(TEX)}{names} \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in body),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]

@@ -29,6 +29,27 @@ def fit(vectors: np.ndarray, targets: np.ndarray, C: float, scale: bool) -> Pipe
     return model.fit(vectors, targets)
 
 
+def means(patient: pd.Series, vectors: np.ndarray) -> tuple[pd.Series, np.ndarray]:
+    """Average the vectors of each patient's slices, patients in order of appearance."""
+    found = pd.DataFrame(vectors).groupby(patient.to_numpy(), sort=False).mean()
+    return pd.Series(found.index), found.to_numpy()
+
+
+def fit_patients(
+    patient: pd.Series, vectors: np.ndarray, targets: pd.Series, settings: Mapping
+) -> Pipeline:
+    """Fit the regression on the slices, or the means, of some patients.
+
+    Args:
+        patient, vectors, targets, settings: As in `predict`.
+    """
+    if settings["rows"] == "patients":
+        patient, vectors = means(patient, vectors)
+    known = patient.isin(targets.index).to_numpy()
+    labels = targets.loc[patient[known]].to_numpy(int)
+    return fit(vectors[known], labels, settings["C"], settings["scale"])
+
+
 def predict(
     patient: pd.Series,
     vectors: np.ndarray,
@@ -50,17 +71,15 @@ def predict(
         threshold.
     """
     counts = patient.value_counts()
+    model = fit_patients(patient, vectors, targets, settings)
     if settings["rows"] == "patients":
-        means = pd.DataFrame(vectors).groupby(patient.to_numpy(), sort=False).mean()
-        patient, vectors = pd.Series(means.index), means.to_numpy()
+        patient, vectors = means(patient, vectors)
 
     def by_patient(chosen: np.ndarray) -> pd.DataFrame:
         """Probability of some patients, by the rows that belong to them."""
         return predictions.per_patient(patient[chosen], model.predict_proba(vectors[chosen])[:, 1])
 
     known = patient.isin(targets.index).to_numpy()
-    labels = targets.loc[patient[known]].to_numpy(int)
-    model = fit(vectors[known], labels, settings["C"], settings["scale"])
     cut = predictions.threshold(settings["threshold"], by_patient(known), targets)
     found = by_patient(patient.isin(tested).to_numpy())
     if settings["rows"] == "patients":

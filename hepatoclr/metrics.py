@@ -1,7 +1,8 @@
 """How well predictions separate the classes: per fold, and summarised over folds.
 
-Everything starts from a *predictions* table, a row per tested patient: protocol, encoder,
-fraction, repeat, fold, patient_id, label, probability, threshold, slices.
+Everything starts from a *predictions* table, a row per tested patient, as `predictions.read`
+returns it. `by_fold` and `summary` give mean and sd over folds, as Table 1 shows them; every other
+measure, and intervals, come from `evaluation`.
 
 scikit-learn is imported inside the functions: its import takes 2.5 s, and what only draws or
 formats a finished table should not wait for it.
@@ -15,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from hepatoclr.errors import UserError
 
-FOLD = ["protocol", "encoder", "fraction", "repeat", "fold"]
 GROUP = ["protocol", "encoder", "fraction"]
+REPEAT = [*GROUP, "seed", "repeat"]
+FOLD = [*REPEAT, "fold"]
 MEASURES = ["auc", "balanced_accuracy"]
 
 
@@ -38,13 +40,16 @@ def auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(roc_auc_score(*_checked(labels, probabilities)))
 
 
-def balanced_accuracy(labels: ArrayLike, probabilities: ArrayLike, threshold: float = 0.5) -> float:
+def balanced_accuracy(
+    labels: ArrayLike, probabilities: ArrayLike, threshold: ArrayLike = 0.5
+) -> float:
     """Mean of sensitivity and specificity at a decision threshold.
 
     Args:
         labels: 0 or 1 per patient, shape (patients,).
         probabilities: Predicted probability of label 1, in [0, 1], shape (patients,).
-        threshold: A patient is called positive at this probability or above.
+        threshold: A patient is called positive at this probability or above; one for all, or
+            shape (patients,).
 
     Raises:
         UserError: One class only, or probabilities that are missing or outside [0, 1].
@@ -52,7 +57,7 @@ def balanced_accuracy(labels: ArrayLike, probabilities: ArrayLike, threshold: fl
     from sklearn.metrics import balanced_accuracy_score
 
     labels, probabilities = _checked(labels, probabilities)
-    return float(balanced_accuracy_score(labels, probabilities >= threshold))
+    return float(balanced_accuracy_score(labels, probabilities >= np.asarray(threshold)))
 
 
 def youden(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -121,7 +126,7 @@ def mean_roc(predictions: pd.DataFrame, points: int = 101) -> pd.DataFrame:
     grid = np.linspace(0, 1, points)
     curves = [
         {**dict(zip(FOLD, key, strict=True)), "tpr": roc(fold["label"], fold["probability"], grid)}
-        for key, fold in predictions.groupby(FOLD)
+        for key, fold in whole_repeats(predictions).groupby(FOLD)
     ]
     rows = []
     for key, group in pd.DataFrame(curves).groupby(GROUP):
@@ -131,6 +136,20 @@ def mean_roc(predictions: pd.DataFrame, points: int = 101) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)[[*GROUP, "fpr", "tpr"]]
 
 
+def whole_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Merge folds that cannot be evaluated by themselves, as of leave-one-out.
+
+    A fold that holds one class only has no AUC. Where there is such a fold, all folds of its
+    protocol (and fraction) become fold 0: each repeat is then evaluated as a whole.
+    """
+    classes = predictions.groupby(FOLD)["label"].nunique()
+    single = classes[classes < 2].reset_index()[["protocol", "fraction"]].drop_duplicates()
+    affected = pd.MultiIndex.from_frame(predictions[["protocol", "fraction"]]).isin(
+        pd.MultiIndex.from_frame(single)
+    )
+    return predictions.assign(fold=predictions["fold"].mask(affected, 0))
+
+
 def by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
     """Evaluate every fold by itself.
 
@@ -138,52 +157,72 @@ def by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: A predictions table.
 
     Returns:
-        One row per (protocol, encoder, fraction, repeat, fold): auc, balanced_accuracy,
-        n_patients.
+        One row per (protocol, encoder, fraction, seed, repeat, fold): auc, balanced_accuracy,
+        n_patients. Fold 0 is a whole repeat, see `whole_repeats`.
 
     Raises:
-        UserError: A fold holds one class only, several thresholds, or probabilities that are
-            missing or outside [0, 1]; the message names the fold.
+        UserError: As `check`, or a repeat holds one class only.
     """
+    check(predictions)
     rows = []
-    for key, fold in predictions.groupby(FOLD):
+    for key, fold in whole_repeats(predictions).groupby(FOLD):
         place = dict(zip(FOLD, key, strict=True))
         try:
-            rows.append(place | _fold_measures(fold))
+            found = {
+                "auc": auc(fold["label"], fold["probability"]),
+                "balanced_accuracy": balanced_accuracy(
+                    fold["label"], fold["probability"], fold["threshold"]
+                ),
+                "n_patients": len(fold),
+            }
         except UserError as error:
             raise UserError(f"{_describe(place)}: {error}") from None
+        rows.append(place | found)
     return pd.DataFrame(rows, columns=[*FOLD, *MEASURES, "n_patients"])
 
 
-def _fold_measures(fold: pd.DataFrame) -> dict[str, float]:
-    """The measures of one fold's rows of a predictions table; see `by_fold`."""
-    thresholds = fold["threshold"].unique()
-    if len(thresholds) != 1 or np.isnan(thresholds[0]):
-        raise UserError(
-            f"found the decision thresholds {sorted(map(float, thresholds))}, expected one for "
-            "the whole fold. Predict this fold again; do not mix files of different runs."
-        )
-    return {
-        "auc": auc(fold["label"], fold["probability"]),
-        "balanced_accuracy": balanced_accuracy(
-            fold["label"], fold["probability"], float(thresholds[0])
-        ),
-        "n_patients": len(fold),
-    }
+def check(predictions: pd.DataFrame) -> None:
+    """See that predictions can be evaluated.
+
+    Raises:
+        UserError: A fold holds labels other than 0 and 1, several thresholds, or probabilities
+            that are missing or outside [0, 1]; the message names the fold.
+    """
+    thresholds = predictions.groupby(FOLD)["threshold"].transform("nunique", dropna=False)
+    bad = (
+        ~predictions["probability"].between(0, 1)
+        | ~predictions["label"].isin([0, 1])
+        | (thresholds != 1)
+        | predictions["threshold"].isna()
+    )
+    if not bad.any():
+        return
+    place = predictions.loc[bad, FOLD].iloc[0]
+    fold = predictions[(predictions[FOLD] == place).all(axis=1)]
+    try:
+        _checked(fold["label"], fold["probability"])
+    except UserError as error:
+        raise UserError(f"{_describe(place)}: {error}") from None
+    found = sorted(map(float, fold["threshold"].unique()))
+    raise UserError(
+        f"{_describe(place)}: found the decision thresholds {found}, expected one for the whole "
+        "fold. Predict this fold again; do not mix files of different runs."
+    )
 
 
 def summary(folds: pd.DataFrame) -> pd.DataFrame:
-    """Summarise folds: mean and sample standard deviation (n - 1) over folds and repeats.
+    """Summarise folds: mean and sample standard deviation (n - 1) over seeds, repeats and folds.
 
     Args:
         folds: What `by_fold` returns.
 
     Returns:
-        One row per (protocol, encoder, fraction): n_folds, auc_mean, auc_sd,
-        balanced_accuracy_mean, balanced_accuracy_sd. The sd of a single fold is NaN.
+        One row per (protocol, encoder, fraction): n_folds (0 where each repeat was evaluated as
+        a whole), auc_mean, auc_sd, balanced_accuracy_mean, balanced_accuracy_sd. The sd of a
+        single fold is NaN.
     """
-    groups = folds.groupby(GROUP)
-    columns = {"n_folds": groups.size()}
+    groups = folds.assign(own=folds["fold"] > 0).groupby(GROUP)
+    columns = {"n_folds": groups["own"].sum()}
     for measure in MEASURES:
         columns[f"{measure}_mean"] = groups[measure].mean()
         columns[f"{measure}_sd"] = groups[measure].std(ddof=1)
@@ -226,15 +265,14 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, n
     if len(found) < 2:
         raise UserError(
             f"all {labels.size} patients have label {found[0]}; both classes are needed. "
-            "Use fewer folds, stratified by label, or test more patients."
+            "Stratify the folds by label, or test more patients."
         )
     return labels.astype(int), probabilities
 
 
 def _describe(place: Mapping[str, object]) -> str:
-    """Name a fold in a message: `linear simclr, repeat 1, fold 3`, with the fraction if below 1."""
+    """Name a fold in a message: `linear simclr, repeat 1, fold 3`, with what else sets it apart."""
     share = "" if place["fraction"] == 1 else f" with {place['fraction']:.0%} of the patients"
-    return (
-        f"{place['protocol']} {place['encoder']}{share}, "
-        f"repeat {place['repeat']}, fold {place['fold']}"
-    )
+    seed = "" if place["seed"] == 1 else f", seed {place['seed']}"
+    fold = f", fold {place['fold']}" if place["fold"] else ""
+    return f"{place['protocol']} {place['encoder']}{share}{seed}, repeat {place['repeat']}{fold}"

@@ -1,7 +1,11 @@
 """The result tables, computed from predictions alone, beside the paper's numbers.
 
-A table is a plain data frame with a row per method (or beta) and protocol. `write` gives it
-three times: CSV for machines, Markdown and LaTeX for people.
+A table is a plain data frame; its last column, `data`, says what must be said of the numbers (see
+`layout.MARKS`). `all` computes every table; one that the predictions hold nothing for is empty.
+`write` gives a table three times: CSV for machines, Markdown and LaTeX for people.
+
+The unit of every interval and test is the patient: repeats and seeds test the same patients again
+and are averaged. All tables draw the same bootstrap samples of the patients.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,24 +15,29 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hepatoclr import files, layout, metrics
+from hepatoclr import aggregation as slices
+from hepatoclr import encoders, evaluation, files, inference, layout, metrics
 from hepatoclr.errors import UserError
 
 PROTOCOLS = ("linear", "finetune")
-BASELINE = "none"
-DTYPES = {
-    "protocol": str,
-    "encoder": str,
-    "fraction": float,
-    "repeat": int,
-    "fold": int,
-    "patient_id": str,
-    "label": int,
-    "probability": float,
-    "threshold": float,
-    "slices": int,
+NESTED = "linear_nested"
+CHOSEN_BETA = f"{encoders.WEIGHTED}-nested"
+BASELINE = encoders.NONE
+REFERENCES = (BASELINE, "simclr")
+DRAWS = 2000  # of the bootstrap
+FITS = 200  # of these for the power law, which is fitted to each
+PERMUTATIONS = 10_000
+SEED = 1
+MOST_VALUES = 6  # chosen values that are told one by one
+TITLES = {
+    "table1": "Pretraining methods",
+    "table2": "Weight of the weak label",
+    "learning_curve": "Learning curve",
+    "measures": "All measures",
+    "comparisons": "Differences between methods",
+    "nested": "What choosing on the tested folds would gain",
+    "aggregation": "From slices to patients",
 }
-SUMMARY = ["n_folds"] + [f"{m}_{part}" for m in metrics.MEASURES for part in ("mean", "sd")]
 
 
 class Reference(NamedTuple):
@@ -61,169 +70,118 @@ PAPER = {
 }
 
 
-def read_predictions(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read the predictions of all evaluation jobs into one table.
+def all(
+    predictions: pd.DataFrame,
+    methods: Mapping[str, str] | None = None,
+    betas: Mapping[float, str] | None = None,
+    marks: Sequence[str] = (),
+) -> dict[str, pd.DataFrame]:
+    """Compute every table of a set of predictions.
 
     Args:
-        paths: CSV files with the columns of `DTYPES`; further columns are kept.
+        predictions: What `predictions.read` returns.
+        methods: Row name of Table 1 to encoder name; None for the encoders found.
+        betas: Weight in [0, 1] to encoder name; None for no Table 2.
+        marks: What must be said of this run, of `layout.MARKS`: "synthetic", "permuted".
 
     Returns:
-        A row per tested patient, in an order that does not depend on that of the files.
+        A table for each of `TITLES`, empty where the predictions hold nothing for it.
 
     Raises:
-        UserError: No file; a column is missing, empty or not of its kind; a patient is
-            predicted twice in one repeat or has two labels.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
-    parts = [_read(path) for path in paths]
-    if not parts:
-        raise UserError("no predictions to read. Run the linear or fine-tuning evaluation first.")
-    predictions = pd.concat(parts, ignore_index=True)
-    unit = [*metrics.GROUP, "repeat", "patient_id"]
-    twice = predictions[predictions.duplicated(unit)]
-    if len(twice):
-        first = twice.iloc[0]
-        raise UserError(
-            f"patient {first['patient_id']} is predicted twice by {first['encoder']} "
-            f"({first['protocol']}) in repeat {first['repeat']}; {len(twice)} rows are too many. "
-            "Give each predictions file once, and one row per patient."
-        )
-    labels = predictions.groupby("patient_id")["label"].nunique()
-    if (labels > 1).any():
-        raise UserError(
-            f"patient {labels.index[labels > 1][0]} has label 0 in one file and 1 in another "
-            f"({int((labels > 1).sum())} patients do). The files are of different label "
-            "settings: predict again, or read only those of one run."
-        )
-    order = [*metrics.FOLD, "patient_id"]
-    return predictions.sort_values(order, kind="stable", ignore_index=True)
-
-
-def _read(path: str | Path) -> pd.DataFrame:
-    """Read one predictions file; see `read_predictions`."""
-    # A patient may be called NA or None: only empty cells are missing.
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    if missing := [name for name in DTYPES if name not in frame]:
-        raise UserError(
-            f"{path} lacks the columns {', '.join(missing)}. A predictions file has "
-            f"{', '.join(DTYPES)}."
-        )
-    for name, kind in DTYPES.items():
-        # A missing probability is left to metrics.by_fold, which names its fold.
-        empty = frame[name].str.strip().str.lower().isin(["", "nan"] if kind is float else [""])
-        if empty.any() and name != "probability":
-            raise UserError(f"{path}, line {int(empty.argmax()) + 2}: {name} is missing.")
-        try:
-            frame[name] = frame[name].mask(empty, "nan").astype(kind)
-        except ValueError as error:
-            raise UserError(
-                f"{path}: {name} must be {kind.__name__} throughout: {error}."
-            ) from None
-    return frame
+    return {
+        "table1": table1(predictions, methods, marks),
+        "table2": table2(predictions, betas or {}, marks),
+        "learning_curve": learning_curve(predictions, marks),
+        "measures": measures(predictions, marks),
+        "comparisons": comparisons(predictions, methods, marks),
+        "nested": nested(predictions, betas or {}, marks),
+        "aggregation": aggregation(predictions, marks),
+    }
 
 
 def table1(
     predictions: pd.DataFrame,
-    methods: Mapping[str, str],
-    synthetic: bool,
-    protocols: Sequence[str] = PROTOCOLS,
+    methods: Mapping[str, str] | None = None,
+    marks: Sequence[str] = (),
+    protocols: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Compare pretraining methods (the paper's Table 1).
 
     Args:
-        predictions: What `read_predictions` returns.
-        methods: Row name to encoder name, in the order of the rows; the row `weak_simclr` is
-            compared with the paper's beta = 0.5 whatever encoder it shows.
-        synthetic: Whether the cohort is simulated.
-        protocols: Evaluations to show, in order.
+        predictions: What `predictions.read` returns.
+        methods: Row name to encoder name, in the order of the rows; None for the encoders found.
+            The row `weak_simclr` is compared with the paper's beta = 0.5 whatever it shows.
+        marks: What must be said of this run, of `layout.MARKS`.
+        protocols: Evaluations to show, in order; None for those found, but for the nested one.
 
     Returns:
-        One row per method and protocol: method, protocol, n_folds, mean and sd of AUC and
-        balanced accuracy, the paper's of each (NaN where it prints none), data.
+        One row per method and protocol: method, protocol, n_folds, then of AUC and balanced
+        accuracy each mean, sd, low and high (95 % interval by a bootstrap over patients), the
+        paper's mean and sd of each (NaN where it prints none), detectable (the difference of AUC
+        from random weights that these patients show with 80 % power, from the paired DeLong
+        variance; NaN without random weights), leaky (1 where the epoch was chosen on the tested
+        patients), data.
 
     Raises:
-        UserError: An encoder has no predictions, or as `metrics.by_fold`.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
+    full = predictions[predictions["fraction"] == 1]
+    protocols = protocols or _shown(full)
+    if methods is None:
+        methods = {name: name for name in found_encoders(full)}
+    else:
+        _require(full, methods.values(), protocols)
     references = dict(zip(methods, methods, strict=True)) | {"weak_simclr": "weak_simclr-0.5"}
-    return _comparison(predictions, "method", methods, references, synthetic, protocols)
+    return _results(full, "method", methods, references, marks, protocols)
 
 
 def table2(
     predictions: pd.DataFrame,
     betas: Mapping[float, str],
-    synthetic: bool,
-    protocols: Sequence[str] = PROTOCOLS,
+    marks: Sequence[str] = (),
+    protocols: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Compare weights of the weak loss (the paper's Table 2).
 
     Args:
-        predictions: What `read_predictions` returns.
+        predictions: What `predictions.read` returns.
         betas: Weight in [0, 1] to encoder name, in the order of the rows.
-        synthetic: Whether the cohort is simulated.
-        protocols: Evaluations to show, in order.
+        marks: What must be said of this run, of `layout.MARKS`.
+        protocols: Evaluations to show, in order; None for those found, but for the nested one.
 
     Returns:
         As `table1`, with beta in place of method.
 
     Raises:
-        UserError: An encoder has no predictions, or as `metrics.by_fold`.
-    """
-    rows = {float(beta): encoder for beta, encoder in betas.items()}
-    references = {beta: layout.BETA_ENDS.get(beta, f"weak_simclr-{beta:g}") for beta in rows}
-    return _comparison(predictions, "beta", rows, references, synthetic, protocols)
-
-
-def learning_curve(predictions: pd.DataFrame, synthetic: bool) -> pd.DataFrame:
-    """Show what more training patients bring, without pretraining.
-
-    Args:
-        predictions: What `read_predictions` returns.
-        synthetic: Whether the cohort is simulated.
-
-    Returns:
-        One row per share of the training patients, rising: fraction, auc_mean, auc_sd,
-        n_folds, data.
-
-    Raises:
-        UserError: No fine-tuning from random weights, or as `metrics.by_fold`.
-    """
-    chosen = predictions.query("encoder == @BASELINE and protocol == 'finetune'")
-    _require(chosen, [BASELINE], ["finetune"])
-    table = metrics.summary(metrics.by_fold(chosen))
-    return table[["fraction", "auc_mean", "auc_sd", "n_folds"]].assign(
-        data=layout.ORIGIN[synthetic]
-    )
-
-
-def _comparison(
-    predictions: pd.DataFrame,
-    name: str,
-    rows: Mapping[object, str],
-    references: Mapping[object, str],
-    synthetic: bool,
-    protocols: Sequence[str],
-) -> pd.DataFrame:
-    """Give one row per entry of `rows` and protocol; see `table1` and `table2`.
-
-    Args:
-        predictions: What `read_predictions` returns; only full training sets are compared.
-        name: First column, holding the keys of `rows`.
-        rows: Key to encoder.
-        references: Key to the encoder of `PAPER` beside it.
-        synthetic: Whether the cohort is simulated.
-        protocols: Evaluations to show, in order.
+        UserError: An encoder has no predictions, or as `evaluation.scores`.
     """
     full = predictions[predictions["fraction"] == 1]
-    chosen = full[full["encoder"].isin(list(rows.values()))]
-    _require(chosen, rows.values(), protocols)
-    results = metrics.summary(metrics.by_fold(chosen)).set_index(["encoder", "protocol"])
-    records = [
-        {name: key, "protocol": protocol}
-        | {column: results.loc[(encoder, protocol), column] for column in SUMMARY}
-        | PAPER.get((references[key], protocol), Reference())._asdict()
-        for key, encoder in rows.items()
-        for protocol in protocols
-    ]
-    return pd.DataFrame(records).assign(data=layout.ORIGIN[synthetic])
+    protocols = protocols or _shown(full)
+    _require(full, betas.values(), protocols)
+    rows = {float(beta): encoder for beta, encoder in betas.items()}
+    references = {beta: layout.BETA_ENDS.get(beta, f"weak_simclr-{beta:g}") for beta in rows}
+    return _results(full, "beta", rows, references, marks, protocols)
+
+
+def found_encoders(predictions: pd.DataFrame) -> list[str]:
+    """The encoders of a predictions table: the references first, the others in their order."""
+    found = list(dict.fromkeys(predictions["encoder"]))
+    return sorted(found, key=lambda name: REFERENCES.index(name) if name in REFERENCES else 9)
+
+
+def found_protocols(predictions: pd.DataFrame) -> list[str]:
+    """The protocols of a predictions table: the paper's first, then others, the nested one last."""
+    found = list(dict.fromkeys(predictions["protocol"]))
+    others = [name for name in found if name not in (*PROTOCOLS, NESTED)]
+    return [name for name in (*PROTOCOLS, *others, NESTED) if name in found]
+
+
+def _shown(predictions: pd.DataFrame) -> list[str]:
+    """The protocols that Tables 1 and 2 show; the nested one only where there is no other."""
+    found = found_protocols(predictions)
+    return [protocol for protocol in found if protocol != NESTED] or found
 
 
 def _require(predictions: pd.DataFrame, encoders: Iterable[str], protocols: Iterable[str]) -> None:
@@ -237,6 +195,409 @@ def _require(predictions: pd.DataFrame, encoders: Iterable[str], protocols: Iter
         )
 
 
+def _results(
+    full: pd.DataFrame,
+    name: str,
+    rows: Mapping[object, str],
+    references: Mapping[object, str],
+    marks: Sequence[str],
+    protocols: Sequence[str],
+) -> pd.DataFrame:
+    """Give one row per entry of `rows` and protocol; see `table1` and `table2`.
+
+    Args:
+        full: Predictions by models of the whole training sets.
+        name: First column, holding the keys of `rows`.
+        rows: Key to encoder.
+        references: Key to the encoder of `PAPER` beside it.
+        marks: What must be said of this run.
+        protocols: Evaluations to show, in order.
+    """
+    # Random weights are what a difference is told of, shown or not.
+    chosen = full[full["encoder"].isin([BASELINE, *rows.values()])]
+    summaries = metrics.summary(metrics.by_fold(chosen)).set_index(["protocol", "encoder"])
+    details = {protocol: _intervals(part) for protocol, part in chosen.groupby("protocol")}
+    records = [
+        {name: key, "protocol": protocol}
+        | summaries.loc[(protocol, encoder)].to_dict()
+        | details[protocol].loc[encoder].to_dict()
+        | PAPER.get((references[key], protocol), Reference())._asdict()
+        for key, encoder in rows.items()
+        for protocol in protocols
+        if (protocol, encoder) in summaries.index
+    ]
+    columns = [name, "protocol", "n_folds"]
+    columns += [f"{m}_{part}" for m in metrics.MEASURES for part in ("mean", "sd", "low", "high")]
+    columns += [*Reference._fields, "detectable", "leaky"]
+    table = pd.DataFrame(records, columns=columns).astype({"n_folds": int, "leaky": int})
+    return table.assign(data=layout.data(marks))
+
+
+def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Intervals, detectable difference and leak of each encoder of one protocol."""
+    scores, weights = _resampled(predictions)
+    columns = {}
+    estimates, draws = evaluation.per_fold(scores), evaluation.per_fold(scores, weights)
+    for measure in estimates:
+        ends = _interval(estimates[measure], draws[measure])
+        columns[f"{measure}_low"], columns[f"{measure}_high"] = ends
+    table = pd.DataFrame(columns, scores.models)
+    table["detectable"] = np.nan
+    if BASELINE in scores.models:
+        table["detectable"] = _detectable(scores, BASELINE)
+    return table.assign(leaky=_leaky(predictions))
+
+
+def _interval(estimate: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of a share, on the logit scale, from its bootstrap draws (draws, ...)."""
+    return inference.auc_interval(estimate, np.nanvar(draws, axis=0, ddof=1))
+
+
+def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray]:
+    """The scores of one protocol and fraction, with the bootstrap's weights of their patients."""
+    scores = evaluation.scores(predictions)
+    return scores, inference.resamples(scores.labels, DRAWS, SEED)
+
+
+def _detectable(scores: evaluation.Scores, reference: str) -> list[float]:
+    """What difference from the reference each model could have shown; NaN for itself."""
+    _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
+    base = scores.models.index(reference)
+    return [
+        np.nan
+        if number == base
+        else inference.detectable(inference.variance_of_difference(covariance, number, base))
+        for number in range(len(scores.models))
+    ]
+
+
+def _leaky(predictions: pd.DataFrame) -> pd.Series:
+    """By encoder, 1 where an epoch was chosen on the tested patients."""
+    if "leaky" not in predictions:
+        return pd.Series(0, found_encoders(predictions))
+    return predictions.groupby("encoder")["leaky"].max()
+
+
+def learning_curve(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFrame:
+    """Show what more training patients bring, without pretraining.
+
+    Args:
+        predictions: What `predictions.read` returns.
+        marks: What must be said of this run, of `layout.MARKS`.
+
+    Returns:
+        One row per share of the training patients, rising: fraction, patients (the training
+        patients of a fold, on average), auc_mean, auc_sd, auc_low, auc_high, n_folds, and the
+        power law fitted through all shares with its interval: fitted, fitted_low, fitted_high
+        (NaN for fewer than three shares); leaky, data. Empty without fine-tuning from random
+        weights.
+
+    Raises:
+        UserError: As `evaluation.scores`.
+    """
+    chosen = predictions.query("encoder == @BASELINE and protocol == 'finetune'")
+    columns = ["fraction", "patients", "auc_mean", "auc_sd", "auc_low", "auc_high", "n_folds"]
+    columns += ["fitted", "fitted_low", "fitted_high", "leaky", "data"]
+    if chosen.empty:
+        return pd.DataFrame(columns=columns)
+    table = metrics.summary(metrics.by_fold(chosen))
+    draws, patients = [], []
+    for fraction, part in chosen.groupby("fraction"):
+        scores, weights = _resampled(part)
+        draws.append(evaluation.per_fold(scores, weights)["auc"][:, 0])
+        tested = part.groupby(metrics.FOLD).size().mean()
+        patients.append(fraction * (len(scores.patients) - tested))
+    draws = np.stack(draws, axis=1)
+    table["auc_low"], table["auc_high"] = _interval(table["auc_mean"], draws)
+    law = (table["auc_mean"], draws[:FITS], patients)
+    fitted = inference.power_law_curve(patients, *law) if min(patients) > 0 else [np.nan] * 3
+    table["fitted"], table["fitted_low"], table["fitted_high"] = fitted
+    leaky = int(_leaky(chosen).max())
+    return table.assign(patients=patients, leaky=leaky, data=layout.data(marks))[columns]
+
+
+def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFrame:
+    """Evaluate every encoder in every protocol by every measure.
+
+    Args:
+        predictions: What `predictions.read` returns.
+        marks: What must be said of this run, of `layout.MARKS`.
+
+    Returns:
+        One row per protocol, encoder and measure: protocol, encoder, measure, estimate, low, high
+        (95 % interval), leaky, data. See `evaluation.measures` for what is taken per fold and what
+        over all patients of a repeat.
+
+    Raises:
+        UserError: As `evaluation.scores`.
+    """
+    rows = []
+    for protocol, part in _by_protocol(predictions):
+        scores, weights = _resampled(part)
+        estimates, draws = evaluation.measures(scores), evaluation.measures(scores, weights)
+        found = {name: (of, *_interval(of, draws[name])) for name, of in estimates.items()}
+        # The one measure that is no share.
+        found["log_loss"] = estimates["log_loss"], *inference.interval(draws["log_loss"])
+        calibrations = [_calibration(scores.labels, p) for p in scores.probabilities]
+        leaky = _leaky(part)
+        for number, encoder in enumerate(scores.models):
+            of = {name: [column[number] for column in columns] for name, columns in found.items()}
+            of |= calibrations[number]
+            rows += [
+                (protocol, encoder, name, *triple, leaky[encoder]) for name, triple in of.items()
+            ]
+    columns = ["protocol", "encoder", "measure", "estimate", "low", "high", "leaky"]
+    return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
+
+
+def _calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, tuple]:
+    """Calibration slope and intercept of one model, as `measures` has them."""
+    values = inference.calibration(labels, probabilities)
+    intervals = inference.calibration_interval(labels, probabilities)
+    names = ("calibration_slope", "calibration_intercept")
+    return {
+        name: (value, *ends) for name, value, ends in zip(names, values, intervals, strict=True)
+    }
+
+
+def _by_protocol(predictions: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
+    """The predictions by models of the whole training sets, a part per protocol."""
+    full = predictions[predictions["fraction"] == 1]
+    return [(name, full[full["protocol"] == name]) for name in found_protocols(full)]
+
+
+def comparisons(
+    predictions: pd.DataFrame,
+    methods: Mapping[str, str] | None = None,
+    marks: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Compare methods with random weights and with SimCLR, within each protocol.
+
+    Args:
+        predictions: What `predictions.read` returns.
+        methods: As for `table1`; beside its encoders, those of a nested choice are compared.
+        marks: What must be said of this run, of `layout.MARKS`.
+
+    Returns:
+        One row per protocol, reference and encoder to compare: protocol, encoder, reference,
+        difference (of the AUC averaged over folds, as in Table 1), low, high (95 % interval by a
+        paired bootstrap over patients), p_delong and p_permutation (that it is 0), p_corrected_t
+        (the same, from the spread over folds, Nadeau and Bengio; NaN where repeats are evaluated
+        as a whole), p_holm (p_delong, adjusted for the number of encoders that are compared with
+        this reference in this protocol), detectable (the difference that these patients show
+        with 80 % power), leaky, data. Where neither reference was evaluated, the first encoder
+        is the reference.
+
+    Raises:
+        UserError: As `evaluation.scores`.
+    """
+    rows = []
+    for protocol, part in _by_protocol(predictions):
+        encoders_ = found_encoders(part)
+        if methods:
+            wanted = [*methods.values(), *(name for name in encoders_ if name.endswith("-nested"))]
+            encoders_ = [name for name in dict.fromkeys(wanted) if name in encoders_]
+            part = part[part["encoder"].isin(encoders_)]
+        references = [name for name in REFERENCES if name in encoders_] or encoders_[:1]
+        rows += [row | {"protocol": protocol} for row in _against(part, encoders_, references)]
+    columns = ["protocol", "encoder", "reference", "difference", "low", "high"]
+    columns += ["p_delong", "p_permutation", "p_corrected_t", "p_holm", "detectable", "leaky"]
+    return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
+
+
+def _against(
+    predictions: pd.DataFrame, encoders_: Sequence[str], references: Sequence[str]
+) -> list[dict]:
+    """Compare encoders of one protocol with some of them; see `comparisons`."""
+    scores, weights = _resampled(predictions)
+    draws = evaluation.per_fold(scores, weights)["auc"]
+    aucs, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
+    folds = metrics.by_fold(predictions)
+    # Seeds share the folds: averaged, so that they are not counted as further splits.
+    by_fold = folds.pivot_table(index=["repeat", "fold"], columns="encoder", values="auc")
+    share = folds["n_patients"].mean() / len(scores.patients)
+    leaky, rows = _leaky(predictions), []
+    for reference in references:
+        base, found = scores.models.index(reference), []
+        detectable = _detectable(scores, reference)
+        # Random weights are the first reference: not compared once more the other way round.
+        for encoder in [name for name in encoders_ if name not in (reference, BASELINE)]:
+            number = scores.models.index(encoder)
+            difference = float(aucs[number] - aucs[base])
+            spread = np.var(draws[:, number] - draws[:, base], ddof=1)
+            low, high = inference.difference_interval(difference, spread)
+            pair = scores.probabilities[number], scores.probabilities[base]
+            corrected = np.nan
+            if share < 1:
+                differences = by_fold[encoder] - by_fold[reference]
+                corrected = inference.nadeau_bengio(differences, share)[1]
+            found.append(
+                {
+                    "encoder": encoder,
+                    "reference": reference,
+                    "difference": difference,
+                    "low": low,
+                    "high": high,
+                    "p_delong": inference.delong_test(aucs, covariance, number, base),
+                    "p_permutation": inference.permutation(
+                        scores.labels, *pair, PERMUTATIONS, SEED, scores.folds
+                    ),
+                    "p_corrected_t": corrected,
+                    "detectable": detectable[number],
+                    "leaky": max(leaky[encoder], leaky[reference]),
+                }
+            )
+        adjusted = inference.holm([row["p_delong"] for row in found])
+        rows += [row | {"p_holm": p} for row, p in zip(found, adjusted, strict=True)]
+    return rows
+
+
+def nested(
+    predictions: pd.DataFrame, betas: Mapping[float, str], marks: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Tell what fixing C and the threshold beforehand, or choosing beta on tested folds, gains.
+
+    Args:
+        predictions: What `predictions.read` returns.
+        betas: Weight in [0, 1] to encoder name, among which the best is sought.
+        marks: What must be said of this run, of `layout.MARKS`.
+
+    Returns:
+        One row per protocol, encoder and choice: protocol, encoder, choice, against, measure,
+        fixed, nested, optimism (fixed - nested), low, high (95 % interval by a paired bootstrap
+        over patients, of the same fixed value), chosen (the values chosen inside the training
+        folds, and how often), leaky, data. The choices are
+
+        - C: the AUC of protocol linear against that of linear_nested;
+        - threshold: the balanced accuracy of linear_nested at 0.5 against that at the threshold
+          chosen in its training folds, of the same probabilities;
+        - beta: the best AUC of all betas, chosen on the reported folds and so optimistic,
+          against the AUC with beta chosen in the training folds.
+
+        Empty without nested evaluations.
+
+    Raises:
+        UserError: As `evaluation.scores`.
+    """
+    rows = []
+    linear, inner = (dict(_by_encoder(predictions, name)) for name in ("linear", NESTED))
+    for encoder in inner:
+        half = inner[encoder].assign(threshold=0.5)
+        row = {"protocol": NESTED, "encoder": encoder}
+        if encoder in linear:
+            pair = linear[encoder], inner[encoder]
+            rows.append(row | {"choice": "C", "against": "linear"} | _optimism("auc", *pair))
+        pair = half, inner[encoder]
+        at = {"choice": "threshold", "against": "0.5"}
+        rows.append(row | at | _optimism("balanced_accuracy", *pair))
+    for protocol in found_protocols(predictions):
+        found = dict(_by_encoder(predictions, protocol))
+        candidates = {beta: found[name] for beta, name in betas.items() if name in found}
+        if candidates and CHOSEN_BETA in found:
+            best = max(candidates, key=lambda beta: _auc(candidates[beta]))
+            row = {"protocol": protocol, "encoder": CHOSEN_BETA, "choice": "beta"}
+            against = {"against": f"{best:g} (optimistic: chosen on the reported folds)"}
+            pair = candidates[best], found[CHOSEN_BETA]
+            rows.append(row | against | _optimism("auc", *pair))
+    for row in rows:
+        chosen = dict(_by_encoder(predictions, row["protocol"]))[row["encoder"]]
+        row["chosen"] = _chosen(chosen, row["choice"])
+    columns = ["protocol", "encoder", "choice", "against", "measure", "fixed", "nested"]
+    columns += ["optimism", "low", "high", "chosen", "leaky"]
+    return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
+
+
+def _by_encoder(predictions: pd.DataFrame, protocol: str) -> list[tuple[str, pd.DataFrame]]:
+    """The predictions of one protocol by models of the whole training sets, by encoder."""
+    full = predictions[(predictions["fraction"] == 1) & (predictions["protocol"] == protocol)]
+    return [(name, full[full["encoder"] == name]) for name in found_encoders(full)]
+
+
+def _optimism(measure: str, fixed: pd.DataFrame, nested: pd.DataFrame) -> dict:
+    """Compare a measure of two sets of predictions of the same patients, by one encoder each."""
+    parts = [_resampled(part) for part in (fixed, nested)]
+    if parts[0][0].patients != parts[1][0].patients:
+        raise UserError(
+            f"{fixed['encoder'].iloc[0]} was tested on other patients by {NESTED} than by "
+            "linear. Predict both again with the same cohort."
+        )
+    values = [float(evaluation.per_fold(scores)[measure][0]) for scores, _ in parts]
+    draws = [evaluation.per_fold(scores, weights)[measure][:, 0] for scores, weights in parts]
+    optimism, spread = values[0] - values[1], np.var(draws[0] - draws[1], ddof=1)
+    low, high = inference.difference_interval(optimism, spread)
+    leaky = max(_leaky(part).max() for part in (fixed, nested))
+    found = {"measure": measure, "fixed": values[0], "nested": values[1], "optimism": optimism}
+    return found | {"low": low, "high": high, "leaky": leaky}
+
+
+def _auc(predictions: pd.DataFrame) -> float:
+    """The AUC of one encoder, averaged over folds."""
+    return float(evaluation.per_fold(evaluation.scores(predictions))["auc"][0])
+
+
+def _chosen(predictions: pd.DataFrame, column: str) -> str:
+    """The values of a column, one a fold, with how often: `0.1: 30, 1: 20`; a range for many."""
+    if column not in predictions:
+        return ""
+    values = predictions.drop_duplicates(metrics.FOLD)[column].dropna()
+    counted = values.value_counts().sort_index()
+    if len(counted) > MOST_VALUES:
+        return f"{values.min():.2f} to {values.max():.2f}, median {values.median():.2f}"
+    return ", ".join(f"{value:g}: {times}" for value, times in counted.items())
+
+
+def aggregation(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFrame:
+    """Compare ways from slices to patients.
+
+    Args:
+        predictions: What `predictions.read` returns; only rows with `by_slice` count.
+        marks: What must be said of this run, of `layout.MARKS`.
+
+    Returns:
+        One row per protocol, encoder and aggregation: protocol, encoder, aggregation, auc, low,
+        high (95 % interval by a bootstrap over patients), leaky, data. The aggregations are
+        slices (each for itself, no aggregation) and, of patients, `aggregation.KINDS`; learned is
+        left out where there is one fold only. AUCs are averaged over folds, as in Table 1.
+        Empty without `by_slice`.
+
+    Raises:
+        UserError: As `evaluation.scores`.
+    """
+    columns = ["protocol", "encoder", "aggregation", "auc", "low", "high", "leaky"]
+    rows = []
+    for protocol in found_protocols(predictions) if "by_slice" in predictions else []:
+        for encoder, part in _by_encoder(predictions, protocol):
+            if part["by_slice"].fillna("").str.strip().eq("").any():
+                continue
+            for kind, value, draws in _aggregated(part):
+                ends = map(float, _interval(value, draws))
+                rows.append((protocol, encoder, kind, value, *ends, _leaky(part).max()))
+    return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
+
+
+def _aggregated(predictions: pd.DataFrame) -> list[tuple[str, float, np.ndarray]]:
+    """AUC of one encoder and its bootstrap draws, by aggregation."""
+    scores, weights = _resampled(predictions)
+    order = predictions.sort_values(["seed", "repeat", "patient_id"])["by_slice"]
+    texts = order.to_numpy().reshape(scores.folds.shape)
+    of_slices = [[slices.values(text) for text in evaluation] for evaluation in texts]
+    whole = np.vstack([np.ones(len(scores.patients)), weights])
+    value, *draws = slices.slice_auc(scores.labels, of_slices, scores.folds, whole)
+    found = [("slices", value, np.array(draws))]
+    table = slices.aggregated(predictions)
+    for kind in slices.KINDS:
+        if table[kind].notna().all():
+            scores = evaluation.scores(table.assign(probability=table[kind]))
+            value = evaluation.per_fold(scores)["auc"][0]
+            found.append((kind, value, evaluation.per_fold(scores, weights)["auc"][:, 0]))
+    return found
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Read the CSV of a table; a method may be called None or NA."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
 def write(
     table: pd.DataFrame,
     csv_path: str | Path,
@@ -248,7 +609,7 @@ def write(
     """Write a table as CSV, Markdown and LaTeX; equal tables give equal bytes.
 
     Args:
-        table: What `table1`, `table2` or `learning_curve` returns.
+        table: One of those that `all` returns.
         csv_path: Every column, numbers rounded to six decimals.
         md_path: For people; the paper's numbers in parentheses.
         tex_path: A `table` environment that needs booktabs.

@@ -34,7 +34,7 @@ def clipped(
         return np.empty((0, size, size), np.int16)
     kept = np.clip(volume.array[[part.index for part in slices]], *window)
     if kept.shape[1:] != (size, size):
-        kept = _resampled(_square(kept, window[0]), size)
+        kept = np.rint(_resized(_square(kept, window[0]), size))
     return kept.astype(np.int16)
 
 
@@ -66,19 +66,39 @@ def read(caches: Iterable[blosc2.NDArray], places: Iterable[int], out: np.ndarra
         cache.schunk.decompress_chunk(place, dst=row)  # without what indexing costs
 
 
+def restored(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring maps of cached slices back to the slices of the CT: the way of `clipped`, backwards.
+
+    Args:
+        maps: Numbers at the pixels of cached slices, shape (n, size, size).
+        shape: Rows and columns of the CT.
+
+    Returns:
+        float32, shape (n, rows, columns); what lay on the padding is gone.
+    """
+    side = max(shape)
+    (top, left), _ = _margins(*shape)
+    square = maps if maps.shape[1] == side else _resized(maps, side)
+    return square[:, top : top + shape[0], left : left + shape[1]].astype(np.float32)
+
+
+def _margins(rows: int, columns: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows and columns that make a slice square: before it, and after it."""
+    side = max(rows, columns)
+    before = (side - rows) // 2, (side - columns) // 2
+    return before, (side - rows - before[0], side - columns - before[1])
+
+
 def _square(slices: np.ndarray, fill: int) -> np.ndarray:
     """Pad rows or columns evenly on both sides."""
-    _, rows, columns = slices.shape
-    side = max(rows, columns)
-    before = (0, (side - rows) // 2, (side - columns) // 2)
-    after = (0, side - rows - before[1], side - columns - before[2])
-    return np.pad(slices, list(zip(before, after, strict=True)), constant_values=fill)
+    before, after = _margins(*slices.shape[1:])
+    return np.pad(slices, [(0, 0), *zip(before, after, strict=True)], constant_values=fill)
 
 
-def _resampled(slices: np.ndarray, size: int) -> np.ndarray:
+def _resized(slices: np.ndarray, size: int) -> np.ndarray:
     """Bilinear, with the filter widened where slices shrink, so that nothing aliases."""
     resized = [
         np.asarray(Image.fromarray(part.astype(np.float32)).resize((size, size), Image.BILINEAR))
         for part in slices
     ]
-    return np.rint(np.array(resized, np.float32).reshape(-1, size, size))
+    return np.array(resized, np.float32).reshape(-1, size, size)

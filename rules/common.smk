@@ -104,8 +104,15 @@ def control(cohort):
 
 
 SHOWN = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # the case whose preprocessing is drawn
-TABLES = ["table1", "table2", "learning_curve"]
-FIGURES = ["flow", "preprocessing", "roc", "beta", "learning_curve"]
+TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
+FIGURES = [
+    *("flow", "preprocessing"),
+    *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
+]
+MARKS = [  # what must be said of every result
+    *(["synthetic"] if SIMULATED else []),
+    *(["permuted"] if config["evaluation"].get("permute") else []),
+]
 
 BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name
 PROVIDED = config["segment"]["backend"] == "provided"
@@ -252,6 +259,8 @@ PARTS = parts()
 REPEATS = sorted({repeat for repeat, _ in PARTS.values()})
 GUARDS = results("tables/guards.csv")
 SEEDS = [f"seed{seed}" for seed in config["experiment"]["seeds"]]
+FIRST_SEED = SEEDS[0]
+EXPLAINED = list(encoders.by_method(**section("experiment", "methods", "beta")).values())
 
 
 def split_of(wildcards):
@@ -312,6 +321,30 @@ def external_predictions():
     )
 
 
+def described():
+    """What a text may say of the cohorts beside their tables."""
+    return {
+        cohort: {"role": given["role"], "labels": given["labels"], "synthetic": cohort in SIMULATED}
+        for cohort, given in config["cohorts"].items()
+    }
+
+
+def image_formats():
+    """What the images of the cohorts are, by their names."""
+    images = [row.image.lower() for rows in COHORTS.values() for row in rows]
+    return sorted({"NIfTI" if name.endswith((".nii", ".nii.gz")) else "DICOM" for name in images})
+
+
+def understanding():
+    """What is made to understand the encoders of Table 1, those of the first seed."""
+    return [
+        *expand(results("explanations/{encoder}.csv"), encoder=EXPLAINED),
+        *expand(results("figures/feature_space_{kind}.svg"), kind=["pca", "umap"]),
+        results("tables/separability.csv"),
+        results("tables/neighbours.csv"),
+    ]
+
+
 GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
 
 
@@ -360,5 +393,6 @@ def summary():
             f"figures: {results('figures/')}",
             f"qc:      {results('qc/')}",
             f"report:  {results('report.html')}",
+            f"paper:   {results('manuscript/')}",
         ]
     )

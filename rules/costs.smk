@@ -6,6 +6,7 @@ rule costs:
     input:
         tables=expand(results("tables/{table}.csv"), table=[*TABLES, "flow"]),
         figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
+        understanding=understanding(),
         external=external_predictions(),
         qc=expand(results("qc/{cohort}.html"), cohort=COHORTS),
     output:

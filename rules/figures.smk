@@ -1,14 +1,19 @@
 rule figures:
-    """Draw the tables and the ROC curves."""
+    """Draw what the tables say, and the curves of the predictions."""
     input:
         predictions=predictions(),
         table1=results("tables/table1.csv"),
         table2=results("tables/table2.csv"),
         learning_curve=results("tables/learning_curve.csv"),
+        measures=results("tables/measures.csv"),
+        comparisons=results("tables/comparisons.csv"),
     output:
-        **figure("learning_curve"),
-        **figure("beta"),
         **figure("roc"),
+        **figure("comparisons"),
+        **figure("calibration"),
+        **figure("decision_curve"),
+        **figure("beta"),
+        **figure("learning_curve"),
     log:
         results("logs/figures.log"),
     benchmark:
@@ -22,7 +27,7 @@ rule figures:
     params:
         *code("figures"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
-        synthetic=bool(SIMULATED),
+        marks=MARKS,
     message:
         "Drawing the figures"
     script:

@@ -1,10 +1,15 @@
+# What stands on the page; `SECTIONS` of hepatoclr/report.py says where and with which words.
+PAGE_TABLES = [*TABLES, "agreement", "guards", "shortcuts", "flow", "cost"]
+PAGE_FIGURES = FIGURES
+
+
 rule report:
     """Put tables and figures on one page."""
     input:
-        tables=expand(results("tables/{table}.csv"), table=TABLES),
-        figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
+        tables=expand(results("tables/{table}.csv"), table=PAGE_TABLES),
+        figures=expand(results("figures/{figure}.svg"), figure=PAGE_FIGURES),
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
-        costs=results("tables/cost.csv"),
+        predictions=predictions(),
     output:
         report(results("report.html"), caption="captions/report.rst", category="Report"),
     log:
@@ -20,10 +25,12 @@ rule report:
     params:
         *code("report", "hepatoclr/templates/report.html.j2"),
         run=config["run"],
+        tables=PAGE_TABLES,
+        figures=PAGE_FIGURES,
         cohorts=list(COHORTS),
         evaluation=EVALUATION,
-        settings={key: config[key] for key in config if key != "cohorts"},
         synthetic=bool(SIMULATED),
+        settings={key: config[key] for key in config if key != "cohorts"},
     message:
         "Writing the report"
     script:

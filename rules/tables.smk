@@ -6,6 +6,10 @@ rule tables:
         **table("table1"),
         **table("table2"),
         **table("learning_curve"),
+        **table("measures"),
+        **table("comparisons"),
+        **table("nested"),
+        **table("aggregation"),
     log:
         results("logs/tables.log"),
     benchmark:
@@ -20,7 +24,7 @@ rule tables:
         *code("tables"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
         betas=BETAS,
-        synthetic=bool(SIMULATED),
+        marks=MARKS,
     message:
         "Computing the tables"
     script:

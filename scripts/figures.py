@@ -1,19 +1,9 @@
-import pandas as pd
-
-from hepatoclr import figures, logs, tables
+from hepatoclr import figures, logs, predictions, tables
 
 with logs.to_file(snakemake.log[0]):
-    predictions = tables.read_predictions(snakemake.input.predictions)
-    methods, synthetic = snakemake.params.methods, snakemake.params.synthetic
-    table1, table2, curve = (
-        pd.read_csv(snakemake.input[key], keep_default_na=False, na_values=[""])
-        for key in ("table1", "table2", "learning_curve")
-    )
-    baseline = table1.set_index(["method", "protocol"]).loc[("none", "finetune")]
+    found = predictions.read(snakemake.input.predictions)
+    computed = {name: tables.read(snakemake.input[name]) for name in figures.TABLES}
     paths = {
-        name: [snakemake.output[name], snakemake.output[f"{name}_png"]]
-        for name in ("learning_curve", "beta", "roc")
+        name: [snakemake.output[name], snakemake.output[f"{name}_png"]] for name in figures.NAMES
     }
-    figures.learning_curve(curve, paths["learning_curve"])
-    figures.beta(table2, baseline, paths["beta"])
-    figures.roc(predictions, methods, paths["roc"], synthetic=synthetic)
+    figures.all(found, computed, paths, snakemake.params.methods)

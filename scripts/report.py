@@ -1,28 +1,19 @@
-from hepatoclr import cohort, costs, files, logs, report
-
-TABLES = ["Pretraining methods", "Weight of the weak label", "Learning curve"]
-FIGURES = [
-    *("Flow of patients", "From CT to tensor", "ROC curves"),
-    *("Weight of the weak label", "Learning curve"),
-]
+from hepatoclr import cohort, files, logs, report
 
 with logs.to_file(snakemake.log[0]):
-    tables = zip(TABLES, snakemake.input.tables, strict=True)
-    figures = zip(FIGURES, snakemake.input.figures, strict=True)
-    cohorts = zip(snakemake.params.cohorts, snakemake.input.cohorts, strict=True)
+    given, params = snakemake.input, snakemake.params
+    cohorts = dict(zip(params.cohorts, map(cohort.read, given.cohorts), strict=True))
     facts = {
-        "Cohorts": {name: cohort.counts(cohort.read(path)) for name, path in cohorts},
-        "Settings": snakemake.params.settings,
-        "Versions": report.versions(),
+        "settings": params.settings,
+        "versions": report.versions(),
+        "provenance": report.provenance(params.settings, given.predictions),
     }
-    counts = facts["Cohorts"][snakemake.params.evaluation]
     page = report.html(
-        snakemake.params.run,
-        dict(tables),
-        dict(figures),
+        params.run,
+        dict(zip(params.tables, given.tables, strict=True)) | {"cohorts": report.quality(cohorts)},
+        dict(zip(params.figures, given.figures, strict=True)),
         facts,
-        snakemake.params.synthetic,
-        counts,
-        costs.read(snakemake.input.costs),
+        cohort.counts(cohorts[params.evaluation]),
+        {name: f"qc/{name}.html" for name in cohorts},
     )
     files.write_text(page, snakemake.output[0])

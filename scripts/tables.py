@@ -1,12 +1,8 @@
-from hepatoclr import logs, metrics, tables
+from hepatoclr import logs, metrics, predictions, tables
 
 with logs.to_file(snakemake.log[0]):
-    predictions = tables.read_predictions(snakemake.input)
-    methods, betas, synthetic = (snakemake.params[key] for key in ("methods", "betas", "synthetic"))
-    for name, table, caption in (
-        ("table1", tables.table1(predictions, methods, synthetic), "Pretraining methods"),
-        ("table2", tables.table2(predictions, betas, synthetic), "Weight of the weak label"),
-        ("learning_curve", tables.learning_curve(predictions, synthetic), "Learning curve"),
-    ):
+    found = predictions.read(snakemake.input)
+    methods, betas, marks = (snakemake.params[key] for key in ("methods", "betas", "marks"))
+    for name, table in tables.all(found, methods, betas, marks).items():
         paths = [snakemake.output[key] for key in (name, f"{name}_md", f"{name}_tex")]
-        tables.write(table, *paths, caption, metrics.counts(predictions))
+        tables.write(table, *paths, tables.TITLES[name], metrics.counts(found))

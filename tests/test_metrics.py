@@ -90,6 +90,7 @@ def test_summary_takes_the_sample_sd_over_repeats_and_folds():
             "protocol": "linear",
             "encoder": "simclr",
             "fraction": 1.0,
+            "seed": 1,
             "repeat": [1, 1, 2, 2],
             "fold": [1, 2, 1, 2],
             "auc": [0.7, 0.8, 0.9, 0.8],
@@ -108,6 +109,49 @@ def test_summary_takes_the_sample_sd_over_repeats_and_folds():
 def test_summary_of_one_fold_has_no_sd():
     folds = metrics.by_fold(example_predictions.job("linear", "simclr", folds=1))
     assert metrics.summary(folds)["auc_sd"].isna().all()
+
+
+def alone_in_their_folds():
+    """Leave-one-out: 25 patients, each a fold."""
+    job = example_predictions.job("linear", "simclr", patients=25)
+    return job.assign(fold=np.arange(25) + 1)
+
+
+def test_folds_of_one_class_are_evaluated_as_whole_repeats():
+    job = alone_in_their_folds()
+    others = example_predictions.job("finetune", "simclr", patients=25)
+    folds = metrics.by_fold(pd.concat([job, others], ignore_index=True))
+    alone = folds[folds["protocol"] == "linear"]
+    assert alone["fold"].tolist() == [0]
+    assert alone["auc"].item() == roc_auc_score(job["label"], job["probability"])
+    assert folds.loc[folds["protocol"] == "finetune", "fold"].tolist() == [1, 2, 3, 4, 5]
+    summary = metrics.summary(folds).set_index("protocol")
+    assert summary["n_folds"].to_dict() == {"linear": 0, "finetune": 5}
+
+
+def test_one_fold_of_one_class_makes_all_encoders_comparable():
+    jobs = [example_predictions.job("linear", name) for name in ("simclr", "none")]
+    both = pd.concat(jobs, ignore_index=True)
+    patients = both.loc[(both["fold"] == 3) & (both["label"] == 0), "patient_id"]
+    both.loc[both["patient_id"].isin(patients[1:]), "fold"] = 4
+    both.loc[both["patient_id"] == patients.iloc[0], "fold"] = 5
+    assert metrics.by_fold(both)["fold"].tolist() == [0, 0]
+
+
+def test_thresholds_of_whole_repeats_stay_those_of_the_folds():
+    job = alone_in_their_folds()
+    job["threshold"] = np.where(job["label"] == 1, 0.9, 0.1)
+    called = job["probability"] >= job["threshold"]
+    expected = balanced_accuracy_score(job["label"], called)
+    assert metrics.by_fold(job)["balanced_accuracy"].item() == pytest.approx(expected)
+
+
+def test_summary_counts_seeds_as_repeats():
+    jobs = [example_predictions.job("linear", "simclr", seed=seed) for seed in (1, 2)]
+    folds = metrics.by_fold(pd.concat(jobs))
+    (row,) = metrics.summary(folds).to_dict("records")
+    assert row["n_folds"] == 10
+    assert row["auc_mean"] == pytest.approx(folds["auc"].mean())
 
 
 def test_counts():
@@ -138,7 +182,6 @@ def test_area_under_the_mean_roc_is_close_to_the_mean_auc():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"label": 1}, "all 20 patients have label 1; both classes are needed"),
         ({"label": 2}, "labels must be 0 or 1"),
         ({"probability": np.nan}, r"20 of 20 probabilities are missing \(NaN\)"),
         ({"probability": 1.2}, r"1.2 is outside \[0, 1\]"),
@@ -155,9 +198,16 @@ def test_a_bad_fold_is_named(change, said):
         metrics.by_fold(job)
 
 
-def test_a_bad_fold_of_the_learning_curve_names_its_fraction():
-    job = example_predictions.job("finetune", "none", 0.4).assign(label=0)
-    with pytest.raises(UserError, match="finetune none with 40% of the patients, repeat 1, fold 1"):
+def test_a_bad_fold_of_the_learning_curve_names_its_fraction_and_seed():
+    job = example_predictions.job("finetune", "none", 0.4, seed=7).assign(probability=2)
+    place = "finetune none with 40% of the patients, seed 7, repeat 1, fold 1: the probability 2"
+    with pytest.raises(UserError, match=place):
+        metrics.by_fold(job)
+
+
+def test_one_class_in_all_is_refused():
+    job = example_predictions.job("linear", "simclr").assign(label=1)
+    with pytest.raises(UserError, match="linear simclr, repeat 1: all 100 patients have label 1"):
         metrics.by_fold(job)
 
 

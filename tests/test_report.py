@@ -4,17 +4,20 @@ import re
 from html.parser import HTMLParser
 
 import example_predictions
+import example_report
 import pandas as pd
 import pytest
-from example_predictions import METHODS
+from example_report import EVIL
 
-from hepatoclr import files, layout, metrics, report, tables
+from hepatoclr import drawings, figures, files, grids, layout, report, tables
 from hepatoclr.errors import UserError
 
 SVG = """<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
-<svg xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="http://www.w3.org/2000/svg" width="9pt">
+<svg xmlns:xlink="http://www.w3.org/1999/xlink" width="90pt" height="9pt" viewBox="0 0 90 9">
+<metadata>who made it</metadata><!-- a comment -->
 <defs><clipPath id="clip"/></defs><g id="g" clip-path="url(#clip)"><use xlink:href="#g"/></g>
+<path style="fill: #ffffff; stroke: #000000"/><path style="stroke: #b0b0b0; fill: #0072b2"/>
 </svg>
 """
 
@@ -44,17 +47,13 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.words.append(data)
+        if not {"script", "style"} & set(self.open):
+            self.words.append(data.strip())
 
 
 @pytest.fixture(scope="module")
-def predictions():
-    return example_predictions.predictions()
-
-
-@pytest.fixture(scope="module")
-def table1(predictions):
-    return tables.table1(predictions, METHODS, synthetic=True)
+def everything(tmp_path_factory):
+    return example_report.arguments(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture
@@ -63,137 +62,238 @@ def svg(tmp_path):
     return tmp_path / "figure.svg"
 
 
-def page(table1, svg, **changes):
-    given = {
-        "run": "demo",
-        "tables": {"Table 1": table1},
-        "figures": {"ROC": svg, "Beta": svg},
-        "facts": {"Versions": {"python": "3.11"}},
-        "synthetic": True,
-    }
+def small(**changes):
+    """A page of Table 1 alone."""
+    given = {"run": "demo", "tables": {"table1": example_report.table1()}, "figures": {}}
     return report.html(**given | changes)
 
 
-def test_the_page_is_well_formed_and_needs_nothing_else(table1, svg):
-    text = page(table1, svg)
-    read = Reader(text)
-    assert read.tags.count("svg") == 2
-    assert not {"script", "link", "img", "iframe"} & set(read.tags)
-    # The addresses in an SVG name its vocabulary; nothing fetches them.
-    assert not re.findall(r'(?:src|href)\s*=\s*"(?!#)', text)
-    assert "<?xml" not in text
-    assert text.count("<!DOCTYPE") == 1
+def headings(page):
+    return re.findall(r"<h2>(.*?)</h2>", page)
 
 
-def test_figures_keep_their_ids_apart(table1, svg):
-    text = page(table1, svg)
-    ids = Reader(text).ids
-    assert len(ids) == len(set(ids)) == 4
-    assert 'id="f1-clip"' in text
-    assert 'clip-path="url(#f1-clip)"' in text
-    assert 'xlink:href="#f1-g"' in text
-    assert 'role="img" aria-label="Beta"' in text
+def test_the_page_is_well_formed_and_needs_nothing_else(everything):
+    page = report.html(**everything)
+    read = Reader(page)
+    assert read.tags.count("svg") == len(everything["figures"])
+    assert read.tags.count("script") == 1
+    assert not {"link", "img", "iframe", "object"} & set(read.tags)
+    # The only addresses are inside the page, but for the pages of the images.
+    found = set(re.findall(r'(?:src|href)\s*=\s*"(?!#|data:)([^"]*)', page))
+    assert found == set(everything["links"].values())
+    assert len(read.ids) == len(set(read.ids))
 
 
-def test_the_best_cells_are_marked(table1, svg):
-    text = page(table1, svg)
-    best = re.findall(r'<td class="best"><strong>(.*?)</strong>', text)
-    expected = [c.value for _, cells in layout.of(table1).rows for c in cells if c.best]
+def test_sections_come_in_their_order_with_a_reading_each(everything):
+    page = report.html(**everything)
+    given = [*everything["tables"], *everything["figures"], *everything["facts"]]
+    listed = [part for part in report.SECTIONS if {*part.tables, *part.figures} & set(given)]
+    assert len(listed) > 15
+    assert headings(page) == ["Verdict", *(part.title for part in listed), "How to cite"]
+    for part in report.SECTIONS:
+        assert 1 <= len(re.findall(r"[.](?: |$)", part.reading)) <= 3
+    # every section can be reached
+    read = Reader(page)
+    targets = re.findall(r'<a href="#([^"]*)">', page)
+    assert set(targets) <= set(read.ids)
+    assert len(targets) == len(headings(page))
+
+
+def test_what_is_absent_is_left_out():
+    page = small()
+    assert headings(page) == ["Verdict", "Pretraining methods", "How to cite"]
+    Reader(page)
+    assert headings(small(tables={"measures": pd.DataFrame()})) == ["How to cite"]
+
+
+def test_what_no_section_lists_is_shown_all_the_same(svg):
+    page = small(tables={"new": pd.DataFrame({"a": [1]})}, figures={"newer": svg})
+    assert headings(page) == ["Others", "How to cite"]
+    assert {"new", "newer"} <= set(Reader(page).words)
+
+
+def test_figures_of_every_encoder_find_their_section(svg):
+    page = small(figures={"explanations_simclr": svg, "explanations_none": svg})
+    assert headings(page)[2] == "What the networks look at"
+    captions = [word for word in Reader(page).words if "a row per patient" in word]
+    assert [word.partition(":")[0] for word in captions] == ["SimCLR", "None (random weights)"]
+
+
+def test_predictions_alone_make_a_page():
+    jobs = [example_predictions.job("linear", encoder) for encoder in ("none", "simclr")]
+    known = pd.concat(jobs, ignore_index=True).assign(protocol="model", leaky=0)
+    names = ("table1", "measures", "comparisons")
+    page = report.html("mine", {name: getattr(tables, name)(known) for name in names}, {})
+    expected = ["Verdict", "Pretraining methods", "Comparisons", "All measures", "How to cite"]
+    assert headings(page) == expected
+    assert "model: SimCLR has the highest AUC" in page
+    assert "difference to random weights" in page
+    Reader(page)
+
+
+def test_the_best_cells_are_marked(everything):
+    page = report.html(**everything)
+    best = re.findall(r'<td class="number best"><strong>(.*?)</strong>', page)
+    expected = [
+        cell.value
+        for name in ("table1", "table2")
+        for _, cells in layout.of(everything["tables"][name]).rows
+        for cell in cells
+        if cell.best
+    ]
     assert best == expected
-    assert "<small>paper 0.84 ± 0.05</small>" in text
+    assert "<small>paper 0.75 ± 0.75</small>" in page
+    assert "<small>[0.77, 0.93]</small>" in page
 
 
-def test_the_verdict_comes_first():
-    table = pd.DataFrame(
-        {
-            "method": ["none", "weak_simclr-0.5"] * 2,
-            "protocol": ["linear"] * 2 + ["finetune"] * 2,
-            "n_folds": 5,
-            "auc_mean": [0.73, 0.912, 0.8, 0.7],
-            "auc_sd": [0.061, 0.05, 0.1, 0.1],
-        }
+@pytest.mark.parametrize("mark", layout.MARKS)
+def test_what_must_be_said_stands_above_all(mark):
+    plain = example_report.table1()
+    assert 'role="note"' not in small(tables={"table1": plain})
+    marked = plain.assign(leaky=1) if mark == "leaky" else plain.assign(data=mark)
+    page = small(tables={"table1": marked})
+    banner = f'<p class="banner" role="note">{layout.MARKS[mark]}</p>'
+    assert page.index(banner) < page.index("<h2>Verdict")
+    assert page.count(layout.MARKS[mark]) == 1
+
+
+def test_everything_is_escaped(everything):
+    table = example_report.table1()
+    named = table.assign(method=table["method"].replace("supcon", EVIL))
+    named.loc[named["method"] == EVIL, "auc_mean"] = 0.95
+    cohorts = report.quality({EVIL: example_report.cohort("evil", "evaluation")})
+    others = {"shortcuts": pd.DataFrame({EVIL: [EVIL]}), "cost": example_report.cost()}
+    others["cost"] = others["cost"].assign(stage=EVIL, device=EVIL)
+    page = report.html(
+        EVIL,
+        {"table1": named, "cohorts": cohorts, **others},
+        everything["figures"],
+        {"settings": {EVIL: {EVIL: EVIL}}},
+        links={EVIL: f"qc/{EVIL}.html"},
     )
-    assert report.verdict(table) == [
-        "Best linear AUC: weak-SimCLR 0.5 0.91 ± 0.05 over 5 folds; random weights 0.73 ± 0.06.",
-        "Best fine-tuned AUC: None (random weights) 0.80 ± 0.10 over 5 folds.",
+    assert Reader(page).tags.count("script") == 1
+    assert "<script>alert" not in page
+    assert sum(EVIL in words for words in Reader(page).words) >= 10
+
+
+def test_a_table_is_read_from_its_csv(tmp_path):
+    table = example_report.table1().round(6)
+    table.to_csv(tmp_path / "table1.csv", index=False)
+    assert small(tables={"table1": tmp_path / "table1.csv"}) == small(tables={"table1": table})
+    cost = example_report.cost()
+    cost.to_csv(tmp_path / "cost.csv", index=False)
+    assert small(tables={"cost": tmp_path / "cost.csv"}) == small(tables={"cost": cost})
+
+
+def test_figures_keep_their_ids_apart(svg):
+    page = small(figures={"roc": svg, "beta": svg})
+    ids = Reader(page).ids
+    assert len(ids) == len(set(ids))
+    assert 'id="beta-clip"' in page
+    assert 'clip-path="url(#beta-clip)"' in page
+    assert 'xlink:href="#beta-g"' in page
+    assert 'role="img" aria-label="ROC curves" aria-describedby="roc-text"' in page
+    assert '<figcaption id="roc-text">' in page
+
+
+def test_figures_take_the_colours_of_the_page(svg):
+    drawing = drawings.inline(svg, "Name", "a-")
+    assert "fill: color-mix(in srgb, var(--ink) 0%, var(--paper))" in drawing
+    assert "stroke: color-mix(in srgb, var(--ink) 100%, var(--paper))" in drawing
+    assert "stroke: color-mix(in srgb, var(--ink) 31%, var(--paper))" in drawing
+    assert "fill: var(--blue)" in drawing
+    assert "#" not in re.sub(r"url\(#[\w-]*\)|href=\"#[\w-]*\"", "", drawing)
+    assert not re.search("who made it|a comment", drawing)
+
+
+def test_figures_with_pictures_stay_as_they_are(svg):
+    svg.write_text(SVG.replace("</svg>", '<image xlink:href="data:image/png;base64,"/></svg>'))
+    drawing = drawings.inline(svg, "Name", "a-")
+    assert "fill: #ffffff; stroke: #000000" in drawing
+    assert 'class="card"' in drawing
+
+
+def test_every_colour_of_the_figures_has_its_shades():
+    for colour, line, _ in figures.STYLES:
+        assert "var(--" in drawings._adapted(colour), line
+    styles = small()
+    for variable in drawings.COLOURS.values():
+        assert styles.count(f"{variable}: #") == 2
+
+
+def test_a_figure_must_be_svg(svg):
+    svg.write_text("not a drawing")
+    with pytest.raises(UserError, match=r"figure\.svg is not an SVG file"):
+        small(figures={"roc": svg})
+
+
+def rows(grid):
+    return [[cell.text for cell in cells] for cells in grid.rows]
+
+
+def test_values_and_their_intervals_share_a_cell():
+    frame = pd.DataFrame(
+        {"encoder": ["none"], "auc": [0.811], "low": [0.7], "high": [0.9], "n": [1200]}
+        | {"size_mean": [-1.5], "size_sd": [0.25], "size_low": [-2.0], "size_high": [-1.0]}
+        | {"p_value": [0.0001], "fraction": [0.4], "missing": [None], "data": ["cohort"]}
+    )
+    grid = grids.of_frame(frame)
+    assert grid.heads == [
+        *("Pretraining", "AUC", "N", "Size", "P value", "Training patients", "Missing"),
+    ]
+    assert rows(grid) == [
+        ["None (random weights)", "0.81", "1,200", "−1.50 ± 0.25", "< 0.001", "40 %", ""]
+    ]
+    assert [cell.small for cell in grid.rows[0]][1:4] == [["[0.70, 0.90]"], [], ["[−2.00, −1.00]"]]
+    assert grid.notes == [grids.INTERVAL]
+
+
+def test_facts_about_several_things_stand_in_one_table():
+    cohorts = {"radio": {"patients": 60, "used": 58}, "histo": {"patients": 40, "used": 40}}
+    grid = grids.of_facts(cohorts)
+    assert grid.heads == ["", "patients", "used"]
+    assert rows(grid) == [["radio", "60", "58"], ["histo", "40", "40"]]
+    settings = {"tensors": {"window": [-100, 400], "size": 512}, "cutout": False, "site": None}
+    assert rows(grids.of_facts(settings)) == [
+        ["tensors.window", "-100, 400"],
+        ["tensors.size", "512"],
+        ["cutout", "no"],
+        ["site", ""],
     ]
 
 
-def test_patients_are_counted(table1, svg, predictions):
-    words = " ".join(Reader(page(table1, svg, counts=metrics.counts(predictions))).words)
-    assert "Tested on 100 patients, 60 positive and 40 negative." in words
-    assert "over 5 folds; 100 patients" in words
+def test_the_total_of_the_cost_stays_below():
+    grid = grids.of_costs(example_report.cost())
+    assert [cell.text for cell in grid.total][:3] == ["Total", "1,266", "28:05:00"]
+    assert [cells[0].text for cells in grid.rows] == ["ingest", "pretrain", "linear", "finetune"]
+    assert grid.numbers == [False, True, True, True, True, True, False, True]
 
 
-def test_the_banner_is_there_for_synthetic_cohorts_only(table1, svg):
-    banner = f'<p class="banner" role="note">{layout.SYNTHETIC}</p>'
-    assert banner in page(table1, svg)
-    cohort = table1.assign(data="cohort")
-    assert "ynthetic" not in page(cohort, svg, synthetic=False)
+def test_cases_are_counted_by_what_became_of_them():
+    counted = report.quality({"histo": example_report.cohort("histo", "evaluation")})
+    assert counted.to_dict("records") == [
+        {"cohort": "histo", "cases": 24, "used": 16, "used, with flags": 1, "set aside": 4}
+        | {"left out": 4, "patients used": 8, "positive": 4, "negative": 4, "slices": 480}
+    ]
+    page = small(tables={"cohorts": counted}, links={"histo": "qc/histo.html"})
+    assert '<a href="qc/histo.html">histo</a>' in page
 
 
-def test_everything_is_escaped(table1, svg):
-    evil = "<script>alert(1)</script>&\"'"
-    other = pd.DataFrame({evil: [evil]})
-    named = table1.assign(method=table1["method"].replace("supcon", evil))
-    text = page(
-        named,
-        svg,
-        run=evil,
-        tables={evil: named, "Other": other},
-        figures={evil: svg},
-        facts={evil: {evil: evil}, "Cohorts": {evil: {evil: evil}}},
-    )
-    assert "<script" not in text
-    assert "script" not in Reader(text).tags
-    assert " ".join(Reader(text).words).count("<script>") >= 9
+def test_provenance_follows_settings_and_predictions(tmp_path):
+    (tmp_path / "a.csv").write_text("1")
+    first = report.provenance({"seed": 1}, [tmp_path / "a.csv"])
+    assert re.match(r"commit [0-9a-f]{40}|not under version control", first["code"])
+    assert first == report.provenance({"seed": 1}, [tmp_path / "a.csv"])
+    (tmp_path / "a.csv").write_text("2")
+    other = report.provenance({"seed": 2}, [tmp_path / "a.csv"])
+    assert [first[key] == other[key] for key in first] == [True, False, False]
+    assert list(first)[2] == "predictions (1 files), sha256"
 
 
-def test_a_table_is_read_from_its_csv(table1, svg, tmp_path):
-    paths = [tmp_path / f"table1.{kind}" for kind in ("csv", "md", "tex")]
-    tables.write(table1, *paths, caption="")
-    assert page(table1, svg, tables={"Table 1": paths[0]}) == page(table1, svg)
+def test_code_without_git_is_said_to_be_so(tmp_path):
+    assert report._state(tmp_path) == "not under version control"
 
 
-def test_facts_about_several_things_stand_in_one_table(table1, svg):
-    cohorts = {"radio": {"patients": 60, "used": 58}, "histo": {"patients": 40, "used": 40}}
-    settings = {"tensors": {"window": [-100, 400], "size": 512}, "cutout": False, "site": None}
-    text = page(table1, svg, facts={"Cohorts": cohorts, "Settings": settings, "Nothing": {}})
-    assert '<tr><td></td><th scope="col">patients</th><th scope="col">used</th></tr>' in text
-    assert '<tr><th scope="row">histo</th><td>40</td><td>40</td></tr>' in text
-    assert '<tr><th scope="row">tensors.window</th><td>-100, 400</td></tr>' in text
-    assert '<tr><th scope="row">cutout</th><td>no</td></tr>' in text
-    assert '<tr><th scope="row">site</th><td></td></tr>' in text
-
-
-def test_the_cost_is_shown_where_it_is_known(table1, svg):
-    cost = pd.DataFrame(
-        {"stage": ["<ingest>"], "jobs": 1200, "wall_seconds": 5400.0, "core_seconds": 60.0}
-        | {"start_up_share": 0.5, "peak_memory_mb": 100.0, "device": "<cpu>"}
-        | {"samples_per_second": float("nan")}
-    )
-    text = page(table1, svg, cost=cost)
-    read = Reader(text)
-    assert not {"ingest", "cpu"} & set(read.tags)
-    assert {"<ingest>", "1,200", "1:30:00", "0:01:00", "50", "<cpu>", "Total"} <= set(read.words)
-    assert "<h2>Cost</h2>" in text
-    assert "<h2>Cost</h2>" not in page(table1, svg)
-
-
-def test_without_a_comparison_there_is_no_verdict(predictions, svg):
-    curve = tables.learning_curve(predictions, synthetic=True)
-    text = page(None, svg, tables={"Learning curve": curve}, figures={}, facts={})
-    assert '<div class="verdict">' not in text
-    assert "<td>" in text
-    Reader(text)
-
-
-def test_a_figure_must_be_svg(table1, svg):
-    svg.write_text("not a drawing")
-    with pytest.raises(UserError, match=r"figure\.svg is not an SVG file"):
-        page(table1, svg)
-
-
-def test_the_page_is_written_whole(table1, svg, tmp_path):
-    files.write_text(page(table1, svg), tmp_path / "run" / "report.html")
-    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == page(table1, svg)
+def test_the_page_is_written_whole(tmp_path):
+    files.write_text(small(), tmp_path / "run" / "report.html")
+    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == small()

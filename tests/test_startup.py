@@ -9,7 +9,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "kornia", "sklearn", "SimpleITK", "matplotlib", "totalsegmentator"}
 ALLOWED = {
+    "explain": {"torch", "sklearn", "matplotlib"},
     "external": {"sklearn"},
+    "feature_space": {"matplotlib"},
+    "feature_space_umap": {"matplotlib"},
     "features": {"torch"},
     "figures": {"matplotlib"},
     "finetune": {"torch"},

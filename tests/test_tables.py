@@ -1,5 +1,7 @@
 """Tables from a made-up predictions table: numbers, files and refusals."""
 
+import itertools
+import re
 import subprocess
 import sys
 
@@ -7,24 +9,36 @@ import example_predictions
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from example_predictions import BETAS, METHODS
-from sklearn.metrics import roc_auc_score
+from scipy.special import expit, logit
+from scipy.stats import t as student_t
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
 
-from hepatoclr import layout, metrics, tables
+from hepatoclr import evaluation, inference, layout, metrics, tables
+from hepatoclr import predictions as predictions_of_run
 from hepatoclr.errors import UserError
 
+SYNTHETIC = ["synthetic"]
 COLUMNS = [
     "method",
     "protocol",
     "n_folds",
     "auc_mean",
     "auc_sd",
+    "auc_low",
+    "auc_high",
     "balanced_accuracy_mean",
     "balanced_accuracy_sd",
+    "balanced_accuracy_low",
+    "balanced_accuracy_high",
     "paper_auc_mean",
     "paper_auc_sd",
     "paper_balanced_accuracy_mean",
     "paper_balanced_accuracy_sd",
+    "detectable",
+    "leaky",
     "data",
 ]
 
@@ -36,7 +50,7 @@ def predictions():
 
 @pytest.fixture(scope="module")
 def table1(predictions):
-    return tables.table1(predictions, METHODS, synthetic=True)
+    return tables.table1(predictions, METHODS, SYNTHETIC)
 
 
 def written(folder, table, caption="Caption.", **settings):
@@ -72,18 +86,18 @@ def test_the_paper_stands_beside(table1):
 
 
 def test_a_method_the_paper_does_not_know_has_no_reference(predictions):
-    table = tables.table1(predictions, {"mine": "simclr"}, synthetic=False)
+    table = tables.table1(predictions, {"mine": "simclr"})
     assert table.filter(like="paper_").isna().all(axis=None)
     assert set(table["data"]) == {"cohort"}
 
 
 def test_the_fraction_of_the_learning_curve_stays_out(predictions, table1):
     full = predictions[predictions["fraction"] == 1]
-    pd.testing.assert_frame_equal(tables.table1(full, METHODS, synthetic=True), table1)
+    pd.testing.assert_frame_equal(tables.table1(full, METHODS, SYNTHETIC), table1)
 
 
 def test_table2_shows_the_same_runs_by_beta(predictions, table1):
-    table2 = tables.table2(predictions, BETAS, synthetic=True)
+    table2 = tables.table2(predictions, BETAS, SYNTHETIC)
     assert list(table2.columns) == ["beta", *COLUMNS[1:]]
     assert table2["beta"].unique().tolist() == [0, 0.2, 0.5, 1]
     by_beta = table2.set_index(["beta", "protocol"])
@@ -94,93 +108,63 @@ def test_table2_shows_the_same_runs_by_beta(predictions, table1):
 
 
 def test_learning_curve_rises_by_fraction(predictions):
-    table = tables.learning_curve(predictions, synthetic=False)
-    assert list(table.columns) == ["fraction", "auc_mean", "auc_sd", "n_folds", "data"]
+    table = tables.learning_curve(predictions)
+    assert list(table.columns) == [
+        *("fraction", "patients", "auc_mean", "auc_sd", "auc_low", "auc_high", "n_folds"),
+        *("fitted", "fitted_low", "fitted_high", "leaky", "data"),
+    ]
     assert table["fraction"].tolist() == [0.4, 0.6, 0.8, 1.0]
+    assert table["patients"].tolist() == pytest.approx([32, 48, 64, 80])
     folds = metrics.by_fold(predictions.query("encoder == 'none' and protocol == 'finetune'"))
     means = folds.groupby("fraction")["auc"].mean()
     assert table["auc_mean"].tolist() == pytest.approx(means.tolist())
+    for low, middle, high in (
+        ("auc_low", "auc_mean", "auc_high"),
+        ("fitted_low", "fitted", "fitted_high"),
+    ):
+        assert ((table[low] < table[middle]) & (table[middle] < table[high])).all()
+
+
+def test_the_power_law_goes_through_points_that_follow_one(monkeypatch, predictions):
+    curve = predictions.query("encoder == 'none' and protocol == 'finetune'")
+    exact = {0.4: 32, 0.6: 48, 0.8: 64, 1.0: 80}
+    law = {share: 0.9 - 2 * size**-0.6 for share, size in exact.items()}
+    summary = metrics.summary
+    monkeypatch.setattr(
+        metrics, "summary", lambda folds: summary(folds).assign(auc_mean=list(law.values()))
+    )
+    assert tables.learning_curve(curve)["fitted"].tolist() == pytest.approx(
+        list(law.values()), abs=2e-3
+    )
+
+
+def test_two_shares_are_no_curve(predictions):
+    few = predictions.query("fraction in (0.4, 1)")
+    table = tables.learning_curve(few)
+    assert table["fitted"].isna().all()
+    assert table["auc_low"].notna().all()
 
 
 def test_protocols_can_be_chosen(predictions):
-    linear = predictions[predictions["protocol"] == "linear"]
-    table = tables.table1(linear, METHODS, synthetic=True, protocols=["linear"])
+    table = tables.table1(predictions, METHODS, protocols=["linear"])
     assert set(table["protocol"]) == {"linear"}
 
 
 def test_missing_encoders_are_all_named(predictions):
     left = predictions.query("encoder not in ('simclr', 'supcon') or protocol == 'linear'")
     with pytest.raises(UserError, match=r"of simclr \(finetune\), supcon \(finetune\) on"):
-        tables.table1(left, METHODS, synthetic=True)
-    with pytest.raises(UserError, match=r"of none \(finetune\)"):
-        tables.learning_curve(predictions[predictions["protocol"] == "linear"], synthetic=True)
+        tables.table1(left, METHODS)
 
 
 def test_only_a_fraction_is_no_full_result(predictions):
     part = predictions.query("encoder != 'none' or fraction < 1")
     with pytest.raises(UserError, match=r"none \(linear\), none \(finetune\) on the whole"):
-        tables.table1(part, METHODS, synthetic=True)
-
-
-def test_predictions_are_read_as_written(tmp_path, predictions):
-    jobs = predictions.groupby(["protocol", "encoder", "fraction"])
-    paths = []
-    for number, (_, job) in enumerate(jobs):
-        paths.append(tmp_path / f"{number}.csv")
-        job.to_csv(paths[-1], index=False)
-    read = tables.read_predictions(paths)
-    assert "0012" in set(read["patient_id"])
-    order = [*metrics.FOLD, "patient_id"]
-    expected = predictions.sort_values(order, ignore_index=True)
-    pd.testing.assert_frame_equal(read, expected, check_dtype=False, check_exact=True)
-    pd.testing.assert_frame_equal(tables.read_predictions(paths[::-1]), read)
-
-
-def test_patients_may_be_called_anything(tmp_path):
-    job = example_predictions.job("linear", "none", patients=4, folds=1)
-    job.assign(patient_id=["NA", "None", "007", "1e3"]).to_csv(tmp_path / "p.csv", index=False)
-    read = tables.read_predictions([tmp_path / "p.csv"])
-    assert set(read["patient_id"]) == {"NA", "None", "007", "1e3"}
-    assert set(read["encoder"]) == {"none"}
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda t: t.drop(columns=["label", "slices"]), "lacks the columns label, slices"),
-        (lambda t: t.assign(label="F3"), "label must be int throughout"),
-        (lambda t: t.assign(probability="high"), "probability must be float throughout"),
-        (lambda t: t.assign(patient_id=""), "line 2: patient_id is missing"),
-        (lambda t: t.assign(fraction=np.nan), "line 2: fraction is missing"),
-        (lambda t: pd.concat([t, t]), "patient 0012 is predicted twice by simclr"),
-        (
-            lambda t: pd.concat([t, t.assign(encoder="none", label=1 - t["label"])]),
-            "patient 0012 has label 0 in one file and 1 in another",
-        ),
-    ],
-)
-def test_bad_files_are_refused(tmp_path, change, said):
-    change(example_predictions.job("linear", "simclr")).to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(UserError, match=said):
-        tables.read_predictions([tmp_path / "p.csv"])
-
-
-def test_a_missing_probability_is_reported_with_its_fold(tmp_path):
-    job = example_predictions.job("linear", "simclr")
-    job.loc[0, "probability"] = np.nan
-    job.to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(UserError, match="linear simclr, repeat 1, fold 1: 1 of 20"):
-        metrics.by_fold(tables.read_predictions([tmp_path / "p.csv"]))
-
-
-def test_no_files_are_refused():
-    with pytest.raises(UserError, match="no predictions to read"):
-        tables.read_predictions([])
+        tables.table1(part, METHODS)
 
 
 def test_equal_tables_give_equal_bytes(tmp_path, predictions, table1):
     shuffled = predictions.sample(frac=1, random_state=1)
-    again = tables.table1(shuffled, METHODS, synthetic=True)
+    again = tables.table1(shuffled, METHODS, SYNTHETIC)
     assert written(tmp_path / "a", table1) == written(tmp_path / "b", again)
 
 
@@ -189,7 +173,7 @@ def test_csv_is_rounded_and_reads_back(tmp_path, table1):
     assert csv.splitlines()[0] == ",".join(COLUMNS)
     read = pd.read_csv(tmp_path / "table.csv")
     pd.testing.assert_frame_equal(read, table1.round(6), check_dtype=False)
-    assert max(len(cell) for cell in csv.splitlines()[1].split(",")[3:7]) <= 8
+    assert max(len(cell) for cell in csv.splitlines()[1].split(",")[3:11]) <= 8
 
 
 def hand_made(**columns):
@@ -261,27 +245,373 @@ def test_markdown_columns_line_up(tmp_path):
 def test_notes_say_what_the_numbers_are(tmp_path, predictions, table1):
     counts = metrics.counts(predictions)
     _, markdown, latex = written(tmp_path, table1, counts=counts)
-    assert "over 5 folds; 100 patients (60 positive, 40 negative)." in markdown
+    assert "over 5 folds. In square brackets the 95 % interval" in markdown
+    assert "100 patients (60 positive, 40 negative)." in markdown
+    half = (table1["auc_high"] - table1["auc_low"]) / 2
+    assert f"of these patients is ± {half.min():.2f} to ± {half.max():.2f} wide" in markdown
+    found = table1["detectable"]
+    assert f"only if it is {found.min():.2f} to {found.max():.2f} or more (alpha 0.05" in markdown
     assert "an AUC of 0.84 has a 95 % interval of about ± 0.075" in markdown
     assert layout.SYNTHETIC in markdown
     assert layout.SYNTHETIC in latex
     _, markdown, latex = written(tmp_path, hand_made(n_folds=[5, 5, 50]))
     assert "over 5 to 50 folds." in markdown
     assert "ynthetic" not in markdown + latex
+    assert "of these patients is" not in markdown
+
+
+def test_intervals_stand_in_every_markup(tmp_path, table1):
+    row = table1.set_index(["method", "protocol"]).loc[("simclr", "linear")]
+    interval = f"[{row['auc_low']:.2f}, {row['auc_high']:.2f}]"
+    value = f"{row['auc_mean']:.2f} ± {row['auc_sd']:.2f}"
+    _, markdown, latex = written(tmp_path, table1)
+    assert f"| {value} {interval} (0.78 ± 0.09) " in markdown
+    assert f" & {{{interval}}} & " in latex
+    cell = dict(layout.of(table1).rows)["SimCLR"][0]
+    assert (cell.value, cell.interval, cell.paper) == (value, interval, "0.78 ± 0.09")
+
+
+@pytest.mark.parametrize(
+    ("marks", "said", "data"),
+    [
+        ([], [], "cohort"),
+        (["synthetic"], ["Synthetic cohort:"], "synthetic"),
+        (
+            ["synthetic", "permuted"],
+            ["Synthetic cohort:", "Labels permuted:"],
+            "synthetic permuted",
+        ),
+    ],
+)
+def test_every_table_says_what_must_be_said(tmp_path, predictions, marks, said, data):
+    few = predictions.query("encoder in ('none', 'simclr')")
+    for table in tables.all(
+        few, {"none": "none", "simclr": "simclr"}, {0: "simclr"}, marks
+    ).values():
+        _, markdown, latex = written(tmp_path, table)
+        if len(table):
+            assert table.columns[-1] == "data"
+            assert set(table["data"]) == {data}
+            for text in (markdown, latex):
+                found = [word for word in ("Synthetic cohort:", "Labels permuted:") if word in text]
+                assert found == said
+
+
+def test_a_leak_is_marked_in_every_row_that_has_it(tmp_path, predictions):
+    leaky = (predictions["protocol"] == "finetune") & (predictions["encoder"] == "simclr")
+    table = tables.table1(predictions.assign(leaky=leaky.astype(int)), METHODS)
+    marked = table.loc[table["leaky"] == 1, ["method", "protocol"]].to_numpy().tolist()
+    assert marked == [["simclr", "finetune"]]
+    _, markdown, latex = written(tmp_path, table)
+    assert layout.MARKS["leaky"] in markdown
+    assert "Leaky:" in latex
+    _, markdown, _ = written(tmp_path, table[table["protocol"] == "linear"])
+    assert "Leaky" not in markdown
 
 
 def test_other_tables_are_readable_too(tmp_path, predictions):
-    _, markdown, _ = written(tmp_path, tables.table2(predictions, BETAS, synthetic=True))
+    _, markdown, _ = written(tmp_path, tables.table2(predictions, BETAS, SYNTHETIC))
     assert "| 0 (SimCLR) " in markdown
     assert "| 0.2 " in markdown
-    curve = tables.learning_curve(predictions, synthetic=True)
+    curve = tables.learning_curve(predictions, SYNTHETIC)
     _, markdown, latex = written(tmp_path, curve)
-    assert "| 40 % " in markdown
+    assert "| 40 % (32) " in markdown
+    assert "AUC power law" in markdown
     assert "**" not in markdown
-    assert r"40 \% & " in latex
+    assert r"40 \% (32) & " in latex
 
 
-@pytest.mark.parametrize("module", ["tables", "layout", "metrics", "report"])
+# The bootstrap, DeLong and the tests have tests of their own; here each is wired to its rows.
+
+
+def direct(predictions, protocol, encoder):
+    part = predictions.query("protocol == @protocol and encoder == @encoder and fraction == 1")
+    return evaluation.scores(part)
+
+
+def test_intervals_are_those_of_the_bootstrap(predictions, table1):
+    scores = direct(predictions, "finetune", "supcon")
+    weights = inference.resamples(scores.labels, tables.DRAWS, tables.SEED)
+    draws = inference.fold_auc(scores.labels, scores.probabilities, scores.folds, weights)
+    row = table1.set_index(["method", "protocol"]).loc[("supcon", "finetune")]
+    middle, error = row["auc_mean"], draws.std(ddof=1)
+    half = 1.959964 * error / (middle * (1 - middle))
+    expected = expit(logit(middle) + half * np.array([-1, 1]))
+    assert [row["auc_low"], row["auc_high"]] == pytest.approx(expected)
+
+
+def test_the_detectable_difference_is_that_of_the_paired_variance(predictions, table1):
+    chosen = predictions.query("protocol == 'linear' and encoder in ('none', 'supcon')")
+    scores = evaluation.scores(chosen)
+    _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
+    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    row = table1.set_index(["method", "protocol"]).loc[("supcon", "linear")]
+    # 1.96 + 0.84 standard errors
+    assert row["detectable"] == pytest.approx((1.959964 + 0.841621) * np.sqrt(variance), rel=1e-5)
+    assert table1.loc[table1["method"] == "none", "detectable"].isna().all()
+
+
+def test_a_table_made_by_hand_has_a_row_per_encoder(tmp_path):
+    jobs = [example_predictions.job("linear", name) for name in ("simclr", "supcon")]
+    table = pd.concat([jobs[0].assign(encoder="Reader A"), jobs[1].assign(encoder="None")])
+    columns = ["encoder", "patient_id", "label", "probability"]
+    table[columns].to_csv(tmp_path / "hand.csv", index=False)
+    read = predictions_of_run.read([tmp_path / "hand.csv"])
+    found = tables.all(read)
+    table1 = found["table1"].set_index("method")
+    assert list(table1.index) == ["None", "Reader A"]
+    assert set(table1["protocol"]) == {"model"}
+    assert table1["n_folds"].tolist() == [1, 1]
+    expected = roc_auc_score(jobs[0]["label"], jobs[0]["probability"])
+    assert table1.loc["Reader A", "auc_mean"] == pytest.approx(expected)
+    assert table1["auc_low"].notna().all()
+    assert table1["detectable"].isna().all()
+    (row,) = found["comparisons"].to_dict("records")
+    assert (row["encoder"], row["reference"]) == ("Reader A", "None")
+    assert np.isnan(row["p_corrected_t"])
+    assert row["detectable"] > 0
+    for name in ("table2", "learning_curve", "nested", "aggregation"):
+        assert found[name].empty
+        _, markdown, latex = written(tmp_path, found[name])
+        assert "Nothing to show" in markdown
+        assert "Nothing to show" in latex
+        assert tables.read(tmp_path / "table.csv").empty
+    _, markdown, _ = written(tmp_path, found["table1"])
+    assert "| Pretraining | AUC model " in markdown
+
+
+def test_encoders_of_some_protocols_leave_gaps(tmp_path, predictions):
+    part = predictions.query("encoder == 'simclr' or (encoder == 'none' and protocol == 'linear')")
+    table = tables.table1(part)
+    assert len(table) == 3
+    _, markdown, _ = written(tmp_path, table)
+    line = next(line for line in markdown.splitlines() if line.startswith("| None"))
+    assert [bool(cell.strip()) for cell in line.split("|")[1:-1]] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_folds_of_one_class_are_told(tmp_path):
+    jobs = [example_predictions.job("linear", name, patients=25) for name in ("none", "simclr")]
+    alone = pd.concat([job.assign(fold=np.arange(25) + 1) for job in jobs])
+    table = tables.table1(alone)
+    assert table["n_folds"].tolist() == [0, 0]
+    expected = roc_auc_score(jobs[1]["label"], jobs[1]["probability"])
+    assert table["auc_mean"].tolist()[1] == pytest.approx(expected)
+    _, markdown, _ = written(tmp_path, table)
+    assert "every repeat was evaluated as a whole" in markdown
+    assert "Of leave-one-out such an AUC is biased" in markdown
+
+
+@pytest.fixture(scope="module")
+def complete():
+    return example_predictions.complete(repeats=2, seeds=(1, 2))
+
+
+@pytest.fixture(scope="module")
+def measures(complete):
+    part = complete.query("encoder in ('none', 'simclr')")
+    return tables.measures(part).set_index(["protocol", "encoder", "measure"])
+
+
+def test_measures_have_a_row_each_with_its_interval(measures):
+    assert len(measures) == 3 * 2 * 12
+    assert set(measures.index.get_level_values("measure")) == set(layout.MEASURE_COLUMNS)
+    assert (
+        (measures["low"] < measures["estimate"]) & (measures["estimate"] < measures["high"])
+    ).all()
+
+
+def test_measures_agree_with_scikit_learn(complete, measures):
+    part = complete.query("protocol == 'linear' and encoder == 'simclr'")
+    jobs = [job for _, job in part.groupby(["seed", "repeat"])]
+    brier = np.mean([brier_score_loss(job["label"], job["probability"]) for job in jobs])
+    pooled = np.mean([roc_auc_score(job["label"], job["probability"]) for job in jobs])
+    found = measures.loc[("linear", "simclr"), "estimate"]
+    assert found["brier"] == pytest.approx(brier)
+    assert found["auc_pooled"] == pytest.approx(pooled)
+
+
+def test_calibration_is_a_regression_on_the_logits(complete, measures):
+    part = complete.query("protocol == 'linear' and encoder == 'simclr'")
+    model = LogisticRegression(C=np.inf, tol=1e-10)
+    model.fit(logit(part[["probability"]]), part["label"])
+    found = measures.loc[("linear", "simclr")]
+    assert found.loc["calibration_slope", "estimate"] == pytest.approx(model.coef_.item(), abs=1e-3)
+    clusters = {"groups": part["patient_id"]}
+    fit = sm.Logit(part["label"], sm.add_constant(logit(part["probability"])))
+    expected = fit.fit(disp=False, cov_type="cluster", cov_kwds=clusters).conf_int().iloc[1]
+    interval = found.loc["calibration_slope", ["low", "high"]]
+    assert interval.tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+    # Calibration in the large: with the slope fixed at 1 the mean is right.
+    shifted = expit(logit(part["probability"]) + found.loc["calibration_intercept", "estimate"])
+    assert shifted.mean() == pytest.approx(part["label"].mean(), abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def comparisons(complete):
+    return tables.comparisons(complete, METHODS)
+
+
+def test_methods_are_compared_with_both_references(comparisons):
+    pairs = comparisons.groupby("protocol")[["encoder", "reference"]].apply(
+        lambda part: sorted(part.itertuples(index=False, name=None))
+    )
+    others = ["supcon", "supervised", "weak_simclr-0.5"]
+    expected = sorted(
+        [(name, "none") for name in [*others, "simclr"]] + [(name, "simclr") for name in others]
+    )
+    assert pairs["linear"] == expected
+    nested = sorted([*expected, ("weak_simclr-nested", "none"), ("weak_simclr-nested", "simclr")])
+    assert pairs["finetune"] == pairs["linear_nested"] == nested
+
+
+def test_differences_are_those_of_table_1(complete, comparisons):
+    table1 = tables.table1(complete, METHODS).set_index(["method", "protocol"])["auc_mean"]
+    rows = comparisons.set_index(["protocol", "encoder", "reference"])
+    found = rows.loc[("finetune", "supcon", "simclr")]
+    expected = table1["supcon", "finetune"] - table1["simclr", "finetune"]
+    assert found["difference"] == pytest.approx(expected)
+    assert (comparisons["low"] < comparisons["difference"]).all()
+    assert (comparisons["difference"] < comparisons["high"]).all()
+
+
+def test_holm_counts_the_methods_of_a_reference_and_protocol(comparisons):
+    for _, part in comparisons.groupby(["protocol", "reference"]):
+        ranked = part.sort_values("p_delong")
+        factors = len(part) - np.arange(len(part))
+        expected = np.minimum(np.maximum.accumulate(ranked["p_delong"] * factors), 1)
+        assert ranked["p_holm"].tolist() == pytest.approx(expected.tolist())
+
+
+def test_the_corrected_t_test_averages_seeds(complete, comparisons):
+    folds = metrics.by_fold(
+        complete.query("protocol == 'linear' and encoder in ('none', 'supcon')")
+    )
+    wide = folds.pivot_table(index=["repeat", "fold"], columns="encoder", values="auc")
+    d = wide["supcon"] - wide["none"]
+    assert len(d) == 10
+    t = d.mean() / np.sqrt((1 / 10 + 20 / 80) * d.var(ddof=1))
+    rows = comparisons.set_index(["protocol", "encoder", "reference"])
+    found = rows.loc[("linear", "supcon", "none"), "p_corrected_t"]
+    assert found == pytest.approx(2 * student_t.sf(abs(t), 9))
+
+
+def test_equal_methods_do_not_differ(complete):
+    none = complete.query("protocol == 'linear' and encoder == 'none'")
+    twice = pd.concat([none, none.assign(encoder="same")])
+    (row,) = tables.comparisons(twice).to_dict("records")
+    assert (row["difference"], row["low"], row["high"]) == (0, 0, 0)
+    assert row["p_delong"] == row["p_permutation"] == row["p_holm"] == 1
+    assert row["detectable"] == pytest.approx(0)
+
+
+@pytest.fixture(scope="module")
+def nested(complete):
+    return tables.nested(complete, BETAS).set_index(["protocol", "encoder", "choice"])
+
+
+def mean_auc(predictions, protocol, encoder):
+    chosen = predictions.query("protocol == @protocol and encoder == @encoder and fraction == 1")
+    return metrics.by_fold(chosen)["auc"].mean()
+
+
+def test_nested_c_is_compared_with_the_fixed_one(complete, nested):
+    row = nested.loc[("linear_nested", "simclr", "C")]
+    assert row["measure"] == "auc"
+    assert row["fixed"] == pytest.approx(mean_auc(complete, "linear", "simclr"))
+    assert row["nested"] == pytest.approx(mean_auc(complete, "linear_nested", "simclr"))
+    assert row["optimism"] == pytest.approx(row["fixed"] - row["nested"])
+    assert row["low"] < row["optimism"] < row["high"]
+    assert row["chosen"] == "0.1: 12, 1: 8"
+
+
+def test_the_nested_threshold_is_compared_on_the_same_probabilities(complete, nested):
+    row = nested.loc[("linear_nested", "simclr", "threshold")]
+    chosen = complete.query("protocol == 'linear_nested' and encoder == 'simclr'")
+    half, own = [], []
+    for _, fold in chosen.groupby(["seed", "repeat", "fold"]):
+        p, y = fold["probability"], fold["label"]
+        half.append(balanced_accuracy_score(y, p >= 0.5))
+        own.append(balanced_accuracy_score(y, p >= fold["threshold"]))
+    assert row["fixed"] == pytest.approx(np.mean(half))
+    assert row["nested"] == pytest.approx(np.mean(own))
+    assert row["chosen"] == "0.4: 4, 0.5: 8, 0.55: 4, 0.6: 4"
+
+
+@pytest.mark.parametrize("protocol", ["linear_nested", "finetune"])
+def test_the_best_beta_of_the_reported_folds_is_called_optimistic(complete, nested, protocol):
+    row = nested.loc[(protocol, "weak_simclr-nested", "beta")]
+    best = max((mean_auc(complete, protocol, encoder), beta) for beta, encoder in BETAS.items())
+    assert row["fixed"] == pytest.approx(best[0])
+    assert row["against"] == f"{best[1]:g} (optimistic: chosen on the reported folds)"
+    assert row["nested"] == pytest.approx(mean_auc(complete, protocol, "weak_simclr-nested"))
+    assert row["chosen"] == "0: 4, 0.2: 4, 0.5: 12"
+
+
+def test_many_chosen_values_are_told_by_their_range(complete):
+    part = complete.query("protocol == 'linear_nested' and encoder == 'none'")
+    spread = part["fold"] / 10 + part["repeat"] / 100
+    row = tables.nested(part.assign(threshold=spread), {}).iloc[0]
+    assert row["chosen"] == "0.11 to 0.52, median 0.32"
+
+
+def test_aggregation_starts_from_the_slices(complete):
+    part = complete.query("encoder == 'simclr' and protocol == 'linear'")
+    table = tables.aggregation(part).set_index("aggregation")
+    assert list(table.index) == ["slices", "mean", "median", "max", "learned"]
+    assert table.loc["mean", "auc"] == pytest.approx(mean_auc(complete, "linear", "simclr"))
+    slices = part.assign(by_slice=part["by_slice"].str.split()).explode("by_slice")
+    slices = slices.astype({"by_slice": float})
+    aucs = [
+        roc_auc_score(fold["label"], fold["by_slice"])
+        for _, fold in slices.groupby(["seed", "repeat", "fold"])
+    ]
+    assert table.loc["slices", "auc"] == pytest.approx(np.mean(aucs))
+    assert ((table["low"] < table["auc"]) & (table["auc"] < table["high"])).all()
+
+
+def test_encoders_without_slices_are_left_out(complete):
+    part = complete.query("encoder in ('none', 'simclr') and protocol == 'linear'")
+    gone = part.assign(by_slice=part["by_slice"].mask(part["encoder"] == "none"))
+    assert set(tables.aggregation(gone)["encoder"]) == {"simclr"}
+
+
+def test_every_table_of_a_whole_run_is_written(tmp_path, complete):
+    part = complete.query("seed == 1 and repeat == 1")
+    found = tables.all(part, METHODS, BETAS, SYNTHETIC)
+    assert list(found) == list(tables.TITLES)
+    for name, table in found.items():
+        csv, markdown, latex = written(tmp_path, table, caption=tables.TITLES[name])
+        assert len(csv.splitlines()) == len(table) + 1 > 1, name
+        rows = [line for line in markdown.splitlines() if line.startswith("|")]
+        assert len({len(row) for row in rows}) == 1
+        assert "nan" not in markdown + latex
+        assert latex.isascii()
+        assert latex.count("{") == latex.count("}")
+        # Every row has as many cells as the table has columns.
+        columns = re.search(r"begin.tabular.{2}l(c+)", latex).group(1)
+        body = latex[latex.index(r"\midrule") : latex.index(r"\bottomrule")]
+        assert {line.count("&") for line in body.splitlines()[1:]} == {len(columns)}
+        again = tables.read(tmp_path / "table.csv")
+        assert layout.of(again) == layout.of(table.round(6))
+
+
+def test_the_same_predictions_give_the_same_tables(complete):
+    part = complete.query("seed == 1 and repeat == 1 and encoder in ('none', 'simclr')")
+    shuffled = part.sample(frac=1, random_state=1).sort_values(metrics.FOLD)
+    rows = {"none": "none", "simclr": "simclr"}
+    for one, other in itertools.zip_longest(
+        *(tables.all(table, rows).values() for table in (part, shuffled))
+    ):
+        pd.testing.assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize("module", ["tables", "layout", "metrics", "evaluation", "report"])
 def test_import_is_light(module):
     code = (
         f"import sys, hepatoclr.{module}; "

@@ -64,3 +64,33 @@ def test_slices_are_read_as_they_were_written(tmp_path, size):
     cache, out = tensors.load(tmp_path / "x.b2nd"), np.empty((3, size, size), np.int16)
     tensors.read([cache] * 3, [4, 0, 2], out)
     assert np.array_equal(out, slices[[4, 0, 2]])
+
+
+SHAPES = [(9, 16), (16, 9), (13, 13), (16, 11)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [16, 23, 32, 50])
+def test_a_marked_pixel_comes_back_where_it_was(shape, size):
+    for place in [(0, 0), (shape[0] - 1, 0), (2, 7), (shape[0] - 1, shape[1] - 1)]:
+        array = np.full((1, *shape), -100, np.int16)
+        array[0][place] = 400
+        seen = tensors.clipped(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), size)
+        back = tensors.restored(seen, shape)
+        assert back.shape == array.shape
+        assert np.unravel_index(back[0].argmax(), shape) == place
+
+
+@pytest.mark.parametrize("shape", [(90, 160), (160, 90), (150, 150)])
+def test_a_mark_comes_back_within_a_pixel_of_the_network_where_slices_shrink(shape):
+    array = np.full((1, *shape), -100, np.int16)
+    array[0, 60, 70] = 400
+    seen = tensors.clipped(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), 40)
+    back = tensors.restored(seen, shape)[0] + 100
+    found = (np.indices(shape) * back).sum(axis=(1, 2)) / back.sum()
+    assert np.abs(found - [60, 70]).max() <= max(shape) / 40 / 2
+
+
+def test_a_slice_of_the_networks_size_comes_back_as_it_was(ct):
+    seen = tensors.clipped(ct, kept(3), (-100, 400), 20)
+    assert np.array_equal(tensors.restored(seen, (20, 20)), seen)

@@ -43,6 +43,19 @@ def test_everything_else_is_there(finished):
     for name in ("flow", "learning_curve", "beta", "roc", "preprocessing"):
         assert result(finished, f"figures/{name}.svg").read_text().count("synthetic") >= 1
         assert result(finished, f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+    encoders = ("none", "supervised", "simclr", "supcon", "weak_simclr-0.5")
+    for name in (*(f"explanations_{name}" for name in encoders), "feature_space_pca"):
+        assert "synthetic cohort" in result(finished, f"figures/{name}.svg").read_text()
+    for name in encoders:
+        shown = pd.read_csv(result(finished, f"explanations/{name}.csv"))
+        assert 1 <= len(shown) <= 4
+        found = pd.read_csv(result(finished, f"predictions/linear/{name}/seed1/repeat1.csv"))
+        both = shown.merge(found, on="patient_id", suffixes=("", "_predicted"))
+        assert both["probability"].tolist() == pytest.approx(
+            both["probability_predicted"].tolist(), abs=1e-6
+        )
+    near = pd.read_csv(result(finished, "tables/neighbours.csv"))
+    assert (near.groupby(["encoder", "patient_id"]).size() == 5).all()
     assert "ynthetic" in result(finished, "report.html").read_text()
     assert "tables:  results/tiny/tables/" in finished.printed
     history = pd.read_csv(result(finished, "encoders/simclr/seed1/history.csv"))
@@ -52,11 +65,24 @@ def test_everything_else_is_there(finished):
     assert all(log.is_file() for log in result(finished, "logs/ingest").rglob("*.log"))
 
 
+def test_the_text_for_a_paper_is_of_this_run(finished):
+    folder = result(finished, "manuscript")
+    for name in ("methods.md", "methods.tex", "results.md", "results.tex"):
+        text = (folder / name).read_text()
+        assert "Synthetic cohort" in text.splitlines()[0]
+        assert "6 CTs of 6 patients" in text
+    assert "48 × 48 pixels" in (folder / "methods.md").read_text()
+    assert "DICOM and NIfTI" in (folder / "methods.md").read_text()
+    for name in ("tripod_ai", "claim", "metrics"):
+        page = (folder / f"checklist_{name}.md").read_text()
+        assert re.search(r"\d+ of \d+ items answered by the run tiny", page)
+
+
 def test_the_cost_of_every_stage_is_counted(finished):
     cost = pd.read_csv(result(finished, "tables/cost.csv"), dtype={"device": str})
     jobs = re.findall(r"^(\w+) +(\d+)$", finished.printed.split("Job stats:")[1], re.M)
     ran = {name: int(count) for name, count in jobs}
-    for later in ("all", "costs", "report", "total"):
+    for later in ("all", "costs", "manuscript", "report", "total"):
         ran.pop(later)
     assert dict(zip(cost["stage"], cost["jobs"], strict=True)) == ran
     assert cost["core_seconds"].between(0.1, 10 * cost["wall_seconds"]).all()
@@ -213,7 +239,10 @@ def test_a_comment_reruns_nothing(project):
 def test_an_edit_of_a_figure_redraws_figures_alone(project):
     project.edit("hepatoclr/figures.py", "dpi=200", "dpi=201")
     jobs, _ = project.plan()
-    assert set(jobs) == {"figures", "flow", "preprocessing", "costs", "report"}
+    assert set(jobs) == {
+        *("figures", "flow", "preprocessing", "costs", "report", "manuscript"),
+        *("explain", "feature_space", "feature_space_umap"),
+    }
 
 
 def test_an_interrupted_run_goes_on(project):

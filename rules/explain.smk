@@ -1,0 +1,52 @@
+rule explain:
+    """Map what the linear model looked at, in its most confident right and wrong patients."""
+    input:
+        # the files of the cases follow from these tables
+        [tables_of(stage, EVALUATION) for stage in ("ingest", "segment", "slices", "tensors")],
+        encoder=results(f"encoders/{{encoder}}/{FIRST_SEED}/encoder.safetensors"),
+        features=results(f"features/{EVALUATION}/{{encoder}}/{FIRST_SEED}.parquet"),
+        predictions=[
+            results(f"predictions/linear/{{encoder}}/{FIRST_SEED}/{part}.csv")
+            for part, (repeat, _) in PARTS.items()
+            if repeat == 1
+        ],
+        split=results("splits/repeat1.csv"),
+    output:
+        figure=report(
+            results("figures/explanations_{encoder}.svg"),
+            caption="captions/explanations.rst",
+            category="Figures",
+        ),
+        png=results("figures/explanations_{encoder}.png"),
+        table=report(
+            results("explanations/{encoder}.csv"),
+            caption="captions/explanations.rst",
+            category="Tables",
+        ),
+    log:
+        results("logs/explain/{encoder}.log"),
+    benchmark:
+        results("benchmarks/explain/{encoder}.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        *code("explain"),
+        folders={
+            kind: results(f"{kind}/{EVALUATION}")
+            for kind in ("volumes", "livers", "slices", "tensors")
+        },
+        settings={
+            "network": config["network"],
+            "window": config["tensors"]["window"],
+            "settings": config["linear"],
+            "seed": config["seed"],
+            "marks": MARKS,
+        },
+    message:
+        "Explaining the predictions of {wildcards.encoder}"
+    script:
+        "../scripts/explain.py"

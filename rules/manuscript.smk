@@ -1,0 +1,44 @@
+# Tables the text is written from; of others it knows agreement, shortcuts and separability.
+TOLD = [*TABLES]
+PROSE = [
+    *(f"hepatoclr/templates/{name}.j2" for name in ["methods", "results", "sampling", "checklist"]),
+    "hepatoclr/templates/references.bib",
+    *(f"hepatoclr/checklists/{name}.yaml" for name in ["tripod_ai", "claim", "metrics"]),
+]
+
+
+rule manuscript:
+    """Write methods, results and reporting checklists of the run as text for a paper."""
+    input:
+        cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
+        tables=expand(results("tables/{table}.csv"), table=TOLD),
+        flow=results("tables/flow.csv"),
+        costs=results("tables/cost.csv"),
+    output:
+        expand(
+            results("manuscript/{text}"),
+            text=[
+                *("methods.md", "methods.tex", "results.md", "results.tex", "references.bib"),
+                *("checklist_tripod_ai.md", "checklist_claim.md", "checklist_metrics.md"),
+            ],
+        ),
+    log:
+        results("logs/manuscript.log"),
+    benchmark:
+        results("benchmarks/manuscript.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        *code("manuscript", *PROSE),
+        settings={key: config[key] for key in config if key != "cohorts"},
+        cohorts=described(),
+        tables=TOLD,
+        formats=image_formats(),
+    message:
+        "Writing text for a paper"
+    script:
+        "../scripts/manuscript.py"
