@@ -1,14 +1,11 @@
 # What stands on the page; `SECTIONS` of hepatoclr/report.py says where and with which words.
 PAGE_TABLES = {
-    **{
-        name: results(f"tables/{name}.csv")
-        for name in [
-            *TABLES,
-            *("agreement", "separability", "shortcuts", "guards", "flow", "cost"),
-        ]
-    },
-    **{f"explanations_{encoder}": results(f"explanations/{encoder}.csv") for encoder in EXPLAINED},
-}
+    name: results(f"tables/{name}.csv")
+    for name in [
+        *TABLES,
+        *("agreement", "separability", "guards", "shortcuts", "flow", "cost"),
+    ]
+} | {f"explanations_{encoder}": results(f"explanations/{encoder}.csv") for encoder in EXPLAINED}
 PAGE_FIGURES = [
     *FIGURES,
     *("feature_space_pca", "feature_space_umap"),
