@@ -41,6 +41,8 @@ BINS = 5  # of a reliability curve
 THRESHOLDS = np.linspace(0.05, 0.95, 91)
 NAMES = ("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve")
 TABLES = ("table1", "table2", "learning_curve", "measures", "comparisons")  # that these need
+# The table without which there is nothing to draw; the others draw the predictions.
+DRAWN_OF = {"comparisons": "comparisons", "beta": "table2", "learning_curve": "learning_curve"}
 SAID = {
     "synthetic": "synthetic cohort",
     "permuted": "labels permuted (control)",
@@ -97,19 +99,16 @@ def all(
     table1, measures = tables["table1"], tables["measures"]
     measures = measures[measures["protocol"].isin(table1["protocol"])]
     methods = methods or {name: name for name in table1["method"].unique()}
-    drawn = {
-        "roc": (table1, lambda to: roc(predictions, methods, table1, to)),
-        "calibration": (table1, lambda to: calibration(predictions, methods, measures, to)),
-        "decision_curve": (table1, lambda to: decision_curve(predictions, methods, table1, to)),
-        "comparisons": (tables["comparisons"], lambda to: comparisons(tables["comparisons"], to)),
-        "beta": (tables["table2"], lambda to: beta(tables["table2"], table1, to)),
-        "learning_curve": (
-            tables["learning_curve"],
-            lambda to: learning_curve(tables["learning_curve"], to),
-        ),
+    draw = {
+        "roc": lambda to: roc(predictions, methods, table1, to),
+        "calibration": lambda to: calibration(predictions, methods, measures, to),
+        "decision_curve": lambda to: decision_curve(predictions, methods, table1, to),
+        "comparisons": lambda to: comparisons(tables["comparisons"], to),
+        "beta": lambda to: beta(tables["table2"], table1, to),
+        "learning_curve": lambda to: learning_curve(tables["learning_curve"], to),
     }
     return {
-        name: drawn[name][1](to) if len(drawn[name][0]) else nothing(to)
+        name: draw[name](to) if len(tables[DRAWN_OF.get(name, "table1")]) else nothing(to)
         for name, to in paths.items()
     }
 

@@ -269,7 +269,7 @@ def html(
         run=run,
         banners=[text for mark, text in layout.MARKS.items() if mark in said],
         findings=_findings(frames, "permuted" in said),
-        basis=verdict.basis(frames.get("table1"), counts),
+        basis=verdict.basis(None if "permuted" in said else frames.get("table1"), counts),
         sections=sections,
         tables=shown,
         figures=drawn,
@@ -376,8 +376,9 @@ def _frame(name: str, table: Table) -> pd.DataFrame:
         return table
     if name == "cost":
         return costs.read(table)
-    # The encoder "none" is a name; only empty cells are missing.
-    return pd.read_csv(table, keep_default_na=False, na_values=[""])
+    # The encoder "none" is a name; only empty cells are missing. Ids are text.
+    ids = {"patient_id": str, "case": str}
+    return pd.read_csv(table, dtype=ids, keep_default_na=False, na_values=[""])
 
 
 def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> grids.Grid:

@@ -1,12 +1,22 @@
 # What stands on the page; `SECTIONS` of hepatoclr/report.py says where and with which words.
-PAGE_TABLES = [*TABLES, "agreement", "guards", "shortcuts", "flow", "cost"]
-PAGE_FIGURES = FIGURES
+PAGE_TABLES = {
+    name: results(f"tables/{name}.csv")
+    for name in [
+        *TABLES,
+        *("agreement", "separability", "guards", "shortcuts", "flow", "cost"),
+    ]
+} | {f"explanations_{encoder}": results(f"explanations/{encoder}.csv") for encoder in EXPLAINED}
+PAGE_FIGURES = [
+    *FIGURES,
+    *("feature_space_pca", "feature_space_umap"),
+    *expand("explanations_{encoder}", encoder=EXPLAINED),
+]
 
 
 rule report:
     """Put tables and figures on one page."""
     input:
-        tables=expand(results("tables/{table}.csv"), table=PAGE_TABLES),
+        tables=PAGE_TABLES.values(),
         figures=expand(results("figures/{figure}.svg"), figure=PAGE_FIGURES),
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
         predictions=predictions(),
@@ -25,7 +35,7 @@ rule report:
     params:
         *code("report", "hepatoclr/templates/report.html.j2"),
         run=config["run"],
-        tables=PAGE_TABLES,
+        tables=list(PAGE_TABLES),
         figures=PAGE_FIGURES,
         cohorts=list(COHORTS),
         evaluation=EVALUATION,

@@ -185,6 +185,20 @@ def test_a_table_is_read_from_its_csv(tmp_path):
     assert small(tables={"cost": tmp_path / "cost.csv"}) == small(tables={"cost": cost})
 
 
+def test_ids_keep_their_zeros(tmp_path):
+    (tmp_path / "explained.csv").write_text("patient_id,case,liver\n0012,007,0.5\n")
+    page = small(tables={"explanations_none": tmp_path / "explained.csv"})
+    assert {"0012", "007", "0.50"} <= set(Reader(page).words)
+
+
+def test_a_control_is_judged_as_such():
+    table = example_report.table1(0.5, 0.4, 0.6, data="cohort permuted")
+    page = small(tables={"table1": table}, counts={"patients": 9, "positive": 4, "negative": 5})
+    assert "The control passed: all 10 AUC intervals cover 0.5." in page
+    assert "has the highest AUC" not in page
+    assert "was picked after" not in page
+
+
 def test_figures_keep_their_ids_apart(svg):
     page = small(figures={"roc": svg, "beta": svg})
     ids = Reader(page).ids
