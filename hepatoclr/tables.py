@@ -268,15 +268,14 @@ def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray
 
 
 def _detectable(scores: evaluation.Scores, reference: str) -> list[float]:
-    """What difference from the reference each model could have shown; NaN for itself."""
+    """What difference from the reference each model could have shown; NaN where both rank alike."""
     _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     base = scores.models.index(reference)
-    return [
-        np.nan
-        if number == base
-        else inference.detectable(inference.variance_of_difference(covariance, number, base))
+    variances = [
+        inference.variance_of_difference(covariance, number, base)
         for number in range(len(scores.models))
     ]
+    return [inference.detectable(v) if v > inference.ROUNDING else np.nan for v in variances]
 
 
 def _leaky(predictions: pd.DataFrame) -> pd.Series:
