@@ -270,7 +270,8 @@ def comparisons(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
             row = rows.loc[pair]
             missed = row["detectable"]
             axes.barh(y, 2 * missed, left=-missed, height=0.8, **SHADE)
-            axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.5)
+            axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=3)
+            axes.plot([row["t_low"], row["t_high"]], [y, y], color=colour, linewidth=1)
             axes.plot(row["difference"], y, color=colour, marker=marker, linestyle="none")
         axes.set_title(_title(protocol))
         axes.set_xlabel("Difference of AUC")
@@ -282,13 +283,14 @@ def comparisons(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
         tick.set_fontweight("normal" if encoder else "bold")
     panels[0].set_ylim(len(lines) - 0.4, -0.6)
     # Not closer than a tenth: of equal methods only rounding would be seen.
-    reach = table[["difference", "low", "high", "detectable"]].abs().max(axis=None)
+    reach = table[["difference", "low", "high", "t_low", "t_high", "detectable"]].abs().max(axis=None)
     panels[0].set_xlim(-1.1 * max(0.1, reach), 1.1 * max(0.1, reach))
     handles = [
-        Line2D([], [], color=BLACK, marker="o", label="difference with 95 % interval"),
-        Rectangle((0, 0), 1, 1, label="too small to be found with 80 % power", **SHADE),
+        Line2D([], [], color=BLACK, marker="o", linewidth=3, label="95 %: these models"),
+        Line2D([], [], color=BLACK, linewidth=1, label="95 %: methods, trained anew"),
+        Rectangle((0, 0), 1, 1, label="missed too often", **SHADE),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(3, 1 + len(protocols)))
     say(figure, layout.marks(table))
     save(figure, *paths)
     return figure

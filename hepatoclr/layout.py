@@ -58,10 +58,10 @@ MEASURE_COLUMNS = {
     "calibration_intercept": ("Calibration", "intercept"),
 }
 P_COLUMNS = {
-    "p_delong": "DeLong",
-    "p_holm": "DeLong, Holm",
-    "p_permutation": "permutation",
+    "p_holm": "Holm",
     "p_corrected_t": "corrected t",
+    "p_delong": "DeLong",
+    "p_permutation": "permutation",
 }
 CHOICES = {"C": "C", "threshold": "threshold", "beta": "β"}
 
@@ -267,7 +267,10 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
         reading = [f"Mean ± sample standard deviation (sd) over {basis}."]
     has_interval = "auc_low" in table and table["auc_low"].notna().any()
     if has_interval:
-        reading.append("In square brackets the 95 % interval, by a bootstrap over patients.")
+        reading.append(
+            "In square brackets the 95 % interval for these trained models and other patients; "
+            "training anew would add to it."
+        )
     if table.columns[0] != "fraction":
         reading.append("Bold: best of its column.")
     elif "fitted" in table and table["fitted"].notna().any():
@@ -303,20 +306,33 @@ def _range(values: pd.Series, sign: str = "") -> str:
 
 def _comparisons(table: pd.DataFrame) -> Body:
     """A row per pair of methods and protocol."""
-    columns = [("Difference of AUC", "estimate"), ("Difference of AUC", "detectable")]
+    columns = [
+        ("Difference of AUC", name) for name in ("these models", "methods", "pooled", "detectable")
+    ]
     columns += [("p", name) for name in P_COLUMNS.values()]
     rows = []
     for row in table.to_dict("records"):
         pair = f"{short_label(row['encoder'])} - {short_label(row['reference'])}"
-        difference = Cell(number(row["difference"]), interval(row["low"], row["high"]))
+        differences = [
+            Cell(number(row[name]), interval(row[low], row[high]))
+            if not np.isnan(row[low])
+            else Cell("")
+            for name, low, high in (
+                ("difference", "low", "high"),
+                ("difference", "t_low", "t_high"),
+                ("pooled", "pooled_low", "pooled_high"),
+            )
+        ]
         tests = [Cell(p_value(row[name])) for name in P_COLUMNS]
         name = f"{pair}, {PROTOCOL_LABELS.get(row['protocol'], row['protocol'])}"
-        rows.append((name, [difference, Cell(number(row["detectable"])), *tests]))
+        rows.append((name, [*differences, Cell(number(row["detectable"])), *tests]))
     notes = [
-        "Difference of the AUC averaged over folds, as in Table 1, with its 95 % interval by a "
-        "paired bootstrap over patients. Interval, DeLong's and the permutation test are about "
-        "these trained models and other patients; for a claim about the methods, trained anew, "
-        "read the corrected t test over folds (Nadeau and Bengio). Holm: DeLong's p, adjusted for "
+        "Difference of the AUC averaged over folds, as in Table 1, with its 95 % interval for "
+        "these trained models and other patients (DeLong, paired), and for the methods, trained "
+        "anew (corrected t over folds, Nadeau and Bengio); pooled: difference of the AUC over all "
+        "patients of a repeat, with the interval of a paired bootstrap over patients. DeLong's and "
+        "the permutation test are about these models, the corrected t test about the methods. "
+        "Holm: the p of the corrected t test, or DeLong's where there are no folds, adjusted for "
         "the number of methods that are compared with one reference in one protocol.",
         *detected(table),
         "A large p does not say that methods are equal: read the interval.",

@@ -237,11 +237,15 @@ def _results(
 def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     """Intervals, detectable difference and leak of each encoder of one protocol."""
     scores, weights = _resampled(predictions)
-    columns = {}
-    estimates, draws = evaluation.per_fold(scores), evaluation.per_fold(scores, weights)
-    for measure in estimates:
-        ends = _interval(estimates[measure], draws[measure])
-        columns[f"{measure}_low"], columns[f"{measure}_high"] = ends
+    estimates, draws = (
+        evaluation.per_fold(scores, held)["balanced_accuracy"] for held in (None, weights)
+    )
+    ends = {"auc": _auc_interval(scores), "balanced_accuracy": _interval(estimates, draws)}
+    columns = {
+        f"{measure}_{end}": values
+        for measure, both in ends.items()
+        for end, values in zip(("low", "high"), both, strict=True)
+    }
     table = pd.DataFrame(columns, scores.models)
     table["detectable"] = np.nan
     if BASELINE in scores.models:
@@ -252,6 +256,15 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
 def _interval(estimate: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The 95 % interval of a share, on the logit scale, from its bootstrap draws (draws, ...)."""
     return inference.auc_interval(estimate, _variance(draws))
+
+
+def _auc_interval(scores: evaluation.Scores) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of each AUC averaged over folds, by DeLong's variance within folds.
+
+    A bootstrap draws a patient twice or not at all; of the few pairs of a fold it is too wide.
+    """
+    aucs, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
+    return inference.auc_interval(aucs, np.diag(covariance))
 
 
 def _variance(draws: np.ndarray) -> np.ndarray:
@@ -308,14 +321,15 @@ def learning_curve(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.D
     if chosen.empty:
         return pd.DataFrame(columns=columns)
     table = metrics.summary(metrics.by_fold(chosen))
-    draws, patients = [], []
+    draws, patients, ends = [], [], []
     for fraction, part in chosen.groupby("fraction"):
         scores, weights = _resampled(part)
+        ends.append(np.concatenate(_auc_interval(scores)))
         draws.append(evaluation.per_fold(scores, weights)["auc"][:, 0])
         tested = part.groupby(metrics.FOLD).size().mean()
         patients.append(fraction * (len(scores.patients) - tested))
     draws = np.stack(draws, axis=1)
-    table["auc_low"], table["auc_high"] = _interval(table["auc_mean"], draws)
+    table["auc_low"], table["auc_high"] = np.transpose(ends)
     law = (table["auc_mean"], draws[:FITS], patients)
     fitted = inference.power_law_curve(patients, *law) if min(patients) > 0 else [np.nan] * 3
     table["fitted"], table["fitted_low"], table["fitted_high"] = fitted
@@ -343,6 +357,7 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
         scores, weights = _resampled(part)
         estimates, draws = evaluation.measures(scores), evaluation.measures(scores, weights)
         found = {name: (of, *_interval(of, draws[name])) for name, of in estimates.items()}
+        found["auc"] = estimates["auc"], *_auc_interval(scores)
         # The one measure that is no share.
         found["log_loss"] = estimates["log_loss"], *inference.interval(draws["log_loss"])
         calibrations = [_calibration(scores.labels, p) for p in scores.probabilities]
@@ -387,13 +402,16 @@ def comparisons(
 
     Returns:
         One row per protocol, reference and encoder to compare: protocol, encoder, reference,
-        difference (of the AUC averaged over folds, as in Table 1), low, high (95 % interval by a
-        paired bootstrap over patients), p_delong and p_permutation (that it is 0), p_corrected_t
-        (the same, from the spread over folds, Nadeau and Bengio; NaN where repeats are evaluated
-        as a whole), p_holm (p_delong, adjusted for the number of encoders that are compared with
-        this reference in this protocol), detectable (the difference that these patients show
-        with 80 % power), leaky, data. Where neither reference was evaluated, the first encoder
-        is the reference.
+        difference (of the AUC averaged over folds, as in Table 1), low, high (95 % interval,
+        paired, by DeLong's variance), p_delong and p_permutation (that it is 0), all for these
+        trained models and other patients; t_low, t_high, p_corrected_t (the same for the methods,
+        trained anew, from the spread over folds, Nadeau and Bengio; NaN where repeats are
+        evaluated as a whole); p_holm (p_corrected_t, p_delong where there is none, adjusted for
+        the number of encoders that are compared with this reference in this protocol); pooled,
+        pooled_low, pooled_high (difference of the AUC pooled over folds, with its interval by a
+        paired bootstrap over patients); detectable (the difference that these patients show with
+        80 % power), leaky, data. Where neither reference was evaluated, the first encoder is the
+        reference.
 
     Raises:
         UserError: As `evaluation.scores`.
@@ -408,7 +426,8 @@ def comparisons(
         references = [name for name in REFERENCES if name in encoders_] or encoders_[:1]
         rows += [row | {"protocol": protocol} for row in _against(part, encoders_, references)]
     columns = ["protocol", "encoder", "reference", "difference", "low", "high"]
-    columns += ["p_delong", "p_permutation", "p_corrected_t", "p_holm", "detectable", "leaky"]
+    columns += ["p_delong", "p_permutation", "t_low", "t_high", "p_corrected_t", "p_holm"]
+    columns += ["pooled", "pooled_low", "pooled_high", "detectable", "leaky"]
     return pd.DataFrame(rows, columns=columns).assign(data=layout.data(marks))
 
 
@@ -417,7 +436,10 @@ def _against(
 ) -> list[dict]:
     """Compare encoders of one protocol with some of them; see `comparisons`."""
     scores, weights = _resampled(predictions)
-    draws = evaluation.per_fold(scores, weights)["auc"]
+    pooled, draws = (
+        inference.fold_auc(scores.labels, scores.probabilities, None, held)
+        for held in (None, weights)
+    )
     aucs, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     folds = metrics.by_fold(predictions)
     # Seeds share the folds: averaged, so that they are not counted as further splits.
@@ -431,13 +453,16 @@ def _against(
         for encoder in [name for name in encoders_ if name not in (reference, BASELINE)]:
             number = scores.models.index(encoder)
             difference = float(aucs[number] - aucs[base])
-            spread = float(_variance(draws[:, number] - draws[:, base]))
-            low, high = inference.difference_interval(difference, spread)
+            variance = inference.variance_of_difference(covariance, number, base)
+            low, high = inference.difference_interval(difference, variance)
             pair = scores.probabilities[number], scores.probabilities[base]
-            corrected = np.nan
+            corrected = t_low = t_high = np.nan
             if share < 1:
                 differences = by_fold[encoder] - by_fold[reference]
-                corrected = inference.nadeau_bengio(differences, share)[1]
+                _, corrected, t_low, t_high = inference.nadeau_bengio(differences, share)
+            apart = float(pooled[number] - pooled[base])
+            spread = float(_variance(draws[:, number] - draws[:, base]))
+            pooled_low, pooled_high = inference.difference_interval(apart, spread)
             found.append(
                 {
                     "encoder": encoder,
@@ -449,12 +474,20 @@ def _against(
                     "p_permutation": inference.permutation(
                         scores.labels, *pair, PERMUTATIONS, SEED, scores.folds
                     ),
+                    "t_low": t_low,
+                    "t_high": t_high,
                     "p_corrected_t": corrected,
+                    "pooled": apart,
+                    "pooled_low": pooled_low,
+                    "pooled_high": pooled_high,
                     "detectable": detectable[number],
                     "leaky": max(leaky[encoder], leaky[reference]),
                 }
             )
-        adjusted = inference.holm([row["p_delong"] for row in found])
+        # Of equally good methods, trained anew, DeLong's test finds too many to differ.
+        adjusted = inference.holm(
+            [row["p_delong" if np.isnan(row["p_corrected_t"]) else "p_corrected_t"] for row in found]
+        )
         rows += [row | {"p_holm": p} for row, p in zip(found, adjusted, strict=True)]
     return rows
 

@@ -130,7 +130,10 @@ def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str
     """Compare the best method with each reference."""
     part = comparisons[comparisons["protocol"] == protocol]
     own = part[part["encoder"] == _encoder(method, part["encoder"])]
-    known = own.dropna(subset=["difference", "low", "high"])
+    known = own.dropna(subset=["difference", "low", "high"]).copy()
+    if "t_low" in known:  # the methods, trained anew, where folds tell of them
+        known["low"] = known["t_low"].fillna(known["low"])
+        known["high"] = known["t_high"].fillna(known["high"])
     said = [_difference(row) for row in known.to_dict("records")]
     needed = known["detectable"].dropna()
     if len(needed) and any(sentence.startswith("No") for sentence in said):
