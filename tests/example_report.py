@@ -128,6 +128,7 @@ def drawn(folder):
         "decision_curve",
         "flow",
     )
+    names += ("feature_space_pca", "feature_space_umap")
     for name in names:
         figure = Figure(figsize=(4.2, 3.2) if name == "learning_curve" else (7.4, 3.6))
         axes = figure.subplots()
