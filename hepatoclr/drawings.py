@@ -5,17 +5,16 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
-from hepatoclr import figures
 from hepatoclr.errors import UserError
 
-# The page gives each of these variables a shade that stands out on its light or dark paper.
+# Colours of `figures`; the page gives each a shade that stands out on its light or dark paper.
 COLOURS = {
-    figures.ORANGE: "--orange",
-    figures.SKY: "--sky",
-    figures.GREEN: "--green",
-    figures.BLUE: "--blue",
-    figures.VERMILLION: "--vermillion",
-    figures.PURPLE: "--purple",
+    "#E69F00": "--orange",
+    "#56B4E9": "--sky",
+    "#009E73": "--green",
+    "#0072B2": "--blue",
+    "#D55E00": "--vermillion",
+    "#CC79A7": "--purple",
 }
 COLOUR = re.compile(r'(?<=[ ":])#[0-9a-f]{6}\b', re.I)
 SIZE = re.compile(r' width="([\d.]+)pt" height="[\d.]+pt"')

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr import cases, costs, drawings, feature_space, grids, layout, pages, verdict
+from hepatoclr import cases, costs, drawings, grids, layout, pages, verdict
 from hepatoclr.version import VERSION
 
 Table = pd.DataFrame | str | Path
@@ -391,6 +391,8 @@ def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> gr
     if name == "cost":
         return grids.of_costs(frame)
     if name == "separability":
+        from hepatoclr import feature_space  # and with it matplotlib
+
         return grids.of_layout(feature_space.readable(frame))
     if name in RESULTS:
         return grids.of_layout(layout.of(frame))
