@@ -1,4 +1,5 @@
 # make demo: raw CT to tables on the embedded synthetic cohort. make test: the whole test suite.
+# make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,12 +7,16 @@ PINS := envs/requirements.txt
 PEERS := benchmarks/requirements.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint bench docs pins env
+.PHONY: demo compare test lint bench docs pins env
 
 demo: env
 	snakemake --cores 6 all
 	@echo; echo "Tables, figures and report of the synthetic demo cohort:"
 	@ls results/demo/tables/*.md results/demo/figures/*.png results/demo/report.html
+
+compare: env
+	@python -m hepatoclr.compare $(or $(PREDICTIONS),$(error say which predictions: make compare PREDICTIONS=mine.csv)) \
+	    --output $(or $(OUTPUT),results/compare)
 
 # the pages are tested in a browser; where none can be had those tests are skipped
 test: env

@@ -5,16 +5,17 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
+from hepatoclr import colours
 from hepatoclr.errors import UserError
 
-# Colours of `figures`; the page gives each a shade that stands out on its light or dark paper.
+# The page gives each of these variables a shade that stands out on its light or dark paper.
 COLOURS = {
-    "#E69F00": "--orange",
-    "#56B4E9": "--sky",
-    "#009E73": "--green",
-    "#0072B2": "--blue",
-    "#D55E00": "--vermillion",
-    "#CC79A7": "--purple",
+    colours.ORANGE: "--orange",
+    colours.SKY: "--sky",
+    colours.GREEN: "--green",
+    colours.BLUE: "--blue",
+    colours.VERMILLION: "--vermillion",
+    colours.PURPLE: "--purple",
 }
 COLOUR = re.compile(r'(?<=[ ":])#[0-9a-f]{6}\b', re.I)
 SIZE = re.compile(r' width="([\d.]+)pt" height="[\d.]+pt"')

@@ -18,10 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from hepatoclr import evaluation, files, inference, layout, metrics
+from hepatoclr.colours import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from hepatoclr.volumes import Volume
 
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#6B6B6B"
 # Colour, line style, marker; the fifth is the paper's own method in the order of table 1.
 STYLES = [
     (BLACK, (0, (1, 1.2)), "x"),
@@ -42,6 +41,8 @@ BINS = 5  # of a reliability curve
 THRESHOLDS = np.linspace(0.05, 0.95, 91)
 NAMES = ("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve")
 TABLES = ("table1", "table2", "learning_curve", "measures", "comparisons")  # that these need
+# The table without which there is nothing to draw; the others draw the predictions.
+DRAWN_OF = {"comparisons": "comparisons", "beta": "table2", "learning_curve": "learning_curve"}
 SAID = {
     "synthetic": "synthetic cohort",
     "permuted": "labels permuted (control)",
@@ -98,19 +99,16 @@ def all(
     table1, measures = tables["table1"], tables["measures"]
     measures = measures[measures["protocol"].isin(table1["protocol"])]
     methods = methods or {name: name for name in table1["method"].unique()}
-    drawn = {
-        "roc": (table1, lambda to: roc(predictions, methods, table1, to)),
-        "calibration": (table1, lambda to: calibration(predictions, methods, measures, to)),
-        "decision_curve": (table1, lambda to: decision_curve(predictions, methods, table1, to)),
-        "comparisons": (tables["comparisons"], lambda to: comparisons(tables["comparisons"], to)),
-        "beta": (tables["table2"], lambda to: beta(tables["table2"], table1, to)),
-        "learning_curve": (
-            tables["learning_curve"],
-            lambda to: learning_curve(tables["learning_curve"], to),
-        ),
+    draw = {
+        "roc": lambda to: roc(predictions, methods, table1, to),
+        "calibration": lambda to: calibration(predictions, methods, measures, to),
+        "decision_curve": lambda to: decision_curve(predictions, methods, table1, to),
+        "comparisons": lambda to: comparisons(tables["comparisons"], to),
+        "beta": lambda to: beta(tables["table2"], table1, to),
+        "learning_curve": lambda to: learning_curve(tables["learning_curve"], to),
     }
     return {
-        name: drawn[name][1](to) if len(drawn[name][0]) else nothing(to)
+        name: draw[name](to) if len(tables[DRAWN_OF.get(name, "table1")]) else nothing(to)
         for name, to in paths.items()
     }
 
@@ -283,6 +281,9 @@ def comparisons(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
     for tick, (_, encoder) in zip(panels[0].get_yticklabels(), lines, strict=True):
         tick.set_fontweight("normal" if encoder else "bold")
     panels[0].set_ylim(len(lines) - 0.4, -0.6)
+    # Not closer than a tenth: of equal methods only rounding would be seen.
+    reach = table[["difference", "low", "high", "detectable"]].abs().max(axis=None)
+    panels[0].set_xlim(-1.1 * max(0.1, reach), 1.1 * max(0.1, reach))
     handles = [
         Line2D([], [], color=BLACK, marker="o", label="difference with 95 % interval"),
         Rectangle((0, 0), 1, 1, label="too small to be found with 80 % power", **SHADE),

@@ -83,10 +83,9 @@ def auc_interval(auc: ArrayLike, variance: ArrayLike, level: float = 0.95) -> tu
 
     Source: Pepe, The Statistical Evaluation of Medical Tests (2003), section 5.2.
     """
-    auc, variance = np.asarray(auc, float), np.asarray(variance, float)
+    auc = np.asarray(auc, float)
     inside = np.where((auc > ROUNDING) & (auc < 1 - ROUNDING), auc, np.nan)
-    error = np.sqrt(np.where(variance >= 0, variance, np.nan))
-    half = ndtri((1 + level) / 2) * error / (inside * (1 - inside))
+    half = ndtri((1 + level) / 2) * _error(variance) / (inside * (1 - inside))
     return expit(logit(inside) - half), expit(logit(inside) + half)
 
 
@@ -99,7 +98,7 @@ def difference_interval(
     difference: float, variance: float, level: float = 0.95
 ) -> tuple[float, float]:
     """Normal interval of a difference, given its variance (`delong`, or bootstrap draws)."""
-    half = ndtri((1 + level) / 2) * np.sqrt(variance) if variance >= 0 else np.nan
+    half = ndtri((1 + level) / 2) * _error(variance)
     return float(difference - half), float(difference + half)
 
 
@@ -324,12 +323,8 @@ def detectable(variance: float, alpha: float = 0.05, power: float = 0.8) -> floa
         variance: Variance of the difference, see `variance_of_difference`.
         alpha: Level of the test.
         power: Probability to find the difference.
-
-    Returns:
-        The difference; NaN where it does not vary, as between models that rank alike.
     """
-    error = np.sqrt(variance) if variance >= ROUNDING else np.nan
-    return float((ndtri(1 - alpha / 2) + ndtri(power)) * error)
+    return float((ndtri(1 - alpha / 2) + ndtri(power)) * _error(variance))
 
 
 def net_benefit(
@@ -530,6 +525,12 @@ def _sum_of_products(contributions: np.ndarray) -> np.ndarray:
     """Covariance of sums over patients of one class; contributions: (models, patients)."""
     patients = contributions.shape[1]
     return contributions @ contributions.T * (patients / (patients - 1) if patients > 1 else np.nan)
+
+
+def _error(variance: ArrayLike) -> np.ndarray:
+    """Standard error; NaN where the variance is negative, as it may be for a handful of pairs."""
+    variance = np.asarray(variance, float)
+    return np.sqrt(np.where(variance > -ROUNDING, np.maximum(variance, 0), np.nan))
 
 
 def _shares(

@@ -256,12 +256,14 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
     if high == 0:
         reading = [
             "Some folds hold one class only and have no AUC: every repeat was evaluated as a "
-            "whole. Mean ± sample standard deviation (sd) over repeats. Of leave-one-out such "
-            "an AUC is biased: models that predict little more than the share of positive "
+            "whole. Mean ± sample standard deviation (sd) over repeats. Of plain leave-one-out "
+            "such an AUC is biased: models that predict little more than the share of positive "
             "training patients rank the tested ones the wrong way round."
         ]
+    elif high == 1:
+        reading = ["Of a single fold, so without a standard deviation (sd) over folds."]
     else:
-        basis = f"{high} fold{'s' if high > 1 else ''}" if low == high else f"{low} to {high} folds"
+        basis = f"{high} folds" if low == high else f"{low} to {high} folds"
         reading = [f"Mean ± sample standard deviation (sd) over {basis}."]
     has_interval = "auc_low" in table and table["auc_low"].notna().any()
     if has_interval:
@@ -279,18 +281,19 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
             f"Caution: the 95 % interval of an AUC of these patients is {_range(half, '± ')} wide; "
             "the sd over folds is not that interval."
         )
-    if "detectable" in table and table["detectable"].notna().any():
-        cautions.append(detected(table["detectable"]))
+    cautions += detected(table)
     return [" ".join(reading), " ".join([*cautions, REFERENCE])]
 
 
-def detected(detectable: pd.Series) -> str:
-    """Say which differences a cohort could have shown."""
-    return (
+def detected(table: pd.DataFrame) -> list[str]:
+    """Say, where it is known, which differences a cohort could have shown."""
+    if "detectable" not in table or table["detectable"].isna().all():
+        return []
+    return [
         "These patients show a difference of AUC with 80 % power only if it is "
-        f"{_range(detectable)} or more (alpha 0.05, two-sided, paired DeLong variance, over all "
-        "comparisons); smaller ones are missed more often than that."
-    )
+        f"{_range(table['detectable'])} or more (alpha 0.05, two-sided, paired DeLong variance, "
+        "over all comparisons); smaller ones are missed more often than that."
+    ]
 
 
 def _range(values: pd.Series, sign: str = "") -> str:
@@ -311,11 +314,11 @@ def _comparisons(table: pd.DataFrame) -> Body:
         rows.append((name, [difference, Cell(number(row["detectable"])), *tests]))
     notes = [
         "Difference of the AUC averaged over folds, as in Table 1, with its 95 % interval by a "
-        "paired bootstrap over patients. DeLong's and the permutation test ask whether other "
-        "patients could have given it, the corrected t test (Nadeau and Bengio) whether other "
-        "folds could. Holm: DeLong's p, adjusted for the number of methods that are compared with "
-        "one reference in one protocol.",
-        detected(table["detectable"]),
+        "paired bootstrap over patients. Interval, DeLong's and the permutation test are about "
+        "these trained models and other patients; for a claim about the methods, trained anew, "
+        "read the corrected t test over folds (Nadeau and Bengio). Holm: DeLong's p, adjusted for "
+        "the number of methods that are compared with one reference in one protocol.",
+        *detected(table),
         "A large p does not say that methods are equal: read the interval.",
     ]
     return Body("Comparison", columns, rows, notes)

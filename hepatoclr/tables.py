@@ -8,6 +8,7 @@ The unit of every interval and test is the patient: repeats and seeds test the s
 and are averaged. All tables draw the same bootstrap samples of the patients.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -250,7 +251,14 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def _interval(estimate: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The 95 % interval of a share, on the logit scale, from its bootstrap draws (draws, ...)."""
-    return inference.auc_interval(estimate, np.nanvar(draws, axis=0, ddof=1))
+    return inference.auc_interval(estimate, _variance(draws))
+
+
+def _variance(draws: np.ndarray) -> np.ndarray:
+    """Variance over bootstrap draws (draws, ...), but for those that the measure is unknown in."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # unknown in all of them: NaN
+        return np.nanvar(draws, axis=0, ddof=1)
 
 
 def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray]:
@@ -260,15 +268,14 @@ def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray
 
 
 def _detectable(scores: evaluation.Scores, reference: str) -> list[float]:
-    """What difference from the reference each model could have shown; NaN for itself."""
+    """What difference from the reference each model could have shown; NaN where both rank alike."""
     _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
     base = scores.models.index(reference)
-    return [
-        np.nan
-        if number == base
-        else inference.detectable(inference.variance_of_difference(covariance, number, base))
+    variances = [
+        inference.variance_of_difference(covariance, number, base)
         for number in range(len(scores.models))
     ]
+    return [inference.detectable(v) if v > inference.ROUNDING else np.nan for v in variances]
 
 
 def _leaky(predictions: pd.DataFrame) -> pd.Series:
@@ -424,7 +431,7 @@ def _against(
         for encoder in [name for name in encoders_ if name not in (reference, BASELINE)]:
             number = scores.models.index(encoder)
             difference = float(aucs[number] - aucs[base])
-            spread = np.var(draws[:, number] - draws[:, base], ddof=1)
+            spread = float(_variance(draws[:, number] - draws[:, base]))
             low, high = inference.difference_interval(difference, spread)
             pair = scores.probabilities[number], scores.probabilities[base]
             corrected = np.nan
@@ -523,7 +530,7 @@ def _optimism(measure: str, fixed: pd.DataFrame, nested: pd.DataFrame) -> dict:
         )
     values = [float(evaluation.per_fold(scores)[measure][0]) for scores, _ in parts]
     draws = [evaluation.per_fold(scores, weights)[measure][:, 0] for scores, weights in parts]
-    optimism, spread = values[0] - values[1], np.var(draws[0] - draws[1], ddof=1)
+    optimism, spread = values[0] - values[1], float(_variance(draws[0] - draws[1]))
     low, high = inference.difference_interval(optimism, spread)
     leaky = max(_leaky(part).max() for part in (fixed, nested))
     found = {"measure": measure, "fixed": values[0], "nested": values[1], "optimism": optimism}

@@ -111,7 +111,7 @@ FIGURES = [
 ]
 MARKS = [  # what must be said of every result
     *(["synthetic"] if SIMULATED else []),
-    *(["permuted"] if config["evaluation"].get("permute") else []),
+    *(["permuted"] if config["evaluation"]["permute"] else []),
 ]
 
 BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name

@@ -199,6 +199,12 @@ def test_comparisons_show_the_difference_its_interval_and_what_is_too_small(
     assert band.get_x() == pytest.approx(-row["detectable"].item())
 
 
+def test_equal_methods_lie_at_zero_of_an_axis_that_shows_nothing_smaller(computed, tmp_path):
+    same = computed["comparisons"].assign(difference=1e-17, low=np.nan, high=np.nan)
+    figure = figures.comparisons(same.assign(detectable=np.nan), [tmp_path / "c.png"])
+    assert figure.axes[0].get_xlim() == pytest.approx((-0.11, 0.11))
+
+
 def test_calibration_pools_repeats_into_groups_of_equal_size(predictions, computed, tmp_path, draw):
     figure, _ = draw("calibration", tmp_path)
     axes, spread = figure.axes[0], figure.axes[2]

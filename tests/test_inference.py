@@ -157,10 +157,11 @@ def test_a_perfect_auc_has_no_interval(labels):
 
 
 def test_intervals_take_arrays_and_no_variance():
-    low, high = inference.auc_interval([0.7, 0.8], [0.01, np.nan])
+    low, high = inference.auc_interval([0.7, 0.8, 0.8], [0.01, np.nan, -0.01])
     assert low[0] < 0.7 < high[0]
-    assert np.isnan([low[1], high[1]]).all()
+    assert np.isnan([low[1:], high[1:]]).all()
     assert np.isnan(inference.difference_interval(0.1, np.nan)).all()
+    assert inference.difference_interval(0.0, -1e-18) == (0, 0)
 
 
 def test_delong_test_of_models_that_rank_alike():
@@ -376,7 +377,8 @@ def test_detectable_difference_is_found_four_times_in_five():
 
 def test_detectable_by_hand():
     assert inference.detectable(0.0025) == pytest.approx((1.959964 + 0.841621) * 0.05)
-    assert np.isnan([inference.detectable(0), inference.detectable(np.nan)]).all()
+    assert inference.detectable(-1e-18) == 0
+    assert np.isnan([inference.detectable(-0.001), inference.detectable(np.nan)]).all()
 
 
 def test_net_benefit_by_hand():

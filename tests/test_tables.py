@@ -4,6 +4,7 @@ import itertools
 import re
 import subprocess
 import sys
+import warnings
 
 import example_predictions
 import numpy as np
@@ -404,7 +405,7 @@ def test_folds_of_one_class_are_told(tmp_path):
     assert table["auc_mean"].tolist()[1] == pytest.approx(expected)
     _, markdown, _ = written(tmp_path, table)
     assert "every repeat was evaluated as a whole" in markdown
-    assert "Of leave-one-out such an AUC is biased" in markdown
+    assert "Of plain leave-one-out such an AUC is biased" in markdown
 
 
 @pytest.fixture(scope="module")
@@ -506,13 +507,30 @@ def test_the_corrected_t_test_averages_seeds(complete, comparisons):
     assert found == pytest.approx(2 * student_t.sf(abs(t), 9))
 
 
-def test_equal_methods_do_not_differ(complete):
+def test_equal_methods_do_not_differ(complete, tmp_path):
     none = complete.query("protocol == 'linear' and encoder == 'none'")
     twice = pd.concat([none, none.assign(encoder="same")])
     (row,) = tables.comparisons(twice).to_dict("records")
     assert (row["difference"], row["low"], row["high"]) == (0, 0, 0)
     assert row["p_delong"] == row["p_permutation"] == row["p_holm"] == 1
-    assert row["detectable"] == pytest.approx(0)
+    assert np.isnan(row["detectable"])
+    _, markdown, _ = written(tmp_path, tables.comparisons(twice))
+    assert "nan" not in markdown
+    assert "80 % power" not in markdown
+
+
+def test_few_patients_give_tables_without_warnings(tmp_path):
+    # Two positive patients in folds of their own: some draws know no fold; nobody is called.
+    jobs = [example_predictions.job("linear", name, patients=8) for name in ("none", "simclr")]
+    few = pd.concat(jobs).assign(threshold=1.0)
+    few["label"] = few["patient_id"].isin(["0012", "0016"]).astype(int)
+    few["fold"] = few["patient_id"].isin(["0012", "0013", "0014", "0015"]) + 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = tables.all(few)
+    measures = found["measures"].set_index(["encoder", "measure"])
+    assert measures.loc[("simclr", "ppv"), ["estimate", "low", "high"]].isna().all()
+    assert found["comparisons"]["low"].notna().all()
 
 
 @pytest.fixture(scope="module")
