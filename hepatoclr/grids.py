@@ -15,6 +15,7 @@ HEADINGS = {
     "reference": "Compared with",
     "protocol": "Evaluation",
     "fraction": "Training patients",
+    "patient_id": "Patient",
     "n_folds": "Folds",
     "auc": "AUC",
 }
@@ -22,7 +23,7 @@ NAMES = ("method", "encoder", "reference")
 # Said by the marks of the page, not in every row.
 UNSHOWN = ("data", "leaky")
 INTERVAL = "In square brackets the 95 % interval."
-WIDEST = 10  # columns that a page in portrait holds
+WIDEST = 11  # columns that a page in portrait holds
 COSTS = (
     "Times are sums over jobs; jobs that ran side by side count each. Start-up is the share of the "
     "core time that goes by before a job's own work: starting Python and imports. Peak memory is "
@@ -185,7 +186,7 @@ def _text(name: str, value: object) -> str:
 def _heading(name: str) -> str:
     """What stands above a column."""
     words = layout.MEASURE_LABELS.get(name) or HEADINGS.get(name)
-    plain = name.replace("_", " ").strip()
+    plain = name.replace("_", " ").strip().replace("auc", "AUC")
     return words or plain[:1].upper() + plain[1:]
 
 

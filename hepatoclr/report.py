@@ -45,6 +45,11 @@ class Section:
         """The id of the part."""
         return "".join(letter if letter.isalnum() else "-" for letter in self.title.lower())
 
+    def spoken(self, figure: str) -> str:
+        """What a figure is called where it cannot be seen."""
+        place, count = list(self.figures).index(figure) + 1, len(self.figures)
+        return self.title if count == 1 else f"{self.title}, {place} of {count}"
+
 
 SECTIONS = [
     Section(
@@ -259,7 +264,7 @@ def html(
     shown |= {name: grids.of_facts(section) for name, section in (facts or {}).items()}
     sections = _sections(shown, figures)
     drawn = {
-        name: drawings.inline(figures[name], part.title, f"{name}-")
+        name: drawings.inline(figures[name], part.spoken(name), f"{name}-")
         for part in sections
         for name in part.figures
     }
@@ -385,6 +390,10 @@ def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> gr
     """Lay a table out, by its kind."""
     if name == "cost":
         return grids.of_costs(frame)
+    if name == "separability":
+        from hepatoclr import feature_space  # and with it matplotlib
+
+        return grids.of_layout(feature_space.readable(frame))
     if name in RESULTS:
         return grids.of_layout(layout.of(frame))
     return grids.of_frame(frame, links if name == "cohorts" else None)

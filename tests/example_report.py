@@ -106,6 +106,11 @@ def others():
             {"measure": ["kappa", "sensitivity"], "estimate": [0.41, 0.8]}
             | {"low": [0.2, 0.7], "high": [0.6, 0.88]}
         ),
+        "separability": pd.DataFrame(
+            {"encoder": ["none"] * 3, "property": ["label", "site", "scanner"]}
+            | {"auc": [0.8, 0.5, float("nan")], "auc_low": [0.7, 0.4, float("nan")]}
+            | {"auc_high": [0.9, 0.6, float("nan")], "data": "synthetic"}
+        ),
         "shortcuts": pd.DataFrame(
             {"told_by": ["order of files", "site", "scanner"], "auc": [0.5, 0.55, 0.6], **spread}
         ),
@@ -123,6 +128,7 @@ def drawn(folder):
         "decision_curve",
         "flow",
     )
+    names += ("feature_space_pca", "feature_space_umap")
     for name in names:
         figure = Figure(figsize=(4.2, 3.2) if name == "learning_curve" else (7.4, 3.6))
         axes = figure.subplots()
