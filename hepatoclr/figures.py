@@ -283,7 +283,9 @@ def comparisons(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
         tick.set_fontweight("normal" if encoder else "bold")
     panels[0].set_ylim(len(lines) - 0.4, -0.6)
     # Not closer than a tenth: of equal methods only rounding would be seen.
-    reach = table[["difference", "low", "high", "t_low", "t_high", "detectable"]].abs().max(axis=None)
+    reach = (
+        table[["difference", "low", "high", "t_low", "t_high", "detectable"]].abs().max(axis=None)
+    )
     panels[0].set_xlim(-1.1 * max(0.1, reach), 1.1 * max(0.1, reach))
     handles = [
         Line2D([], [], color=BLACK, marker="o", linewidth=3, label="95 %: these models"),

@@ -486,7 +486,10 @@ def _against(
             )
         # Of equally good methods, trained anew, DeLong's test finds too many to differ.
         adjusted = inference.holm(
-            [row["p_delong" if np.isnan(row["p_corrected_t"]) else "p_corrected_t"] for row in found]
+            [
+                row["p_delong" if np.isnan(row["p_corrected_t"]) else "p_corrected_t"]
+                for row in found
+            ]
         )
         rows += [row | {"p_holm": p} for row, p in zip(found, adjusted, strict=True)]
     return rows
