@@ -240,12 +240,12 @@ def test_no_text_of_the_sources_reaches_the_results(project):
     cases = sources(project.folder)
     with open(project.folder / "clinic.csv", "w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["patient_id", "image", "liver_mask"])
+        table.writerow(["patient_id", "scan_id", "image", "liver_mask"])
         for case, paths in cases.items():
-            table.writerow([case, *(path.relative_to(project.folder) for path in paths)])
+            table.writerow(["x", case, *(path.relative_to(project.folder) for path in paths)])
     project.snakemake("--cores", "2", cohorts="{clinic: {role: external, manifest: clinic.csv}}")
     cohort = pd.read_csv(result(project, "cohorts/clinic.csv"), keep_default_na=False)
-    assert cohort.set_index("case")["step"].to_dict() == {
+    assert cohort.set_index("scan_id")["step"].to_dict() == {
         "dicom": "",
         "twoseries": "ingest",
         "cutdicom": "ingest",

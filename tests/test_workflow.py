@@ -4,6 +4,7 @@ import csv
 import re
 
 import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -382,8 +383,14 @@ MASKS = {  # image, mask, label, ml of the mask itself
 
 
 def turned(source, path, axes):
-    """Store a NIfTI file in another orientation."""
+    """Store a NIfTI file in another orientation, with one voxel of air in a corner.
+
+    To the letter the same image, it must not stand under two patients.
+    """
     image = nib.load(source)
+    voxels = np.asanyarray(image.dataobj).copy()
+    voxels[0, 0, 0] = -900
+    image = nib.Nifti1Image(voxels, image.affine, image.header)
     turn = nib.orientations.ornt_transform(
         nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(axes)
     )
