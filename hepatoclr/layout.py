@@ -19,7 +19,7 @@ SYNTHETIC = "Synthetic cohort: shows that the pipeline works, says nothing about
 MARKS = {
     "synthetic": SYNTHETIC,
     "permuted": "Labels permuted: a control, in which there is nothing to learn. An AUC whose "
-    "interval leaves out 0.5 points to a leak, not to a good method.",
+    "interval lies above 0.5 points to a leak, not to a good method.",
     "leaky": "Leaky: in some rows the epoch was chosen on the tested patients: flattering.",
 }
 REFERENCE = (

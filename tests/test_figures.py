@@ -191,8 +191,10 @@ def test_comparisons_show_the_difference_its_interval_and_what_is_too_small(
     row = table.query("protocol == 'linear' and reference == 'simclr' and encoder == 'supcon'")
     height = labels.index("SupCon", 6)
     drawn = [line for line in axes.lines if set(line.get_ydata()) == {height}]
-    interval, point = sorted(drawn, key=lambda line: -len(line.get_xdata()))
-    assert list(interval.get_xdata()) == row[["low", "high"]].iloc[0].tolist()
+    models, methods, point = sorted(drawn, key=lambda line: -len(line.get_xdata()))
+    assert list(models.get_xdata()) == row[["low", "high"]].iloc[0].tolist()
+    assert list(methods.get_xdata()) == row[["t_low", "t_high"]].iloc[0].tolist()
+    assert models.get_linewidth() > methods.get_linewidth()
     assert list(point.get_xdata()) == row["difference"].tolist()
     band = next(bar for bar in axes.patches if bar.get_y() + bar.get_height() / 2 == height)
     assert band.get_width() == pytest.approx(2 * row["detectable"].item())
@@ -200,8 +202,9 @@ def test_comparisons_show_the_difference_its_interval_and_what_is_too_small(
 
 
 def test_equal_methods_lie_at_zero_of_an_axis_that_shows_nothing_smaller(computed, tmp_path):
-    same = computed["comparisons"].assign(difference=1e-17, low=np.nan, high=np.nan)
-    figure = figures.comparisons(same.assign(detectable=np.nan), [tmp_path / "c.png"])
+    unknown = dict.fromkeys(("low", "high", "t_low", "t_high", "detectable"), np.nan)
+    same = computed["comparisons"].assign(difference=1e-17, **unknown)
+    figure = figures.comparisons(same, [tmp_path / "c.png"])
     assert figure.axes[0].get_xlim() == pytest.approx((-0.11, 0.11))
 
 

@@ -127,7 +127,7 @@ def test_predictions_alone_make_a_page():
     expected = ["Verdict", "Pretraining methods", "Comparisons", "All measures", "How to cite"]
     assert headings(page) == expected
     assert "Models: SimCLR has the highest AUC" in page
-    assert "difference to random weights" in page
+    assert "than that of random weights" in page
     Reader(page)
 
 

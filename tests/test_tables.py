@@ -330,15 +330,45 @@ def direct(predictions, protocol, encoder):
     return evaluation.scores(part)
 
 
-def test_intervals_are_those_of_the_bootstrap(predictions, table1):
+def on_the_logit_scale(middle, error):
+    half = 1.959964 * error / (middle * (1 - middle))
+    return expit(logit(middle) + half * np.array([-1, 1]))
+
+
+def test_intervals_of_the_auc_are_delongs_within_folds(predictions, table1):
+    scores = direct(predictions, "finetune", "supcon")
+    _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
+    row = table1.set_index(["method", "protocol"]).loc[("supcon", "finetune")]
+    expected = on_the_logit_scale(row["auc_mean"], np.sqrt(covariance[0, 0]))
+    assert [row["auc_low"], row["auc_high"]] == pytest.approx(expected)
+
+
+def test_intervals_of_balanced_accuracy_are_those_of_the_bootstrap(predictions, table1):
     scores = direct(predictions, "finetune", "supcon")
     weights = inference.resamples(scores.labels, tables.DRAWS, tables.SEED)
-    draws = inference.fold_auc(scores.labels, scores.probabilities, scores.folds, weights)
+    draws = evaluation.per_fold(scores, weights)["balanced_accuracy"]
     row = table1.set_index(["method", "protocol"]).loc[("supcon", "finetune")]
-    middle, error = row["auc_mean"], draws.std(ddof=1)
-    half = 1.959964 * error / (middle * (1 - middle))
-    expected = expit(logit(middle) + half * np.array([-1, 1]))
-    assert [row["auc_low"], row["auc_high"]] == pytest.approx(expected)
+    expected = on_the_logit_scale(row["balanced_accuracy_mean"], draws.std(ddof=1))
+    found = row[["balanced_accuracy_low", "balanced_accuracy_high"]].tolist()
+    assert found == pytest.approx(expected)
+
+
+def test_the_pooled_difference_is_bootstrapped_in_pairs(complete, comparisons):
+    part = complete.query("protocol == 'linear' and fraction == 1")
+    both = evaluation.scores(part[part["encoder"].isin(["none", "supcon"])])
+    aucs = [
+        np.mean([roc_auc_score(both.labels, scores) for scores in model])
+        for model in both.probabilities
+    ]
+    weights = inference.resamples(both.labels, tables.DRAWS, tables.SEED)
+    draws = inference.fold_auc(both.labels, both.probabilities, None, weights)
+    sign = 1 if both.models == ["none", "supcon"] else -1
+    row = comparisons.set_index(["protocol", "encoder", "reference"]).loc[
+        ("linear", "supcon", "none")
+    ]
+    assert row["pooled"] == pytest.approx(sign * (aucs[1] - aucs[0]))
+    half = 1.959964 * np.std(draws[:, 1] - draws[:, 0], ddof=1)
+    assert (row["pooled_high"] - row["pooled_low"]) / 2 == pytest.approx(half)
 
 
 def test_the_detectable_difference_is_that_of_the_paired_variance(predictions, table1):
@@ -488,9 +518,9 @@ def test_differences_are_those_of_table_1(complete, comparisons):
 
 def test_holm_counts_the_methods_of_a_reference_and_protocol(comparisons):
     for _, part in comparisons.groupby(["protocol", "reference"]):
-        ranked = part.sort_values("p_delong")
+        ranked = part.sort_values("p_corrected_t")
         factors = len(part) - np.arange(len(part))
-        expected = np.minimum(np.maximum.accumulate(ranked["p_delong"] * factors), 1)
+        expected = np.minimum(np.maximum.accumulate(ranked["p_corrected_t"] * factors), 1)
         assert ranked["p_holm"].tolist() == pytest.approx(expected.tolist())
 
 
@@ -505,6 +535,9 @@ def test_the_corrected_t_test_averages_seeds(complete, comparisons):
     rows = comparisons.set_index(["protocol", "encoder", "reference"])
     found = rows.loc[("linear", "supcon", "none"), "p_corrected_t"]
     assert found == pytest.approx(2 * student_t.sf(abs(t), 9))
+    low, high = rows.loc[("linear", "supcon", "none"), ["t_low", "t_high"]]
+    half = student_t.ppf(0.975, 9) * abs(d.mean() / t)
+    assert (low, high) == pytest.approx((d.mean() - half, d.mean() + half))
 
 
 def test_equal_methods_do_not_differ(complete, tmp_path):

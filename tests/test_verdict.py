@@ -36,30 +36,35 @@ def test_each_protocol_has_its_best_method():
 
 def test_an_interval_that_includes_0_is_no_evidence():
     assert linear(comparison()).details == [
-        "No evidence of a difference to random weights: 0.07 (95 % interval −0.01 to 0.15, "
+        "No evidence of a difference to random weights: 0.07 (95 % interval −0.05 to 0.19, "
         "Holm-adjusted p = 0.360).",
         ENOUGH,
     ]
 
 
 def test_a_difference_needs_interval_and_test():
-    clear = comparison(low=0.02, p_holm=0.0004)
+    clear = comparison(t_low=0.02, p_holm=0.0004)
     assert linear(clear).details == [
         "Evidence of a higher AUC than that of random weights: difference 0.07 (95 % interval "
-        "0.02 to 0.15, Holm-adjusted p < 0.001)."
+        "0.02 to 0.19, Holm-adjusted p < 0.001)."
     ]
-    corrected = linear(comparison(low=0.02, p_holm=0.05)).details
+    corrected = linear(comparison(t_low=0.02, p_holm=0.05)).details
     assert corrected[0].startswith(
         "No evidence of a difference to random weights once the number of comparisons is counted: "
     )
     assert corrected[1] == ENOUGH
-    by_test_alone = linear(comparison(low=-0.01, p_holm=0.01)).details[0]
+    by_test_alone = linear(comparison(t_low=-0.01, p_holm=0.01)).details[0]
     assert by_test_alone.startswith("No evidence of a difference to random weights: 0.07")
-    assert linear(comparison(low=0.02, p_holm=np.nan)).details[0].startswith("No evidence")
+    assert linear(comparison(t_low=0.02, p_holm=np.nan)).details[0].startswith("No evidence")
+
+
+def test_without_folds_the_interval_is_that_of_the_trained_models():
+    clear = comparison(low=0.02, t_low=np.nan, t_high=np.nan, p_holm=0.0004)
+    assert "(95 % interval 0.02 to 0.15, Holm-adjusted p < 0.001)" in linear(clear).details[0]
 
 
 def test_the_best_may_be_worse_than_a_reference_by_another_measure():
-    lower = comparison(difference=-0.07, low=-0.15, high=-0.02, p_holm=0.01, reference="simclr")
+    lower = comparison(difference=-0.07, t_low=-0.15, t_high=-0.02, p_holm=0.01, reference="simclr")
     assert linear(lower).details[0].startswith("Evidence of a lower AUC than that of SimCLR: ")
 
 
@@ -76,7 +81,7 @@ def test_each_reference_is_compared_and_the_power_told_once():
 
 
 def test_only_the_method_s_own_encoder_counts():
-    others = comparison(encoder="weak_simclr-nested", low=0.02, p_holm=0.001)
+    others = comparison(encoder="weak_simclr-nested", t_low=0.02, p_holm=0.001)
     assert linear(others, comparison()).details[0].startswith("No evidence")
     assert linear(comparison(encoder="simclr"), comparison(protocol="finetune")).details == []
     # a model called as the beginning of another is not the other
@@ -132,11 +137,15 @@ def test_a_control_fails_where_something_is_found():
     )
     found = verdict.control(table.iloc[:6])
     assert found.main == (
-        "The control failed: 2 of 6 AUC intervals miss 0.5 (SimCLR, linear: 0.61 to 0.80; SimCLR, "
-        "fine-tuned: 0.40 to 0.49)."
+        "The control failed: 1 of 6 AUC intervals lies above 0.5 (SimCLR, linear: 0.61 to 0.80)."
     )
-    assert "one interval in twenty" in found.details[0]
-    assert "1 of 5 AUC intervals misses 0.5" in verdict.control(table.iloc[:5]).main
+    assert "one interval in forty" in found.details[0]
+    assert found.details[1].startswith(
+        "1 of 6 AUC intervals lies below 0.5 (SimCLR, fine-tuned: 0.40 to 0.49). That is no leak"
+    )
+    below = verdict.control(table.iloc[5:7])
+    assert below.main == "The control passed: no AUC interval lies above 0.5."
+    assert below.details[0].startswith("2 of 2 AUC intervals lie below 0.5")
     assert verdict.control(table.iloc[:1]).main.endswith("its one AUC interval covers 0.5.")
 
 
