@@ -193,7 +193,7 @@ def beta(table: pd.DataFrame, table1: pd.DataFrame, paths: Sequence[str | Path])
         axes.set_xlabel("β, weight of the weak loss\n(0: SimCLR, 1: supervised)")
         _performance(axes, layout.MEASURE_LABELS[measure], lowest)
     handles, labels = axes.get_legend_handles_labels()
-    title = "Mean over folds, 95 % interval (bootstrap over patients)"
+    title = "Mean over folds, 95 % interval"
     figure.legend(handles, labels, loc="outside upper center", ncols=3, title=title)
     say(figure, layout.marks(table))
     save(figure, *paths)
@@ -330,7 +330,7 @@ def calibration(
         .to_dict("index")
         .items()
     ]
-    figure, panels = _panels(pd.DataFrame(rows), height=5.0, below=0.22)
+    figure, panels = _panels(pd.DataFrame(rows), height=6.2, below=0.22)
     for (axes, spread), (protocol, shown, part) in panels:
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8)
         for place, method in enumerate(shown):
@@ -347,9 +347,10 @@ def calibration(
         axes.grid(True)
         axes.set_ylabel("Share of positive patients")
         axes.set_title(_title(protocol, "repeats pooled"))
-        axes.legend(
-            **{"loc": "lower right", "title": "slope, intercept", "title_fontsize": 8},
-            **{"alignment": "left", "fontsize": 7.5},
+        spread.legend(
+            *axes.get_legend_handles_labels(),
+            **{"loc": "upper center", "bbox_to_anchor": (0.5, -0.8), "ncols": 1},
+            **{"title": "slope, intercept", "title_fontsize": 8, "fontsize": 7.5},
         )
         spread.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), yticks=[])
         spread.set_ylabel("Spread", fontsize=8)

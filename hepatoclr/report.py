@@ -170,7 +170,6 @@ SECTIONS = [
         "Compare the share of a map that lies in the liver with the liver's share of the slice. A "
         "map on the table or the rim is a reason to look for a shortcut; a map inside the liver is "
         "no proof that there is none.",
-        tables={"explanations_*": "Share of the maps in the liver"},
         figures={
             "explanations_*": "A row per patient: the slice with the liver's outline, the strength "
             "of the gradient, and the change of the prediction when a place is painted over."

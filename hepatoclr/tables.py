@@ -29,7 +29,6 @@ DRAWS = 2000  # of the bootstrap
 FITS = 200  # of these for the power law, which is fitted to each
 PERMUTATIONS = 10_000
 SEED = 1
-MOST_VALUES = 6  # chosen values that are told one by one
 TITLES = {
     "table1": "Pretraining methods",
     "table2": "Weight of the weak label",
@@ -97,7 +96,7 @@ def all(
         "learning_curve": learning_curve(predictions, marks),
         "measures": measures(predictions, marks),
         "comparisons": comparisons(predictions, methods, marks),
-        "nested": nested(predictions, betas or {}, marks),
+        "nested": nested(predictions, methods, betas or {}, marks),
         "aggregation": aggregation(predictions, marks),
     }
 
@@ -496,12 +495,16 @@ def _against(
 
 
 def nested(
-    predictions: pd.DataFrame, betas: Mapping[float, str], marks: Sequence[str] = ()
+    predictions: pd.DataFrame,
+    methods: Mapping[str, str] | None,
+    betas: Mapping[float, str],
+    marks: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Tell what fixing C and the threshold beforehand, or choosing beta on tested folds, gains.
 
     Args:
         predictions: What `predictions.read` returns.
+        methods: As for `table1`; of other encoders C and threshold are left out.
         betas: Weight in [0, 1] to encoder name, among which the best is sought.
         marks: What must be said of this run, of `layout.MARKS`.
 
@@ -524,12 +527,14 @@ def nested(
     """
     rows = []
     linear, inner = (dict(_by_encoder(predictions, name)) for name in ("linear", NESTED))
-    for encoder in inner:
+    for encoder in [*methods.values(), CHOSEN_BETA] if methods else inner:
+        if encoder not in inner:
+            continue
         half = inner[encoder].assign(threshold=0.5)
         row = {"protocol": NESTED, "encoder": encoder}
         if encoder in linear:
             pair = linear[encoder], inner[encoder]
-            rows.append(row | {"choice": "C", "against": "linear"} | _optimism("auc", *pair))
+            rows.append(row | {"choice": "C", "against": "as set"} | _optimism("auc", *pair))
         pair = half, inner[encoder]
         at = {"choice": "threshold", "against": "0.5"}
         rows.append(row | at | _optimism("balanced_accuracy", *pair))
@@ -579,12 +584,12 @@ def _auc(predictions: pd.DataFrame) -> float:
 
 
 def _chosen(predictions: pd.DataFrame, column: str) -> str:
-    """The values of a column, one a fold, with how often: `0.1: 30, 1: 20`; a range for many."""
+    """The values of a column, one a fold, and how often: `0.1: 30, 1: 20`; of thresholds a range."""
     if column not in predictions:
         return ""
     values = predictions.drop_duplicates(metrics.FOLD)[column].dropna()
     counted = values.value_counts().sort_index()
-    if len(counted) > MOST_VALUES:
+    if column == "threshold":
         return f"{values.min():.2f} to {values.max():.2f}, median {values.median():.2f}"
     return ", ".join(f"{value:g}: {times}" for value, times in counted.items())
 
@@ -659,7 +664,8 @@ def write(
         caption: Plain text.
         counts: What `metrics.counts` returns, for the note.
     """
+    table = table.round(6)  # rounded once, so that every form prints the same
     readable = layout.of(table, counts)
-    files.write_text(table.round(6).to_csv(index=False, lineterminator="\n"), csv_path)
+    files.write_text(table.to_csv(index=False, lineterminator="\n"), csv_path)
     files.write_text(layout.markdown(readable, caption), md_path)
     files.write_text(layout.latex(readable, caption), tex_path)

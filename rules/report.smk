@@ -5,7 +5,7 @@ PAGE_TABLES = {
         *TABLES,
         *("agreement", "separability", "guards", "shortcuts", "flow", "cost"),
     ]
-} | {f"explanations_{encoder}": results(f"explanations/{encoder}.csv") for encoder in EXPLAINED}
+}
 PAGE_FIGURES = [
     *FIGURES,
     *("feature_space_pca", "feature_space_umap"),

@@ -221,7 +221,7 @@ def test_calibration_pools_repeats_into_groups_of_equal_size(predictions, comput
     measures = computed["measures"].set_index(["protocol", "encoder", "measure"])["estimate"]
     slope = layout.number(measures["linear", "supcon", "calibration_slope"])
     intercept = layout.number(measures["linear", "supcon", "calibration_intercept"])
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in spread.get_legend().get_texts()]
     assert f"SupCon  {slope}, {intercept}" in labels
     # A strip of forty bars for each method.
     assert len(spread.patches) == 40 * len(METHODS)
