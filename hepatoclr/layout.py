@@ -408,7 +408,8 @@ def markdown(readable: Layout, caption: str) -> str:
     """Render a layout as a Markdown table, aligned for reading as plain text too."""
     grid = [[readable.heading, *(" ".join(column) for column in readable.columns)]]
     for name, cells in readable.rows:
-        grid.append([name.replace("|", r"\|"), *map(_markdown_cell, cells)])
+        plain = name.replace("|", r"\|").replace("&", "&amp;").replace("<", "&lt;")
+        grid.append([plain, *map(_markdown_cell, cells)])
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     grid.insert(1, ["-" * width for width in widths])
     lines = [f"| {' | '.join(map(str.ljust, cells, widths))} |" for cells in grid]

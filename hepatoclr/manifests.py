@@ -198,6 +198,13 @@ def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str
         yield f"patient {patient!r} has positive and negative labels; one label per patient"
     if cohort["role"] == "external":
         return
+    if cohort["role"] == "evaluation" and config["evaluation"]["scheme"] == "site":
+        nowhere = sum(not row.site for row in rows)
+        if nowhere:
+            yield (
+                f"evaluation.scheme is site, but {nowhere} of {len(rows)} rows name no site; fill "
+                "in the column site, or take another scheme"
+            )
     least = _folds(config["evaluation"]) if cohort["role"] == "evaluation" else 1
     for side in (POSITIVE, NEGATIVE):
         if len(sides[side]) < least:

@@ -584,7 +584,7 @@ def _auc(predictions: pd.DataFrame) -> float:
 
 
 def _chosen(predictions: pd.DataFrame, column: str) -> str:
-    """The values of a column, one a fold, and how often: `0.1: 30, 1: 20`; of thresholds a range."""
+    """The values of a column by fold, with how often: `0.1: 30, 1: 20`; of thresholds a range."""
     if column not in predictions:
         return ""
     values = predictions.drop_duplicates(metrics.FOLD)[column].dropna()

@@ -53,6 +53,7 @@ def test_a_hand_made_table_goes_through_tables_figures_and_report(compared):
     page = (compared / "report.html").read_text()
     assert "ours has the highest AUC" in page
     assert "<b>theirs" not in page
+    assert "<b>theirs" not in (compared / "tables/table1.md").read_text()
 
 
 def test_sections_without_input_are_left_out(compared):

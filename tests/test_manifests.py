@@ -95,6 +95,14 @@ def test_provided_masks_must_be_there(write):
     assert "row 2: liver_mask is empty, but segment.backend is provided" in text
 
 
+def test_folds_by_site_need_a_site_for_every_row(write):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    settings = config(**ROLES)
+    settings["evaluation"]["scheme"] = "site"
+    text = problems(cohorts, settings)
+    assert f"evaluation.scheme is site, but {len(HISTO) - 1} of {len(HISTO) - 1} rows" in text
+
+
 def test_roles(write):
     rows = write("histo", *HISTO)
     text = problems({"a": rows}, config(a={"role": "pretraining"}))

@@ -20,9 +20,11 @@ RESULT = ("tables", "figures", "report")
 def test_tables_are_complete(finished):
     table1 = pd.read_csv(result(finished, "tables/table1.csv"), keep_default_na=False)
     assert table1.columns.tolist() == [
-        *("method", "protocol", "n_folds", "auc_mean", "auc_sd"),
-        *("balanced_accuracy_mean", "balanced_accuracy_sd", "paper_auc_mean", "paper_auc_sd"),
-        *("paper_balanced_accuracy_mean", "paper_balanced_accuracy_sd", "data"),
+        *("method", "protocol", "n_folds", "auc_mean", "auc_sd", "auc_low", "auc_high"),
+        *("balanced_accuracy_mean", "balanced_accuracy_sd"),
+        *("balanced_accuracy_low", "balanced_accuracy_high", "paper_auc_mean", "paper_auc_sd"),
+        *("paper_balanced_accuracy_mean", "paper_balanced_accuracy_sd"),
+        *("detectable", "leaky", "data"),
     ]
     assert table1["method"].unique().tolist() == [
         *("none", "supervised", "simclr", "supcon", "weak_simclr")
@@ -290,6 +292,7 @@ def test_the_paper_plans_as_published(tmp_path):
     assert jobs["initialise"] == 1
     assert jobs["features"] == 8
     assert jobs["linear"] == jobs["finetune"] == 40
+    assert jobs["beta"] == jobs["explain"] == 5
     assert jobs["learning_curve"] == 15
     assert "simulate" not in jobs
 
