@@ -66,8 +66,9 @@ SECTIONS = [
         "the difference that these patients could have shown.",
         tables={"comparisons": "Differences in AUC between methods"},
         figures={
-            "comparisons": "Difference in AUC to each reference, a point with its 95 % interval, a "
-            "panel per evaluation; the line at 0 is no difference."
+            "comparisons": "Difference in AUC to each reference, a point with its 95 % intervals, "
+            "thick for these trained models, thin for the methods, trained anew; what lies in the "
+            "shaded band is missed in more than one study of five."
         },
     ),
     Section(

@@ -178,6 +178,24 @@ def test_what_is_chosen_inside_the_training_folds_is_named(finished):
         assert rows["probability"].tolist() == of.loc[of["fold"] == fold, "probability"].tolist()
 
 
+def test_an_epoch_chosen_on_the_tested_patients_is_called_leaky_everywhere(project):
+    project.snakemake("--cores", "2", finetune="{epoch: best-on-validation}")
+    tables = ("table1", "table2", "learning_curve", "comparisons", "measures", "nested")
+    texts = [f"tables/{name}.{suffix}" for name in tables for suffix in ("md", "tex")]
+    texts += [
+        f"manuscript/{name}.{suffix}" for name in ("methods", "results") for suffix in ("md", "tex")
+    ]
+    figures = ("roc", "beta", "learning_curve", "comparisons", "calibration", "decision_curve")
+    texts += [f"figures/{name}.svg" for name in figures]
+    for file in [*texts, "report.html"]:
+        assert "leaky" in result(project, file).read_text().lower(), file
+    table1 = pd.read_csv(result(project, "tables/table1.csv"))
+    assert table1.groupby("protocol")["leaky"].unique().to_dict() == {
+        "finetune": [1],
+        "linear": [0],
+    }
+
+
 def test_another_case_runs_its_own_stages_and_what_follows(project):
     cohort = "{histo: {simulate: {patients: 7}}}"
     jobs, _ = project.plan(cohorts=cohort)
