@@ -53,13 +53,15 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
         0 where nothing is said.
 
     Raises:
-        UserError: No file; a file cannot be read, or a column is missing, empty or not of its
+        UserError: No file, or no row; a file cannot be read, or a column is missing, empty or not of its
             kind; a patient is predicted twice in one repeat or has two labels.
     """
     paths = list(map(str, paths))
     if not paths:
         raise UserError("no predictions to read. Run the linear or fine-tuning evaluation first.")
     table = pd.concat([_text(path) for path in paths], keys=paths)
+    if table.empty:
+        raise UserError(f"{', '.join(paths)}: there is a header, but no row. Predict again.")
     for name, kind in (KINDS | OPTIONAL).items():
         if name in table and kind is not str:
             table[name] = _numbers(table[name], kind)

@@ -149,3 +149,9 @@ def test_a_missing_probability_is_reported_with_its_fold(written):
 def test_no_files_are_refused():
     with pytest.raises(UserError, match="no predictions to read"):
         predictions.read([])
+
+
+def test_a_header_alone_is_no_prediction(tmp_path):
+    (tmp_path / "mine.csv").write_text("encoder,patient_id,label,probability\n")
+    with pytest.raises(UserError, match=r"mine\.csv: there is a header, but no row"):
+        predictions.read([tmp_path / "mine.csv"])
