@@ -255,3 +255,20 @@ def test_another_endpoint_is_a_setting_and_pretrains_nothing(project):
     found = pd.read_csv(project.folder / wanted).set_index("patient_id")["label"]
     stage = cohort.read(result(project, "cohorts/histo.csv")).set_index("patient_id")["label"]
     assert found.to_dict() == stage.isin(["F2", "F3", "F4"]).astype(int).to_dict()
+
+
+def test_folds_by_site_test_each_site_by_models_of_the_others(project):
+    def with_sites(name, table):
+        if name == "radio":
+            return table
+        place = table.groupby(table["label"].isin(POSITIVE[name])).cumcount()
+        return table.assign(site=place.mod(2).map({0: "North", 1: "South"}))
+
+    config = clinic(project, with_sites) | {"evaluation": "{scheme: site}"}
+    wanted = "results/clinic/predictions/linear/none/seed1/repeat1.csv"
+    project.snakemake("--cores", "2", wanted, **config)
+    cohort = pd.read_csv(project.folder / "results/clinic/cohorts/histo.csv", dtype=str)
+    site = cohort.set_index("patient_id")["site"]
+    found = pd.read_csv(project.folder / wanted, dtype=str)
+    folds = found.groupby("fold")["patient_id"].apply(lambda ids: set(site[ids]))
+    assert folds.tolist() == [{"North"}, {"South"}]
