@@ -53,8 +53,8 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
         0 where nothing is said.
 
     Raises:
-        UserError: No file, or no row; a file cannot be read, or a column is missing, empty or not of its
-            kind; a patient is predicted twice in one repeat or has two labels.
+        UserError: No file or no row; a file cannot be read; a column is missing, empty or not of
+            its kind; a patient is predicted twice in one repeat or has two labels.
     """
     paths = list(map(str, paths))
     if not paths:
