@@ -34,6 +34,7 @@ include: "rules/qc.smk"
 include: "rules/costs.smk"
 include: "rules/report.smk"
 include: "rules/manuscript.smk"
+include: "rules/provenance.smk"
 
 
 localrules:
@@ -56,6 +57,7 @@ rule all:
         expand(results("qc/{cohort}.html"), cohort=COHORTS),
         results("report.html"),
         results("manuscript/methods.md"),
+        results("provenance.json"),
 
 
 onstart:

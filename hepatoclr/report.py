@@ -8,7 +8,6 @@ import fnmatch
 import hashlib
 import json
 import platform
-import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -17,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from hepatoclr import cases, costs, drawings, grids, layout, pages, verdict
+from hepatoclr.provenance import state
 from hepatoclr.version import VERSION
 
 Table = pd.DataFrame | str | Path
@@ -327,24 +327,10 @@ def provenance(settings: Mapping, predictions: Iterable[str | Path]) -> dict[str
     """
     digests = sorted(hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in predictions)
     return {
-        "code": _state(Path(__file__).parent),
+        "code": state(Path(__file__).parent),
         "settings, sha256": _digest(json.dumps(settings, sort_keys=True, default=str)),
         f"predictions ({len(digests)} files), sha256": _digest(" ".join(digests)),
     }
-
-
-def _state(folder: Path) -> str:
-    """The commit of a folder under git, and whether it was changed since."""
-    try:
-        commit, changes = (
-            subprocess.run(
-                ["git", "-C", folder, *command], capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "not under version control"
-    return f"commit {commit}{', with changes' if changes else ''}"
 
 
 def _digest(text: str) -> str:

@@ -304,10 +304,6 @@ def test_provenance_follows_settings_and_predictions(tmp_path):
     assert list(first)[2] == "predictions (1 files), sha256"
 
 
-def test_code_without_git_is_said_to_be_so(tmp_path):
-    assert report._state(tmp_path) == "not under version control"
-
-
 def test_the_page_is_written_whole(tmp_path):
     files.write_text(small(), tmp_path / "run" / "report.html")
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == small()

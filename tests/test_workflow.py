@@ -85,7 +85,7 @@ def test_the_cost_of_every_stage_is_counted(finished):
     cost = pd.read_csv(result(finished, "tables/cost.csv"), dtype={"device": str})
     jobs = re.findall(r"^(\w+) +(\d+)$", finished.printed.split("Job stats:")[1], re.M)
     ran = {name: int(count) for name, count in jobs}
-    for later in ("all", "costs", "manuscript", "report", "total"):
+    for later in ("all", "costs", "manuscript", "provenance", "report", "total"):
         ran.pop(later)
     assert dict(zip(cost["stage"], cost["jobs"], strict=True)) == ran
     assert cost["core_seconds"].between(0.1, 10 * cost["wall_seconds"]).all()
@@ -262,7 +262,7 @@ def test_an_edit_of_a_figure_redraws_figures_alone(project):
     jobs, _ = project.plan()
     assert set(jobs) == {
         *("figures", "flow", "preprocessing", "costs", "report", "manuscript"),
-        *("explain", "feature_space", "feature_space_umap"),
+        *("provenance", "explain", "feature_space", "feature_space_umap"),
     }
 
 

@@ -1,0 +1,65 @@
+# What a reviewer would check of a run, by kind; `hepatoclr.verify` checks it from the folder alone.
+ARCHIVED = {
+    "cohorts": expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
+    "splits": expand(results("splits/repeat{repeat}.csv"), repeat=REPEATS),
+    "encoders": expand(
+        results("encoders/{encoder}/{seed}/encoder.safetensors"),
+        encoder=[encoders.NONE, *ENCODERS],
+        seed=SEEDS,
+    ),
+    "predictions": predictions(),
+    "external": external_predictions(),
+    "tables": [
+        *expand(
+            results("tables/{table}.{format}"),
+            table=[*TABLES, "separability"],
+            format=["csv", "md", "tex"],
+        ),
+        *expand(
+            results("tables/{table}.csv"),
+            table=["neighbours", "guards", "shortcuts", "agreement", "flow", "cost"],
+        ),
+    ],
+    "figures": expand(results("figures/{figure}.svg"), figure=PAGE_FIGURES),
+    "manuscript": rules.manuscript.output,
+}
+PINS = "envs/requirements.txt"
+SOURCES = [
+    *sorted(f"scripts/{path.name}" for path in (ROOT / "scripts").glob("*.py")),
+    *sorted({f"hepatoclr/methods/{spec['method']}.py" for spec in ENCODERS.values()}),
+    BACKEND,
+]
+
+
+rule provenance:
+    """Write down what the run was made of, and a digest of each result: the last job."""
+    input:
+        **ARCHIVED,
+        manifests=[manifest(cohort) for cohort in COHORTS],
+        trainings=expand(
+            results("encoders/{encoder}/{seed}/metadata.json"), encoder=ENCODERS, seed=SEEDS
+        ),
+    output:
+        results("provenance.json"),
+    log:
+        results("logs/provenance.log"),
+    benchmark:
+        results("benchmarks/provenance.tsv")
+    conda:
+        "../envs/hepatoclr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        *fingerprint.reached(ROOT, *SOURCES, PINS),
+        kinds=list(ARCHIVED),
+        cohorts=list(COHORTS),
+        settings=config,
+        marks=MARKS,
+        sources=SOURCES,
+        pins=PINS,
+    message:
+        "Writing down where the results come from"
+    script:
+        "../scripts/provenance.py"
