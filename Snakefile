@@ -46,11 +46,7 @@ rule all:
     default_target: True
     input:
         expand(results("tables/{table}.{format}"), table=TABLES, format=["csv", "md", "tex"]),
-        results("tables/flow.csv"),
-        GUARDS,
-        results("tables/shortcuts.csv"),
-        results("tables/agreement.csv"),
-        results("tables/cost.csv"),
+        expand(results("tables/{table}.csv"), table=LISTS),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
         understanding(),
         external_predictions(),

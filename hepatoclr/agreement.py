@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from hepatoclr import files, manifests
+from hepatoclr import manifests
 
 COLUMNS = ("measure", "estimate", "low", "high", "patients")
 SIDES = {manifests.POSITIVE: 1, manifests.NEGATIVE: 0}
@@ -81,8 +81,3 @@ def table(labels: pd.DataFrame) -> pd.DataFrame:
             dict(zip(COLUMNS, ("balanced_accuracy", middle, *interval, len(right)), strict=True)),
         ]
     )
-
-
-def write(found: pd.DataFrame, path: str) -> None:
-    """Write the table."""
-    files.write_text(found.round(6).to_csv(index=False, lineterminator="\n"), path)

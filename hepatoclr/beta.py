@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr import predictions
-
-NESTED = "weak_simclr-nested"
+from hepatoclr import encoders, predictions
 
 
 def chosen(nested: Mapping[float, pd.DataFrame]) -> dict[int, float]:
@@ -35,7 +33,7 @@ def chosen(nested: Mapping[float, pd.DataFrame]) -> dict[int, float]:
 def pick(tables: Mapping[float, pd.DataFrame], choice: Mapping[int, float]) -> pd.DataFrame:
     """Take each fold from the predictions of its chosen beta."""
     parts = [
-        tables[beta][tables[beta]["fold"] == fold].assign(encoder=NESTED, beta=beta)
+        tables[beta][tables[beta]["fold"] == fold].assign(encoder=encoders.NESTED, beta=beta)
         for fold, beta in choice.items()
     ]
     return pd.concat(parts, ignore_index=True)

@@ -178,8 +178,7 @@ def assemble(
 
 def write(cohort: pd.DataFrame, path: str | Path) -> None:
     """Write a cohort's table."""
-    with files.atomic(path) as temporary:
-        cohort.to_csv(temporary, index=False, lineterminator="\n")
+    files.write_csv(cohort, path)
 
 
 def read(path: str | Path) -> pd.DataFrame:

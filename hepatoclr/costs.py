@@ -65,7 +65,7 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
     for name, digits in DECIMALS.items():
         if digits is not None:
             shown[name] = [_text(value, digits) for value in table[name]]
-    files.write_text(shown.to_csv(index=False, lineterminator="\n"), path)
+    files.write_csv(shown, path)
 
 
 def read(path: str | Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from hepatoclr.errors import UserError
 
 NONE = "none"  # random weights
 WEIGHTED = "weak_simclr"  # the method that has a beta
+NESTED = f"{WEIGHTED}-nested"  # each fold takes the beta chosen inside its training patients
 
 
 def name(method: str, beta: float) -> str:

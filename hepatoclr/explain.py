@@ -205,7 +205,8 @@ def explain(
     explanations = []
     for row in predictions.to_dict("records"):
         targets = splits.training(dealt, row["fold"]).set_index("patient_id")["target"]
-        model = linear.fit_patients(patient, vectors, targets, settings)
+        rows = linear.rows(patient, vectors, settings)
+        model = linear.fit_patients(*rows, targets, settings)
         own = np.flatnonzero(patient == row["patient_id"])
         logits = model.decision_function(vectors[own])
         best = int(np.argmax(logits if KINDS[row["kind"]][1] else -logits))
@@ -356,6 +357,5 @@ def run(
     given = {"window": window, "settings": settings, "seed": seed}
     trained = backbone.read(weights, network).backbone
     found = explain(trained, confident, features, split, folders, **given)
-    with files.atomic(output) as temporary:
-        table(found).round(6).to_csv(temporary, index=False, lineterminator="\n")
+    files.write_csv(table(found).round(6), output)
     draw(found, encoder, paths, marks=marks)

@@ -14,19 +14,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepatoclr import cohort, figures, files, layout
+from hepatoclr import cohort, figures, files, inference, layout, tables
 
-PROPERTIES = {
-    "target": "Target",
-    "label": "Stage",
-    "weak_label": "Weak label",
-    "site": "Site",
-    "scanner": "Scanner",
-}
 SHOWN = ("label", "weak_label", "site", "scanner")
 OTHER = "other"
 FEWEST = 5  # patients of a class that is asked for by itself, one per fold
-FOLDS = 5
+FOLDS = 5  # `layout` says so below the table
 NEIGHBOURS = 5
 DRAWS = 1000
 UMAP_NEIGHBOURS = 15  # the library's default
@@ -40,10 +33,10 @@ def patients(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row per used patient, of their first used case: case, patient_id, and those of
-        `PROPERTIES`, as text, empty where unknown.
+        `layout.PROPERTY_LABELS`, as text, empty where unknown.
     """
     used = table[table["included"]].drop_duplicates("patient_id").reset_index(drop=True)
-    known = used.reindex(columns=["case", "patient_id", *PROPERTIES])
+    known = used.reindex(columns=["case", "patient_id", *layout.PROPERTY_LABELS])
     return known.astype("string").fillna("").astype(str)
 
 
@@ -140,7 +133,7 @@ def draw(
             axes.set_xlabel(axis[0], fontsize=7.5)
         row[0].set_ylabel(f"{layout.method_label(encoder)}\n{axis[1]}", fontsize=7.5)
     for axes, name in zip(panels[0], columns, strict=True):
-        axes.set_title(PROPERTIES[name])
+        axes.set_title(layout.PROPERTY_LABELS[name])
     for axes in panels[-1]:
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
         axes.legend(**place, ncols=2, fontsize=7, handletextpad=0.2, columnspacing=0.8)
@@ -186,7 +179,7 @@ def separability(
     records = []
     for encoder, array in vectors.items():
         near, _ = nearest(array)
-        for name in PROPERTIES:
+        for name in layout.PROPERTY_LABELS:
             values = people[name].to_numpy()
             if len(set(values) - {""}) < 2:
                 continue
@@ -242,7 +235,8 @@ def readout(vectors: np.ndarray, classes: np.ndarray, seed: int) -> dict[str, fl
         )
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
         probability = cross_val_predict(model, vectors, codes, cv=folds, method="predict_proba")
-        weights = np.concatenate([np.ones((1, len(codes))), _resampled(codes, seed)])
+        groups = [np.flatnonzero(codes == code) for code in range(len(names))]
+        weights = np.vstack([np.ones(len(codes)), inference.drawn(groups, DRAWS, seed)])
         found = _measures(codes, probability, weights)
     chance = {"auc": 0.5, "balanced_accuracy": 1 / len(names)}
     result = {}
@@ -251,16 +245,6 @@ def readout(vectors: np.ndarray, classes: np.ndarray, seed: int) -> dict[str, fl
         result |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
         result[f"{name}_chance"] = chance[name] if len(names) > 1 else np.nan
     return result
-
-
-def _resampled(codes: np.ndarray, seed: int) -> np.ndarray:
-    """How often each patient is drawn, within their class; shape (DRAWS, patients)."""
-    rng = np.random.default_rng(seed)
-    weights = np.zeros((DRAWS, len(codes)))
-    for code in np.unique(codes):
-        own = np.flatnonzero(codes == code)
-        weights[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), DRAWS)
-    return weights
 
 
 def _measures(
@@ -279,10 +263,10 @@ def _measures(
     aucs, recalls = [], []
     right = probability.argmax(axis=1) == codes
     for code, score in enumerate(probability.T):
-        own, rest = weights[:, codes == code], weights[:, codes != code]
-        above = np.sign(score[codes == code][:, None] - score[codes != code]) / 2 + 0.5
-        aucs.append(((own @ above) * rest).sum(axis=1) / own.sum(axis=1) / rest.sum(axis=1))
-        recalls.append(own @ right[codes == code] / own.sum(axis=1))
+        own = codes == code
+        aucs.append(inference.fold_auc(own, score[None, None], None, weights)[:, 0])
+        called = np.where(own, right, np.nan)
+        recalls.append(inference.fold_mean(called[None, None], None, weights)[:, 0])
     return {"auc": np.mean(aucs, axis=0), "balanced_accuracy": np.mean(recalls, axis=0)}
 
 
@@ -345,42 +329,6 @@ def neighbours(people: pd.DataFrame, vectors: Mapping[str, np.ndarray]) -> pd.Da
     return pd.concat(parts, ignore_index=True)
 
 
-def readable(table: pd.DataFrame) -> layout.Layout:
-    """Lay `separability` out for people: the AUC with its interval, a column per property."""
-    names = [name for name in PROPERTIES if name in set(table["property"])]
-    cells = table.set_index(["encoder", "property"])
-    notes = [
-        f"AUC of a logistic regression on patients' mean features, in {FOLDS} folds, one class "
-        "against the rest; 95 % interval over patients. Chance is 0.5. Stage and target should be "
-        "told, site and scanner should not.",
-        *(layout.MARKS[mark] for mark in layout.marks(table)),
-    ]
-    return layout.Layout(
-        layout.HEADINGS["method"],
-        [(PROPERTIES[name], "AUC") for name in names],
-        [
-            (
-                layout.method_label(encoder),
-                [_cell(cells.loc[(encoder, name)]) for name in names],
-            )
-            for encoder in table["encoder"].unique()
-        ],
-        notes,
-    )
-
-
-def _cell(row: pd.Series) -> layout.Cell:
-    """The AUC with its interval, or that there are too few patients."""
-    if np.isnan(row["auc"]):
-        return layout.Cell("too few")
-    return layout.Cell(layout.number(row["auc"]), layout.interval(row["auc_low"], row["auc_high"]))
-
-
-def write(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV."""
-    files.write_text(table.round(6).to_csv(index=False, lineterminator="\n"), path)
-
-
 def run(
     people: pd.DataFrame,
     vectors: Mapping[str, np.ndarray],
@@ -397,8 +345,6 @@ def run(
         seed, marks: See `separability`.
     """
     found = separability(people, vectors, seed, marks)
-    shown, caption = readable(found), "What features tell of patients"
-    write(found, paths["separability"])
-    files.write_text(layout.markdown(shown, caption), paths["separability_md"])
-    files.write_text(layout.latex(shown, caption), paths["separability_tex"])
-    write(neighbours(people, vectors), paths["neighbours"])
+    outputs = [paths[f"separability{form}"] for form in ("", "_md", "_tex")]
+    tables.write(found, *outputs, "What features tell of patients")
+    files.write_csv(neighbours(people, vectors).round(6), paths["neighbours"])

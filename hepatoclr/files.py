@@ -5,6 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what writes no table need not wait for pandas
+    import pandas as pd
 
 
 @contextmanager
@@ -29,6 +33,12 @@ def write_text(text: str, path: str | Path) -> None:
     """Write UTF-8 text atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(table: "pd.DataFrame", path: str | Path) -> None:
+    """Write a table as CSV atomically, without its index."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def write_json(content: dict, path: str | Path) -> None:

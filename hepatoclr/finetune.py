@@ -187,8 +187,11 @@ class Fold:
         The threshold is chosen on patients held out of training where there are such (`inner`).
         """
         held_out = self.watched if self.settings["epoch"] == "inner" else self.known["patient_id"]
-        known = self.patients(network, held_out, device)
-        cut = predictions.threshold(self.settings["threshold"], known, self.targets)
+        cut = predictions.threshold(
+            self.settings["threshold"],
+            lambda: self.patients(network, held_out, device),
+            self.targets,
+        )
         found = self.patients(network, self.tested, device)
         labels = self.targets.loc[found["patient_id"]].to_numpy(int)
         return found.assign(repeat=self.repeat, fold=self.fold, label=labels, threshold=cut)

@@ -109,8 +109,7 @@ def evaluated(paths: Iterable[str | Path]) -> dict[str, set[str]]:
 
 def write(flow: pd.DataFrame, path: str | Path) -> None:
     """Write the table."""
-    with files.atomic(path) as temporary:
-        flow.to_csv(temporary, index=False, lineterminator="\n")
+    files.write_csv(flow, path)
 
 
 @matplotlib.rc_context(figures.SETTINGS)

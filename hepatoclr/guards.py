@@ -4,7 +4,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -90,8 +89,7 @@ def run(cohorts: Mapping[str, pd.DataFrame], dealt: Mapping[str, pd.DataFrame], 
         raise UserError(settings.listing("the guards against leakage found", leaks))
     for details in found.loc[found["verdict"] == WARNING, "details"]:
         log.warning(details)
-    with files.atomic(Path(path)) as temporary:
-        found.to_csv(temporary, index=False, lineterminator="\n")
+    files.write_csv(found, path)
 
 
 def _roles(used: pd.DataFrame) -> list[str]:

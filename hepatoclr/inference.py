@@ -17,6 +17,7 @@ import, and what only draws or formats a finished table should not wait for them
 """
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -132,9 +133,22 @@ def resamples(labels: ArrayLike, draws: int, seed: int) -> np.ndarray:
     Raises:
         UserError: One class only.
     """
+    return drawn(_classes(labels), draws, seed)
+
+
+def drawn(classes: Sequence[np.ndarray], draws: int, seed: int) -> np.ndarray:
+    """Draw patients with replacement within each of any number of classes.
+
+    Args:
+        classes: Indices of the patients of each class; together every patient once.
+        draws, seed: As in `resamples`.
+
+    Returns:
+        How often each patient is drawn, shape (draws, patients).
+    """
     rng = np.random.default_rng(seed)
-    counts = np.zeros((draws, np.size(labels)), int)
-    for patients in _classes(labels):
+    counts = np.zeros((draws, sum(map(len, classes))), int)
+    for patients in classes:
         even = np.full(len(patients), 1 / len(patients))
         counts[:, patients] = rng.multinomial(len(patients), even, size=draws)
     return counts

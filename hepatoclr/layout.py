@@ -63,6 +63,14 @@ P_COLUMNS = {
     "p_delong": "DeLong",
     "p_permutation": "permutation",
 }
+# What features are asked to tell of patients.
+PROPERTY_LABELS = {
+    "target": "Target",
+    "label": "Stage",
+    "weak_label": "Weak label",
+    "site": "Site",
+    "scanner": "Scanner",
+}
 CHOICES = {"C": "C", "threshold": "threshold", "beta": "β"}
 
 
@@ -129,6 +137,7 @@ def of(table: pd.DataFrame, counts: Mapping[str, int] | None = None) -> Layout:
         "aggregation": _aggregation,
         "optimism": _nested,
         "estimate": _measures,
+        "property": _separability,
     }
     lay_out = next((special[name] for name in special if name in table), _results)
     heading, columns, rows, notes = lay_out(table)
@@ -402,6 +411,30 @@ def _nested(table: pd.DataFrame) -> Body:
         "as given. Only the nested result of a chosen value is fair."
     ]
     return Body("Method", columns, rows, notes)
+
+
+def _separability(table: pd.DataFrame) -> Body:
+    """A row per encoder, a column per property."""
+    names = [name for name in PROPERTY_LABELS if name in set(table["property"])]
+    cells = table.set_index(["encoder", "property"])
+    rows = [
+        (method_label(encoder), [_told(cells.loc[(encoder, name)]) for name in names])
+        for encoder in table["encoder"].unique()
+    ]
+    notes = [
+        "AUC of a logistic regression on patients' mean features, in 5 folds, one class against "
+        "the rest; 95 % interval over patients. Chance is 0.5. Stage and target should be told, "
+        "site and scanner should not."
+    ]
+    columns = [(PROPERTY_LABELS[name], "AUC") for name in names]
+    return Body(HEADINGS["method"], columns, rows, notes)
+
+
+def _told(row: pd.Series) -> Cell:
+    """The AUC with its interval, or that there are too few patients."""
+    if np.isnan(row["auc"]):
+        return Cell("too few")
+    return Cell(number(row["auc"]), interval(row["auc_low"], row["auc_high"]))
 
 
 def markdown(readable: Layout, caption: str) -> str:

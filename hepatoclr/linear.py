@@ -29,8 +29,16 @@ def fit(vectors: np.ndarray, targets: np.ndarray, C: float, scale: bool) -> Pipe
     return model.fit(vectors, targets)
 
 
-def means(patient: pd.Series, vectors: np.ndarray) -> tuple[pd.Series, np.ndarray]:
-    """Average the vectors of each patient's slices, patients in order of appearance."""
+def rows(
+    patient: pd.Series, vectors: np.ndarray, settings: Mapping
+) -> tuple[pd.Series, np.ndarray]:
+    """Give the rows of the regression: slices, or means over them, patients as they appear.
+
+    Args:
+        patient, vectors, settings: As in `predict`.
+    """
+    if settings["rows"] == "slices":
+        return patient, vectors
     found = pd.DataFrame(vectors).groupby(patient.to_numpy(), sort=False).mean()
     return pd.Series(found.index), found.to_numpy()
 
@@ -38,13 +46,12 @@ def means(patient: pd.Series, vectors: np.ndarray) -> tuple[pd.Series, np.ndarra
 def fit_patients(
     patient: pd.Series, vectors: np.ndarray, targets: pd.Series, settings: Mapping
 ) -> Pipeline:
-    """Fit the regression on the slices, or the means, of some patients.
+    """Fit the regression on the rows of some patients.
 
     Args:
-        patient, vectors, targets, settings: As in `predict`.
+        patient, vectors: What `rows` returns.
+        targets, settings: As in `predict`.
     """
-    if settings["rows"] == "patients":
-        patient, vectors = means(patient, vectors)
     known = patient.isin(targets.index).to_numpy()
     labels = targets.loc[patient[known]].to_numpy(int)
     return fit(vectors[known], labels, settings["C"], settings["scale"])
@@ -71,16 +78,15 @@ def predict(
         threshold.
     """
     counts = patient.value_counts()
+    patient, vectors = rows(patient, vectors, settings)
     model = fit_patients(patient, vectors, targets, settings)
-    if settings["rows"] == "patients":
-        patient, vectors = means(patient, vectors)
 
     def by_patient(chosen: np.ndarray) -> pd.DataFrame:
         """Probability of some patients, by the rows that belong to them."""
         return predictions.per_patient(patient[chosen], model.predict_proba(vectors[chosen])[:, 1])
 
     known = patient.isin(targets.index).to_numpy()
-    cut = predictions.threshold(settings["threshold"], by_patient(known), targets)
+    cut = predictions.threshold(settings["threshold"], lambda: by_patient(known), targets)
     found = by_patient(patient.isin(tested).to_numpy())
     if settings["rows"] == "patients":
         found = found.drop(columns="by_slice")
@@ -125,7 +131,7 @@ def predict_nested(
         if auc > best[0]:
             best = auc, C, found
     auc, C, found = best
-    cut = predictions.threshold("youden", found, targets)
+    cut = predictions.threshold("youden", lambda: found, targets)
     outer = predict(patient, vectors, targets, tested, _fixed(settings, C))
     return outer.assign(threshold=cut, C=C, inner_auc=auc)
 

@@ -221,7 +221,7 @@ def percent(share: float) -> str:
 
 def decimals(value: float) -> str:
     """Print a result with two decimals and a minus sign."""
-    return f"{round(value, 2) + 0:.2f}".replace("-", "−")  # no −0.00
+    return layout.number(value)
 
 
 def words(values: Sequence, last: str = "and") -> str:

@@ -3,7 +3,7 @@
 A predictions table has a row per tested patient; `KINDS` and `OPTIONAL` list its columns.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -160,16 +160,17 @@ def _listed(probabilities: pd.Series) -> str:
     return " ".join(f"{value:.4f}" for value in probabilities)
 
 
-def threshold(kind: str, patients: pd.DataFrame, targets: pd.Series) -> float:
+def threshold(kind: str, known: Callable[[], pd.DataFrame], targets: pd.Series) -> float:
     """Choose the decision threshold on training patients.
 
     Args:
         kind: "half" (0.5) or "youden".
-        patients: Training patients with their probability.
+        known: Predicts the training patients (patient_id, probability); asked only if needed.
         targets: Target by patient_id.
     """
     if kind == "half":
         return 0.5
+    patients = known()
     labels = targets.loc[patients["patient_id"]].to_numpy(int)
     return metrics.youden(labels, patients["probability"].to_numpy())
 
@@ -184,7 +185,4 @@ def read_as_written(path: str | Path) -> pd.DataFrame:
 def write(parts: Sequence[pd.DataFrame], path: str | Path) -> None:
     """Write predictions, the parts one below the other."""
     together = pd.concat(parts, ignore_index=True)
-    with files.atomic(path) as temporary:
-        together[[name for name in COLUMNS if name in together]].to_csv(
-            temporary, index=False, lineterminator="\n"
-        )
+    files.write_csv(together[[name for name in COLUMNS if name in together]], path)

@@ -104,8 +104,7 @@ class Pretraining:
     def _write(self, net: backbone.Network, lines: list[dict], facts: dict) -> None:
         facts = {**self.spec, **facts, "seed": self.seed, "settings": dict(self.settings)}
         files.write_json({**facts, **about(net)}, self.metadata)
-        with files.atomic(self.history) as temporary:
-            pd.DataFrame(lines).to_csv(temporary, index=False, lineterminator="\n")
+        files.write_csv(pd.DataFrame(lines), self.history)
         backbone.write(net, self.encoder)
         training.remove_states(self.encoder)
 

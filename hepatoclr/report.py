@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from hepatoclr import cases, costs, drawings, grids, layout, pages, verdict
-from hepatoclr.provenance import state
+from hepatoclr.provenance import sha256, state
 from hepatoclr.version import VERSION
 
 Table = pd.DataFrame | str | Path
@@ -224,6 +224,7 @@ SECTIONS = [
 # Tables that `layout.of` knows; any other is shown column by column.
 RESULTS = {
     *("table1", "table2", "measures", "comparisons", "learning_curve", "nested", "aggregation"),
+    "separability",
 }
 CITE = [
     f"HepatoCLR {VERSION}, the HepatoCLR contributors.",
@@ -325,7 +326,7 @@ def provenance(settings: Mapping, predictions: Iterable[str | Path]) -> dict[str
         settings: The configuration in force.
         predictions: The files that the tables are computed from.
     """
-    digests = sorted(hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in predictions)
+    digests = sorted(map(sha256, predictions))
     return {
         "code": state(Path(__file__).parent),
         "settings, sha256": _digest(json.dumps(settings, sort_keys=True, default=str)),
@@ -376,10 +377,6 @@ def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> gr
     """Lay a table out, by its kind."""
     if name == "cost":
         return grids.of_costs(frame)
-    if name == "separability":
-        from hepatoclr import feature_space  # and with it matplotlib
-
-        return grids.of_layout(feature_space.readable(frame))
     if name in RESULTS:
         return grids.of_layout(layout.of(frame))
     return grids.of_frame(frame, links if name == "cohorts" else None)

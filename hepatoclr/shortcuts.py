@@ -6,7 +6,7 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 
-from hepatoclr import files, inference, manifests, splits
+from hepatoclr import inference, manifests, splits
 from hepatoclr.cohort import patients
 
 COLUMNS = ("shortcut", "kind", "values", "auc", "low", "high")
@@ -122,8 +122,3 @@ def _odds(columns: pd.DataFrame, split: pd.DataFrame) -> pd.Series:
         asked = tested["patient_id"]
         found.append(pd.Series(model.decision_function(columns.loc[asked].to_numpy()), asked))
     return pd.concat(found)
-
-
-def write(found: pd.DataFrame, path: str) -> None:
-    """Write the table."""
-    files.write_text(found.round(6).to_csv(index=False, lineterminator="\n"), path)

@@ -145,8 +145,7 @@ def training(split: pd.DataFrame, fold: int, fraction: float = 1, seed: int = 0)
 
 def write(split: pd.DataFrame, path: str | Path) -> None:
     """Write a split."""
-    with files.atomic(path) as temporary:
-        split.to_csv(temporary, index=False, lineterminator="\n")
+    files.write_csv(split, path)
 
 
 def read(path: str | Path) -> pd.DataFrame:

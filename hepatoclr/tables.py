@@ -22,7 +22,6 @@ from hepatoclr.errors import UserError
 
 PROTOCOLS = ("linear", "finetune")
 NESTED = "linear_nested"
-CHOSEN_BETA = f"{encoders.WEIGHTED}-nested"
 BASELINE = encoders.NONE
 REFERENCES = (BASELINE, "simclr")
 DRAWS = 2000  # of the bootstrap
@@ -118,8 +117,9 @@ def table1(
 
     Returns:
         One row per method and protocol: method, protocol, n_folds, then of AUC and balanced
-        accuracy each mean, sd, low and high (95 % interval by a bootstrap over patients), the
-        paper's mean and sd of each (NaN where it prints none), detectable (the difference of AUC
+        accuracy each mean, sd, low and high (95 % interval, of the AUC by DeLong's variance within
+        folds, of balanced accuracy by a bootstrap over patients), the paper's mean and sd of each
+        (NaN where it prints none), detectable (the difference of AUC
         from random weights that these patients show with 80 % power, from the paired DeLong
         variance; NaN without random weights), leaky (1 where the epoch was chosen on the tested
         patients), data.
@@ -239,7 +239,11 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     estimates, draws = (
         evaluation.per_fold(scores, held)["balanced_accuracy"] for held in (None, weights)
     )
-    ends = {"auc": _auc_interval(scores), "balanced_accuracy": _interval(estimates, draws)}
+    aucs, covariance = _delong(scores)
+    ends = {
+        "auc": _auc_interval(aucs, covariance),
+        "balanced_accuracy": _interval(estimates, draws),
+    }
     columns = {
         f"{measure}_{end}": values
         for measure, both in ends.items()
@@ -248,7 +252,7 @@ def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(columns, scores.models)
     table["detectable"] = np.nan
     if BASELINE in scores.models:
-        table["detectable"] = _detectable(scores, BASELINE)
+        table["detectable"] = _detectable(covariance, scores.models.index(BASELINE))
     return table.assign(leaky=_leaky(predictions))
 
 
@@ -257,12 +261,16 @@ def _interval(estimate: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.n
     return inference.auc_interval(estimate, _variance(draws))
 
 
-def _auc_interval(scores: evaluation.Scores) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % interval of each AUC averaged over folds, by DeLong's variance within folds.
+def _delong(scores: evaluation.Scores) -> tuple[np.ndarray, np.ndarray]:
+    """The AUCs averaged over folds, and their covariance.
 
     A bootstrap draws a patient twice or not at all; of the few pairs of a fold it is too wide.
     """
-    aucs, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
+    return inference.delong(scores.labels, scores.probabilities, scores.folds)
+
+
+def _auc_interval(aucs: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of each AUC, from what `_delong` returns."""
     return inference.auc_interval(aucs, np.diag(covariance))
 
 
@@ -279,13 +287,11 @@ def _resampled(predictions: pd.DataFrame) -> tuple[evaluation.Scores, np.ndarray
     return scores, inference.resamples(scores.labels, DRAWS, SEED)
 
 
-def _detectable(scores: evaluation.Scores, reference: str) -> list[float]:
-    """What difference from the reference each model could have shown; NaN where both rank alike."""
-    _, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
-    base = scores.models.index(reference)
+def _detectable(covariance: np.ndarray, base: int) -> list[float]:
+    """What difference from model `base` each could have shown; NaN where both rank alike."""
     variances = [
         inference.variance_of_difference(covariance, number, base)
-        for number in range(len(scores.models))
+        for number in range(len(covariance))
     ]
     return [inference.detectable(v) if v > inference.ROUNDING else np.nan for v in variances]
 
@@ -323,7 +329,7 @@ def learning_curve(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.D
     draws, patients, ends = [], [], []
     for fraction, part in chosen.groupby("fraction"):
         scores, weights = _resampled(part)
-        ends.append(np.concatenate(_auc_interval(scores)))
+        ends.append(np.concatenate(_auc_interval(*_delong(scores))))
         draws.append(evaluation.per_fold(scores, weights)["auc"][:, 0])
         tested = part.groupby(metrics.FOLD).size().mean()
         patients.append(fraction * (len(scores.patients) - tested))
@@ -356,7 +362,7 @@ def measures(predictions: pd.DataFrame, marks: Sequence[str] = ()) -> pd.DataFra
         scores, weights = _resampled(part)
         estimates, draws = evaluation.measures(scores), evaluation.measures(scores, weights)
         found = {name: (of, *_interval(of, draws[name])) for name, of in estimates.items()}
-        found["auc"] = estimates["auc"], *_auc_interval(scores)
+        found["auc"] = estimates["auc"], *_auc_interval(*_delong(scores))
         # The one measure that is no share.
         found["log_loss"] = estimates["log_loss"], *inference.interval(draws["log_loss"])
         calibrations = [_calibration(scores.labels, p) for p in scores.probabilities]
@@ -439,7 +445,7 @@ def _against(
         inference.fold_auc(scores.labels, scores.probabilities, None, held)
         for held in (None, weights)
     )
-    aucs, covariance = inference.delong(scores.labels, scores.probabilities, scores.folds)
+    aucs, covariance = _delong(scores)
     folds = metrics.by_fold(predictions)
     # Seeds share the folds: averaged, so that they are not counted as further splits.
     by_fold = folds.pivot_table(index=["repeat", "fold"], columns="encoder", values="auc")
@@ -447,7 +453,7 @@ def _against(
     leaky, rows = _leaky(predictions), []
     for reference in references:
         base, found = scores.models.index(reference), []
-        detectable = _detectable(scores, reference)
+        detectable = _detectable(covariance, base)
         # Random weights are the first reference: not compared once more the other way round.
         for encoder in [name for name in encoders_ if name not in (reference, BASELINE)]:
             number = scores.models.index(encoder)
@@ -527,7 +533,7 @@ def nested(
     """
     rows = []
     linear, inner = (dict(_by_encoder(predictions, name)) for name in ("linear", NESTED))
-    for encoder in [*methods.values(), CHOSEN_BETA] if methods else inner:
+    for encoder in [*methods.values(), encoders.NESTED] if methods else inner:
         if encoder not in inner:
             continue
         half = inner[encoder].assign(threshold=0.5)
@@ -541,11 +547,11 @@ def nested(
     for protocol in found_protocols(predictions):
         found = dict(_by_encoder(predictions, protocol))
         candidates = {beta: found[name] for beta, name in betas.items() if name in found}
-        if candidates and CHOSEN_BETA in found:
+        if candidates and encoders.NESTED in found:
             best = max(candidates, key=lambda beta: _auc(candidates[beta]))
-            row = {"protocol": protocol, "encoder": CHOSEN_BETA, "choice": "beta"}
+            row = {"protocol": protocol, "encoder": encoders.NESTED, "choice": "beta"}
             against = {"against": f"{best:g} (optimistic: chosen on the reported folds)"}
-            pair = candidates[best], found[CHOSEN_BETA]
+            pair = candidates[best], found[encoders.NESTED]
             rows.append(row | against | _optimism("auc", *pair))
     for row in rows:
         chosen = dict(_by_encoder(predictions, row["protocol"]))[row["encoder"]]
@@ -666,6 +672,6 @@ def write(
     """
     table = table.round(6)  # rounded once, so that every form prints the same
     readable = layout.of(table, counts)
-    files.write_text(table.to_csv(index=False, lineterminator="\n"), csv_path)
+    files.write_csv(table, csv_path)
     files.write_text(layout.markdown(readable, caption), md_path)
     files.write_text(layout.latex(readable, caption), tex_path)

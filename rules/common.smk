@@ -105,6 +105,7 @@ def control(cohort):
 
 SHOWN = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # the case whose preprocessing is drawn
 TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
+LISTS = ["agreement", "guards", "shortcuts", "flow", "cost"]  # tables that are CSV alone
 FIGURES = [
     *("flow", "preprocessing"),
     *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),

@@ -17,7 +17,7 @@ ARCHIVED = {
         ),
         *expand(
             results("tables/{table}.csv"),
-            table=["neighbours", "guards", "shortcuts", "agreement", "flow", "cost"],
+            table=["neighbours", *LISTS],
         ),
     ],
     "figures": expand(results("figures/{figure}.svg"), figure=PAGE_FIGURES),

@@ -1,11 +1,5 @@
 # What stands on the page; `SECTIONS` of hepatoclr/report.py says where and with which words.
-PAGE_TABLES = {
-    name: results(f"tables/{name}.csv")
-    for name in [
-        *TABLES,
-        *("agreement", "separability", "guards", "shortcuts", "flow", "cost"),
-    ]
-}
+PAGE_TABLES = {name: results(f"tables/{name}.csv") for name in [*TABLES, "separability", *LISTS]}
 PAGE_FIGURES = [
     *FIGURES,
     *("feature_space_pca", "feature_space_umap"),

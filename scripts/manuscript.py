@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr import checklists, cohort, costs, logs, manuscript, report
+from hepatoclr import checklists, cohort, costs, logs, manuscript, report, tables
 
 with logs.to_file(snakemake.log[0]):
     given, params = snakemake.input, snakemake.params
@@ -11,7 +11,7 @@ with logs.to_file(snakemake.log[0]):
         params.cohorts,
         dict(zip(params.cohorts, map(cohort.read, given.cohorts), strict=True)),
         pd.read_csv(given.flow, keep_default_na=False),
-        dict(zip(params.tables, map(pd.read_csv, given.tables), strict=True)),
+        dict(zip(params.tables, map(tables.read, given.tables), strict=True)),
         params.formats,
         report.versions(),
         costs.read(given.costs),

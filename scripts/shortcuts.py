@@ -1,4 +1,4 @@
-from hepatoclr import cohort, logs, manifests, shortcuts, splits
+from hepatoclr import cohort, files, logs, manifests, shortcuts, splits
 
 with logs.to_file(snakemake.log[0]):
     found = shortcuts.table(
@@ -6,4 +6,4 @@ with logs.to_file(snakemake.log[0]):
         manifests.read(snakemake.input.manifest, snakemake.params.schema),
         [splits.read(path) for path in snakemake.input.splits],
     )
-    shortcuts.write(found, snakemake.output[0])
+    files.write_csv(found.round(6), snakemake.output[0])

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from hepatoclr import beta, predictions
+from hepatoclr import beta, encoders, predictions
 
 
 def table(protocol, encoder, probability, inner=(0.6, 0.7)):
@@ -46,5 +46,5 @@ def test_predictions_come_from_the_chosen_encoders(tmp_path):
         assert found["patient_id"].tolist() == ["01", "02", "03", "04"]
         assert found["probability"].tolist() == [0.2, 0.2, 0.3, 0.3]
         assert found["beta"].tolist() == [0.5, 0.5, 0.0, 0.0]
-        assert set(found["encoder"]) == {beta.NESTED}
+        assert set(found["encoder"]) == {encoders.NESTED}
         assert set(found["protocol"]) == {protocol}

@@ -203,7 +203,7 @@ def test_the_explained_model_is_the_one_that_predicted(run, rows, scale):
     split = splits.read(run / "split.csv")
     for row in outcomes.read([run / "linear.csv"]).itertuples():
         known = splits.training(split, row.fold).set_index("patient_id")["target"]
-        model = linear.fit_patients(patient, vectors, known, settings)
+        model = linear.fit_patients(*linear.rows(patient, vectors, settings), known, settings)
         own = vectors[(table["patient_id"] == row.patient_id).to_numpy()]
         own = own.mean(axis=0, keepdims=True) if rows == "patients" else own
         assert model.predict_proba(own)[:, 1].mean() == pytest.approx(row.probability, abs=1e-9)

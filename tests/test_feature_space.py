@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity
 
-from hepatoclr import cohort, feature_space, layout
+from hepatoclr import cohort, feature_space, inference, layout
 
 PEOPLE = 60
 
@@ -88,7 +88,7 @@ def test_too_few_patients_are_said(people):
     few = people.iloc[:7].assign(label=["a", "b"] * 3 + ["a"], target=["0", "1"] * 3 + ["0"])
     table = feature_space.separability(few, {"mine": vectors(people)[:7]}, 1, ["synthetic"])
     assert table["auc"].isna().all()
-    text = layout.markdown(feature_space.readable(table), "Caption")
+    text = layout.markdown(layout.of(table), "Caption")
     assert "too few" in text
     assert layout.SYNTHETIC in text
 
@@ -98,7 +98,8 @@ def test_measures_are_scikit_learns():
     codes = np.repeat([0, 1, 2], [5, 9, 14])
     probability = rng.dirichlet(np.ones(3), len(codes)).round(1) + 1e-6
     probability /= probability.sum(axis=1, keepdims=True)
-    drawn = feature_space._resampled(codes, 1)
+    groups = [np.flatnonzero(codes == code) for code in range(3)]
+    drawn = inference.drawn(groups, feature_space.DRAWS, 1)
     assert (drawn.sum(axis=1) == len(codes)).all()
     weights = np.concatenate([np.ones((1, len(codes))), drawn[:3]])
     found = feature_space._measures(codes, probability, weights)

@@ -140,7 +140,7 @@ def test_youdens_threshold_comes_from_held_out_patients_where_there_are(
 ):
     asked = []
     monkeypatch.setattr(
-        finetune.predictions, "threshold", lambda kind, found, _: asked.append(found) or 0.5
+        finetune.predictions, "threshold", lambda kind, known, _: asked.append(known()) or 0.5
     )
     predict(material, tmp_path / "x.csv", epoch="inner", threshold="youden", epochs=1)
     assert len(asked[0]) == 4  # a fifth of sixteen training patients, rounded up

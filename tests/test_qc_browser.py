@@ -1,25 +1,8 @@
 """The quality control page in a real browser, opened from disk."""
 
-import shutil
-
 import example_cohort
 import pytest
 from example_cohort import ORDER
-from playwright.sync_api import sync_playwright
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        pytest.skip(f"no browser is installed (looked for {', '.join(BROWSERS)})")
-    with sync_playwright() as playwright:
-        # its sandbox does not start for root, as in containers
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,32 +1,17 @@
 """The report in a real browser: opened from disk, in light and dark, wide, narrow and on paper."""
 
 import re
-import shutil
 
 import example_report
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from example_report import EVIL
-from playwright.sync_api import sync_playwright
 
 from hepatoclr import files, report
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 COST = ["ingest", "pretrain", "linear", "finetune"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        pytest.skip(f"no browser is installed (looked for {', '.join(BROWSERS)})")
-    with sync_playwright() as playwright:
-        # its sandbox does not start for root, as in containers
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
