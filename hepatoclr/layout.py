@@ -364,9 +364,10 @@ def _measures(table: pd.DataFrame) -> Body:
     body = _by_columns(table, "measure", "estimate", MEASURE_COLUMNS, "Pretraining")
     return body._replace(
         notes=[
-            "In square brackets the 95 % interval, by a bootstrap over patients. AUC and balanced "
-            "accuracy are means over folds; all else, and the pooled AUC, is taken over all "
-            "patients of a repeat and averaged over repeats.",
+            "In square brackets the 95 % interval, of the AUC over folds by DeLong's variance, of "
+            "all else by a bootstrap over patients. AUC and balanced accuracy are means over "
+            "folds; all else, and the pooled AUC, is taken over all patients of a repeat and "
+            "averaged over repeats.",
             "Calibration: slope 1 and intercept 0 are perfect; a slope below 1 means "
             "probabilities too far from the prevalence, an intercept below 0 too many positives.",
         ]
