@@ -26,6 +26,7 @@ from hepatoclr.errors import BadCase, UserError
 log = logging.getLogger(__name__)
 
 FACTS = "facts"
+TRIES = 2  # one death may be the machine's
 
 
 def run(
@@ -46,7 +47,7 @@ def run(
     """Make the cases of a batch that are not there as they should be, then list all of them.
 
     A stage that writes `facts` sets aside what cannot be used, see `cases.guarded`: also a case
-    that ends in an unexpected error, or that killed the process before; such a case is tried again
+    that ends in an unexpected error, or that killed the process twice; such a case is tried again
     whenever its batch is. Without `facts` the other cases are made, then the job fails.
 
     Args:
@@ -185,11 +186,12 @@ class _Note:
 
     @contextmanager
     def under_way(self, key: str) -> Iterator[bool]:
-        """Mark a case as under way; say whether a process that made it by this key was killed."""
-        killed = self.marker.exists() and self.marker.read_text() == key
+        """Mark a case as under way; say whether it killed the process again that made it so."""
+        tries = self.marker.read_text().split() if self.marker.exists() else []
+        killed = tries.count(key) >= TRIES
         if self.path.exists():
             files.write_text("", self.path)  # from here on it does not tell what there is
-        files.write_text(key, self.marker)
+        files.write_text(" ".join([*tries, key]), self.marker)
         try:
             yield killed
         finally:
@@ -201,9 +203,14 @@ class _Note:
 
 def _require(used: Mapping[str, str], stage: str, case: str) -> None:
     """Refuse to make a case without the files of earlier stages; they are no fault of its own."""
-    gone = [path for path in used.values() if not Path(path).exists()]
-    if gone:
-        raise UserError(f"case {case}: {stage} needs {gone[0]}, which is gone. Run again.")
+    for path in used.values():
+        if not Path(path).exists():
+            raise UserError(f"case {case}: {stage} needs {path}, which is gone. Run again.")
+        if not os.access(path, os.R_OK):
+            raise UserError(
+                f"case {case}: {stage} needs {path}, which you may not read. "
+                "Give yourself the right, then run again."
+            )
 
 
 def _guard(
@@ -223,6 +230,8 @@ def _attempt(stage: str, make: Callable[..., None], case: str, *arguments: Mappi
     except UserError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in files.NO_ROOM:
+            raise  # no fault of the case
         log.exception("%s failed", stage)
         return f"{stage} failed ({type(error).__name__}; the log of its batch has more)."
     return ""
@@ -230,8 +239,9 @@ def _attempt(stage: str, make: Callable[..., None], case: str, *arguments: Mappi
 
 def _killed(stage: str, table: str | Path) -> str:
     return (
-        "the process that worked on it was killed, probably for want of memory. Give the job more "
-        f"(--set-resources {stage}:mem_mb=16000) and make its batch again (--forcerun {table})."
+        "the process that worked on it was killed twice, probably for want of memory. Give the job "
+        f"more (--set-resources {stage}:mem_mb=16000) and make its batch again "
+        f"(--forcerun {table})."
     )
 
 

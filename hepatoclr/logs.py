@@ -1,5 +1,6 @@
 """One log file per job; an error the user can mend ends as its message, not as a traceback."""
 
+import errno
 import gc
 import logging
 import os
@@ -10,41 +11,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
+from hepatoclr import files
 from hepatoclr.errors import UserError
 
 CORE_TIME = "core time {total:.2f} s, {start:.2f} s of it before the work began"
 CORE_TIME_LINE = re.compile(r"^core time ([\d.]+) s, ([\d.]+) s of it before the work began$", re.M)
+
+RIGHTS = "Give yourself the right to read and write there, then run the same command again."
+MENDABLE = {  # by the user, so that no traceback is wanted
+    **dict.fromkeys(files.NO_ROOM, files.FULL),
+    errno.EACCES: f"permission denied. {RIGHTS}",
+    errno.EROFS: f"the disk is read-only. {RIGHTS}",
+}
 
 
 @contextmanager
 def to_file(path: str | Path) -> Iterator[None]:
     """Send logging, stdout and stderr to `path` while the block runs.
 
-    A `UserError` is written to the log and to the terminal, then ends the process with status 1.
-    Any other error goes to the log too, and on. The last line says the core time of the process,
-    see `core_time`, however the block ends.
+    A `UserError` is written to the log and to the terminal, then ends the process with status 1;
+    so are full disks and missing rights, also where the log itself cannot be written. Any other
+    error goes to the log too, and on. The last line says the core time of the process, see
+    `core_time`, however the block ends.
     """
     start = _core_seconds()
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
-    with open(path, "w", encoding="utf-8", buffering=1) as log:
-        handler = logging.StreamHandler(log)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-        logging.captureWarnings(True)
-        try:
-            with redirect_stdout(log), redirect_stderr(log):
-                yield
-        except UserError as error:
-            print(f"error: {error}", file=log)
-            print(f"error: {error}", file=terminal)
-            sys.exit(1)
-        except Exception:
-            traceback.print_exc(file=log)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8", buffering=1) as log:
+            handler = logging.StreamHandler(log)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+            logging.captureWarnings(True)
+            try:
+                with redirect_stdout(log), redirect_stderr(log):
+                    yield
+            except Exception as error:
+                print(_message(error, path) or traceback.format_exc(), file=log)
+                raise
+            finally:
+                gc.freeze()  # or the interpreter, ending, looks through all that was imported
+                print(CORE_TIME.format(total=_core_seconds(), start=start), file=log)
+    except Exception as error:
+        if not (message := _message(error, path)):
             raise
-        finally:
-            gc.freeze()  # or the interpreter, ending, looks through all that was imported
-            print(CORE_TIME.format(total=_core_seconds(), start=start), file=log)
+        print(message, file=terminal)
+        sys.exit(1)
+
+
+def _message(error: Exception, log: str | Path) -> str:
+    """What is said of an error that the user can mend; nothing of another."""
+    if isinstance(error, UserError):
+        return f"error: {error}"
+    if isinstance(error, OSError) and error.errno in MENDABLE:
+        return f"error: {error.filename or log}: {MENDABLE[error.errno]}"
+    return ""
 
 
 def core_time(text: str) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ rule ingest:
         results("logs/ingest/{cohort}/{batch}.log"),
     benchmark:
         results("benchmarks/ingest/{cohort}/{batch}.tsv")
-    retries: 3  # each gets past one case that kills the process
+    retries: 6  # each two get past one case that kills the process
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1

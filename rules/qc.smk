@@ -10,7 +10,7 @@ rule picture:
         results("logs/picture/{cohort}/{batch}.log"),
     benchmark:
         results("benchmarks/picture/{cohort}/{batch}.tsv")
-    retries: 1  # gets past a case that kills the process; its job fails when the others are made
+    retries: 2  # get past a case that kills the process; its job fails when the others are made
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1

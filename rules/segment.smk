@@ -9,7 +9,7 @@ rule segment:
         results("logs/segment/{cohort}/{batch}.log"),
     benchmark:
         results("benchmarks/segment/{cohort}/{batch}.tsv")
-    retries: 3  # each gets past one case that kills the process
+    retries: 6  # each two get past one case that kills the process
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1

@@ -9,7 +9,7 @@ rule tensors:
         results("logs/tensors/{cohort}/{batch}.log"),
     benchmark:
         results("benchmarks/tensors/{cohort}/{batch}.tsv")
-    retries: 1  # gets past a case that kills the process; its job fails when the others are made
+    retries: 2  # get past a case that kills the process; its job fails when the others are made
     conda:
         "../envs/hepatoclr.yaml"
     threads: 1
