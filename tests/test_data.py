@@ -1,4 +1,4 @@
-import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -121,9 +121,10 @@ def test_more_cases_than_a_process_may_open_files(tmp_path, monkeypatch):
     monkeypatch.setattr(tensors, "OPEN", 5)
     for number in range(30):
         tensors.write(np.full((2, 8, 8), number, np.int16), tmp_path / f"{number:02d}.b2nd")
-    before = len(os.listdir("/proc/self/fd"))
+    opened = Path("/proc/self/fd")
+    before = len(list(opened.iterdir()))
     slices = data.collect(sorted(map(str, tmp_path.iterdir())), WINDOW)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(opened.iterdir())) == before
     pixels = slices.fetch(np.arange(60))
     assert torch.equal(pixels[:, 0, 0, 0], torch.arange(30).repeat_interleave(2).add(100) / 500)
-    assert len(os.listdir("/proc/self/fd")) <= before + 5
+    assert len(list(opened.iterdir())) <= before + 5
