@@ -24,7 +24,7 @@ class Slices:
     """Slices of several cases, read from memory-mapped caches or from memory.
 
     Attributes:
-        caches: An open cache per case.
+        caches: The caches of the cases.
         case: Number of the case of each slice, shape (n,).
         place: Place of each slice in its case's cache, shape (n,).
         window: Lowest and highest HU, scaled to 0 and 1.
@@ -32,7 +32,7 @@ class Slices:
             in memory, the host's or the device's.
     """
 
-    caches: Sequence
+    caches: tensors.Caches
     case: np.ndarray
     place: np.ndarray
     window: tuple[int, int]
@@ -45,9 +45,8 @@ class Slices:
         """Read slices to a device, shape (len(indices), 1, size, size), float32 in [0, 1]."""
         case, place = self.case[indices], self.place[indices]
         if self.resident is None:
-            caches = [self.caches[one] for one in case]
-            pixels = np.empty((len(caches), *caches[0].shape[1:]), np.int16)
-            tensors.read(caches, place.tolist(), pixels)
+            pixels = np.empty((len(case), *self.caches.shapes[case[0]][1:]), np.int16)
+            tensors.read((self.caches[one] for one in case), place.tolist(), pixels)
             pixels = torch.from_numpy(pixels)
         else:
             rows = torch.from_numpy(self._starts[case] + place).to(self.resident.device)
@@ -85,7 +84,7 @@ class Slices:
     @cached_property
     def _starts(self) -> np.ndarray:
         """Where each case begins among the resident slices."""
-        return np.cumsum([0, *(cache.shape[0] for cache in self.caches)])
+        return np.cumsum([0, *(count for count, *_ in self.caches.shapes)])
 
 
 def collect(
@@ -108,23 +107,23 @@ def collect(
     Raises:
         UserError: There is no slice at all.
     """
-    caches = [tensors.load(path) for path in paths]
-    counts = [cache.shape[0] for cache in caches]
+    caches = tensors.Caches(paths)
+    counts = [count for count, *_ in caches.shapes]
     if not sum(counts):
         raise UserError("no slice is left to work on; the cohort's table says why")
-    case = np.repeat(np.arange(len(caches)), counts)
+    case = np.repeat(np.arange(len(paths)), counts)
     place = np.concatenate([np.arange(count) for count in counts])
     slices = Slices(caches, case, place, window)
     if residence == "auto":
-        size = 2 * sum(math.prod(cache.shape) for cache in caches)
+        size = 2 * sum(map(math.prod, caches.shapes))
         residence = _with_room_for(2 * size, device, memory_mb)
     if residence == "disk":
         return slices
-    size = next(cache.shape[1:] for cache in caches if cache.shape[0])
+    size = next(size for count, *size in caches.shapes if count)
     place = device if residence == "device" else CPU
     pixels = torch.empty((len(slices), *size), dtype=torch.int16, device=place)
-    for cache, part in zip(caches, pixels.split(counts), strict=True):
-        part.copy_(torch.from_numpy(cache[:]).view_as(part))
+    for number, part in enumerate(pixels.split(counts)):
+        part.copy_(torch.from_numpy(caches[number][:]).view_as(part))
     return replace(slices, resident=pixels)
 
 

@@ -1,6 +1,7 @@
 """The cache the networks read: clipped int16 slices, compressed one by one, memory-mapped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from hepatoclr import files
 if TYPE_CHECKING:  # reading the cache needs no library of images
     from hepatoclr.slices import Slice
     from hepatoclr.volumes import Volume
+
+OPEN = 256  # caches; each takes a file descriptor, of which a process often has 1,024, and 0.1 MB
 
 
 def clipped(
@@ -58,6 +61,21 @@ def write(slices: np.ndarray, path: str | Path) -> None:
 def load(path: str | Path) -> blosc2.NDArray:
     """Open a cache without reading it; index it like an array (slices, size, size)."""
     return blosc2.open(str(path), mode="r", mmap_mode="r", dparams={"nthreads": 1})
+
+
+class Caches:
+    """The caches of many cases, opened when they are read; the last `OPEN` stay open.
+
+    Attributes:
+        shapes: Shape of each.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self._open = lru_cache(OPEN)(lambda number: load(paths[number]))
+        self.shapes = [load(path).shape for path in paths]
+
+    def __getitem__(self, number: int) -> blosc2.NDArray:
+        return self._open(number)
 
 
 def read(caches: Iterable[blosc2.NDArray], places: Iterable[int], out: np.ndarray) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,3 +115,16 @@ def test_a_batch_that_cannot_be_filled_is_said():
         drawn(sampler("patients"), size=92)
     with pytest.raises(UserError, match="16 slices cannot fill a batch of 92"):
         drawn(sampler("uniform"), size=92)
+
+
+def test_more_cases_than_a_process_may_open_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tensors, "OPEN", 5)
+    for number in range(30):
+        tensors.write(np.full((2, 8, 8), number, np.int16), tmp_path / f"{number:02d}.b2nd")
+    opened = Path("/proc/self/fd")
+    before = len(list(opened.iterdir()))
+    slices = data.collect(sorted(map(str, tmp_path.iterdir())), WINDOW)
+    assert len(list(opened.iterdir())) == before
+    pixels = slices.fetch(np.arange(60))
+    assert torch.equal(pixels[:, 0, 0, 0], torch.arange(30).repeat_interleave(2).add(100) / 500)
+    assert len(list(opened.iterdir())) <= before + 5
