@@ -19,6 +19,7 @@ COLUMNS = (
     *("liver_mask", "liver_label", "series_uid", "site", "phase"),
 )
 PATHS = ("image", "liver_mask")
+VARIABLE = re.compile(r"[{}<>]")  # in paths a workflow takes what stands between them for one
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ def _role_problems(cohorts: Mapping) -> Iterator[str]:
 def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
     cohort = config["cohorts"][name]
     external, lists = cohort["role"] == "external", any(cohort["labels"].values())
+    folders = _folders(cohort) if "simulate" not in cohort else []
     first: dict[str, int] = {}
     for row in rows:
         for column, text in (("patient_id", row.patient_id), ("scan_id", row.scan_id)):
@@ -170,19 +172,26 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
         if needed and not meaning(row.label, cohort["labels"]):
             yield f"row {row.number}: label {row.label!r} stands in none of the lists of labels"
         if "simulate" not in cohort:
-            yield from _file_problems(row, cohort, config["segment"]["backend"])
+            yield from _file_problems(row, folders, config["segment"]["backend"])
     unknown = set(cohort["exclude"]) - {row.patient_id for row in rows}
     for patient in sorted(unknown):
         yield f"exclude: there is no patient {patient!r}"
 
 
-def _file_problems(row: Row, cohort: Mapping, backend: str) -> Iterator[str]:
+def _folders(cohort: Mapping) -> list[str]:
+    """Where images and masks of a cohort may lie, links followed, each with a separator behind."""
+    named = [Path(cohort.get("manifest", "")).parent, *cohort["folders"]]
+    return [f"{os.path.realpath(folder)}/".replace("//", "/") for folder in named]
+
+
+def _file_problems(row: Row, folders: Sequence[str], backend: str) -> Iterator[str]:
     if backend == "provided" and not row.liver_mask:
         yield f"row {row.number}: liver_mask is empty, but segment.backend is provided"
-    folders = [Path(cohort["manifest"]).parent, *cohort["folders"]]
     for column in PATHS:  # the path itself is not said: it may hold a name
         path = getattr(row, column)
-        if path and not _inside(path, folders):
+        if VARIABLE.search(path):
+            yield f"row {row.number}: the path of {column} holds {{, }}, < or >; rename what does"
+        elif path and not f"{os.path.realpath(path)}/".startswith(tuple(folders)):
             yield (
                 f"row {row.number}: {column} does not lie below the manifest's folder; if it is "
                 "meant to be read, name the folder that it lies in in the cohort's `folders`"
@@ -190,12 +199,6 @@ def _file_problems(row: Row, cohort: Mapping, backend: str) -> Iterator[str]:
         elif path and not os.path.exists(path):  # noqa: PTH110  a name may be too long for Path
             hint = "the path counts from the manifest's folder"
             yield f"row {row.number}: {column} does not exist; {hint}"
-
-
-def _inside(path: str, folders: Sequence[str | Path]) -> bool:
-    """Say whether a path leads to a place in one of some folders, links followed."""
-    place = Path(os.path.realpath(path))
-    return any(place.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 def _series_problems(series: Mapping) -> Iterator[str]:

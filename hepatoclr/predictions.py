@@ -29,6 +29,7 @@ KINDS = {
 # patients, and what was chosen inside the training folds.
 OPTIONAL = {"by_slice": str, "leaky": int, "C": float, "inner_auc": float, "beta": float}
 COLUMNS = (*KINDS, *OPTIONAL)
+NUMBERS = r"\s*(?:\d+(?:\.\d*)?(?:e[+-]?\d+)?(?:\s+|$))*"  # as in by_slice
 # What a table made by hand may leave out.
 DEFAULTS = {
     "protocol": "model",
@@ -69,6 +70,8 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
         elif name in KINDS:
             _refuse(table[name], table[name].str.strip() == "", "is missing")
             _refuse_text(table[name])
+        elif name in table:
+            _refuse(table[name], ~table[name].fillna("").str.fullmatch(NUMBERS), "must be numbers")
     table = table.assign(leaky=table["leaky"].fillna(0).astype(int) if "leaky" in table else 0)
     _check_patients(table)
     order = [*metrics.FOLD, "patient_id"]
