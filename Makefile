@@ -1,26 +1,31 @@
 # make demo: raw CT to tables on the embedded synthetic cohort. make test: the whole test suite.
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
 # make verify RUN=results/study: check an archived run against its provenance.json.
+# make audit: look the pins up among known vulnerabilities; lint does too, where it can.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
 BIN := .venv/bin
 PINS := envs/requirements.txt
 PEERS := benchmarks/requirements.txt
+AUDITOR := pip-audit==2.10.1
+AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare verify test lint bench docs pins env
+.PHONY: demo compare verify test lint audit bench docs pins env
 
 demo: env
 	snakemake --cores 6 all
 	@echo; echo "Tables, figures and report of the synthetic demo cohort:"
 	@ls results/demo/tables/*.md results/demo/figures/*.png results/demo/report.html
 
+# names of files are the shell's variables here, not its text: they may hold what it would run
 compare: env
-	@python -m hepatoclr.compare $(or $(PREDICTIONS),$(error say which predictions: make compare PREDICTIONS=mine.csv)) \
-	    --output $(or $(OUTPUT),results/compare)
+	@: $(if $(PREDICTIONS),,$(error say which predictions: make compare PREDICTIONS=mine.csv))
+	@python -m hepatoclr.compare $$PREDICTIONS --output "$${OUTPUT:-results/compare}"
 
 verify: env
-	@python -m hepatoclr.verify $(or $(RUN),$(error say which run: make verify RUN=results/study))
+	@: $(if $(RUN),,$(error say which run: make verify RUN=results/study))
+	@python -m hepatoclr.verify "$$RUN"
 
 # the pages are tested in a browser; where none can be had those tests are skipped
 test: env
@@ -33,6 +38,13 @@ lint: env
 	ruff format --check
 	snakefmt --check Snakefile rules
 	snakemake --lint
+	@if told=$$($(MAKE) --no-print-directory audit 2>&1); then echo "$$told"; \
+	elif echo "$$told" | grep -q "known vulnerabilit"; then echo "$$told"; exit 1; \
+	else echo "The pins were not audited: no database of vulnerabilities is reachable (make audit)."; fi
+
+audit:
+	@test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/pip install --quiet --retries 0 $(AUDITOR); }
+	@$(AUDIT)
 
 # the peers are installed without what they pull, see there
 bench:

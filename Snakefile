@@ -4,9 +4,6 @@ from snakemake.utils import min_version
 min_version("9.8")
 
 
-configfile: "config.yaml"
-
-
 report: "rules/captions/workflow.rst"
 
 

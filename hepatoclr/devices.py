@@ -4,6 +4,7 @@ import fcntl
 import logging
 import multiprocessing
 import os
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -112,9 +113,10 @@ def take(gpus: Sequence[Gpu], folder: Path, family: str) -> Gpu:
         family: What processes that work together have in common; one GPU is for one of them.
 
     Raises:
-        OSError: The folder cannot be used.
+        OSError: The folder cannot be used, or is another user's.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_own(folder)
     with open(folder / "choosing", "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # one process chooses at a time
         holders = [_holders(folder, gpu) for gpu in gpus]
@@ -140,6 +142,13 @@ def _taken() -> Gpu:
     except OSError as error:
         log.warning("the GPUs of other jobs are not known, and may be taken again: %s", error)
         return best(gpus, [[]] * len(gpus), family)
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a folder that another user, or a link of theirs, may have put there."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise PermissionError(f"{folder} is not a folder of this user")
 
 
 def _visible() -> list[Gpu]:

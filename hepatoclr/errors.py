@@ -1,8 +1,16 @@
 """The errors a user can act on: each says what was found and what to do."""
 
+from hepatoclr import texts
+
 
 class UserError(Exception):
-    """Something the user gave is wrong; the message is the whole answer, no traceback needed."""
+    """Something the user gave is wrong; the message is the whole answer, no traceback needed.
+
+    It may quote what a stranger wrote: nothing in it commands a terminal.
+    """
+
+    def __str__(self) -> str:
+        return texts.printable(super().__str__())
 
 
 class BadCase(UserError):

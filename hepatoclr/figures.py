@@ -68,6 +68,8 @@ SETTINGS = {
     "savefig.facecolor": "white",
     # A fixed salt makes the ids inside an SVG, and so its bytes, the same every time.
     "svg.hashsalt": "hepatoclr",
+    # Names are text, whatever stands between two dollars.
+    "text.parse_math": False,
 }
 
 

@@ -74,6 +74,8 @@ def _reader(path: Path) -> tuple[str, Callable[[Path], Volume]]:
         return "dicom", _dicom
     if not path.exists():
         raise BadCase("there is no such file or folder. Check `image` in the manifest.")
+    if not path.is_file():
+        raise BadCase("it is neither a file nor a folder. Check `image` in the manifest.")
     if nifti.is_named(path):
         return "nifti", nifti.read
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):

@@ -4,6 +4,7 @@
 report in HTML.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -438,12 +439,24 @@ def _told(row: pd.Series) -> Cell:
     return Cell(number(row["auc"]), interval(row["auc_low"], row["auc_high"]))
 
 
+def one_line(text: str) -> str:
+    """Give text without line breaks and other control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def plain_markdown(text: str) -> str:
+    """Escape text, so that it is nothing but text in Markdown, on one line."""
+    escaped = re.sub(r"([\\`*_\[\]{}#|~$!^@])", r"\\\1", one_line(text))
+    escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"(?i)(:)(//)|(www)(\.)", r"\1\3\\\2\4", escaped)  # no links by themselves
+
+
 def markdown(readable: Layout, caption: str) -> str:
     """Render a layout as a Markdown table, aligned for reading as plain text too."""
-    grid = [[readable.heading, *(" ".join(column) for column in readable.columns)]]
+    heads = [readable.heading, *(" ".join(column) for column in readable.columns)]
+    grid = [list(map(plain_markdown, heads))]
     for name, cells in readable.rows:
-        plain = name.replace("|", r"\|").replace("&", "&amp;").replace("<", "&lt;")
-        grid.append([plain, *map(_markdown_cell, cells)])
+        grid.append([plain_markdown(name), *map(_markdown_cell, cells)])
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     grid.insert(1, ["-" * width for width in widths])
     lines = [f"| {' | '.join(map(str.ljust, cells, widths))} |" for cells in grid]
@@ -481,6 +494,11 @@ def latex(readable: Layout, caption: str) -> str:
     return "\n".join([*lines, r"\end{table}", ""])
 
 
+def _kept_apart(row: str) -> str:
+    """Keep a row from being read as an option of the line break before it."""
+    return "{}" + row if row.startswith(("[", "*")) else row
+
+
 def _tabular(readable: Layout) -> list[str]:
     """The lines of the table itself."""
     groups, rules, start = "", "", 2
@@ -507,7 +525,7 @@ def _tabular(readable: Layout) -> list[str]:
         rules,
         rf"{readable.heading.translate(TEX)}{names} \\",
         r"\midrule",
-        *(" & ".join(row) + r" \\" for row in body),
+        *(_kept_apart(" & ".join(row)) + r" \\" for row in body),
         r"\bottomrule",
         r"\end{tabular}",
     ]

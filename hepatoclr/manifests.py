@@ -1,13 +1,14 @@
 """Cohort manifests: reading them, and everything that can be wrong with them, told at once."""
 
 import csv
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hepatoclr import files, names, settings
+from hepatoclr import files, names, settings, texts
 from hepatoclr.errors import UserError
 
 POSITIVE, NEGATIVE, EXCLUDED = "positive", "negative", "exclude"
@@ -17,6 +18,8 @@ COLUMNS = (
     *("patient_id", "scan_id", "image", "label", "weak_label"),
     *("liver_mask", "liver_label", "series_uid", "site", "phase"),
 )
+PATHS = ("image", "liver_mask")
+VARIABLE = re.compile(r"[{}<>]")  # in paths a workflow takes what stands between them for one
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def read(path: str | Path, schema: Mapping) -> list[Row]:
 def row(record: Mapping[str, str], folder: Path, number: int) -> Row:
     """Make a row of a manifest's record; its paths are relative to `folder`."""
     values = {key: (record.get(key) or "").strip() for key in COLUMNS}
-    for key in ("image", "liver_mask"):
+    for key in PATHS:
         if values[key]:
             values[key] = str(folder / values[key])
     case = names.case(values["patient_id"], values["scan_id"])
@@ -124,7 +127,17 @@ def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
 def _record_problems(record: Mapping, schema: Mapping) -> list[str]:
     if None in record:
         return ["has more values than the header has columns; quote values that hold commas"]
-    return settings.problems({key: (value or "").strip() for key, value in record.items()}, schema)
+    values = {key: (value or "").strip() for key, value in record.items()}
+    return [*settings.problems(values, schema), *_text_problems(values)]
+
+
+def _text_problems(values: Mapping[str, str]) -> Iterator[str]:
+    for column, text in values.items():
+        if column in PATHS:  # which no table shows, and no message, for they may hold names
+            if texts.CONTROL.search(text):
+                yield f"{column} holds a control character"
+        elif refused := texts.objection(text):
+            yield f"{column} {text!r} {refused}"
 
 
 def _role_problems(cohorts: Mapping) -> Iterator[str]:
@@ -141,6 +154,7 @@ def _role_problems(cohorts: Mapping) -> Iterator[str]:
 def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
     cohort = config["cohorts"][name]
     external, lists = cohort["role"] == "external", any(cohort["labels"].values())
+    folders = _folders(cohort) if "simulate" not in cohort else []
     first: dict[str, int] = {}
     for row in rows:
         for column, text in (("patient_id", row.patient_id), ("scan_id", row.scan_id)):
@@ -158,21 +172,33 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
         if needed and not meaning(row.label, cohort["labels"]):
             yield f"row {row.number}: label {row.label!r} stands in none of the lists of labels"
         if "simulate" not in cohort:
-            yield from _file_problems(row, config["segment"]["backend"])
+            yield from _file_problems(row, folders, config["segment"]["backend"])
     unknown = set(cohort["exclude"]) - {row.patient_id for row in rows}
     for patient in sorted(unknown):
         yield f"exclude: there is no patient {patient!r}"
 
 
-def _file_problems(row: Row, backend: str) -> Iterator[str]:
-    # the path itself is not said: it may hold a name
-    hint = "the path counts from the manifest's folder"
-    if not Path(row.image).exists():
-        yield f"row {row.number}: image does not exist; {hint}"
+def _folders(cohort: Mapping) -> list[str]:
+    """Where images and masks of a cohort may lie, links followed, each with a separator behind."""
+    named = [Path(cohort.get("manifest", "")).parent, *cohort["folders"]]
+    return [f"{os.path.realpath(folder)}/".replace("//", "/") for folder in named]
+
+
+def _file_problems(row: Row, folders: Sequence[str], backend: str) -> Iterator[str]:
     if backend == "provided" and not row.liver_mask:
         yield f"row {row.number}: liver_mask is empty, but segment.backend is provided"
-    if row.liver_mask and not Path(row.liver_mask).exists():
-        yield f"row {row.number}: liver_mask does not exist; {hint}"
+    for column in PATHS:  # the path itself is not said: it may hold a name
+        path = getattr(row, column)
+        if VARIABLE.search(path):
+            yield f"row {row.number}: the path of {column} holds {{, }}, < or >; rename what does"
+        elif path and not f"{os.path.realpath(path)}/".startswith(tuple(folders)):
+            yield (
+                f"row {row.number}: {column} does not lie below the manifest's folder; if it is "
+                "meant to be read, name the folder that it lies in in the cohort's `folders`"
+            )
+        elif path and not os.path.exists(path):  # noqa: PTH110  a name may be too long for Path
+            hint = "the path counts from the manifest's folder"
+            yield f"row {row.number}: {column} does not exist; {hint}"
 
 
 def _series_problems(series: Mapping) -> Iterator[str]:

@@ -70,17 +70,6 @@ class Markup:
     key: str = ""
 
 
-def _one_line(text: str) -> str:
-    """Give text without line breaks and other control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _markdown(text: str) -> str:
-    escaped = re.sub(r"([\\`*_\[\]{}#|~$!^@])", r"\\\1", _one_line(text))
-    escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"(?i)(:)(//)|(www)(\.)", r"\1\3\\\2\4", escaped)  # no links by themselves
-
-
 TEX = layout.TEX | str.maketrans(
     {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}"}
     | {"−": "$-$", "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$", '"': "''"}
@@ -88,10 +77,10 @@ TEX = layout.TEX | str.maketrans(
 
 
 def _latex(text: str) -> str:
-    return _one_line(text).translate(TEX)
+    return layout.one_line(text).translate(TEX)
 
 
-MARKDOWN = Markup(".md", _markdown, "## {}", "**{}**", "[{}]", "@")
+MARKDOWN = Markup(".md", layout.plain_markdown, "## {}", "**{}**", "[{}]", "@")
 LATEX = Markup(".tex", _latex, r"\subsection{{{}}}", r"\textbf{{{}}}", r"\cite{{{}}}")
 
 

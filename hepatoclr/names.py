@@ -9,6 +9,8 @@ scans.
 
 import re
 
+from hepatoclr import texts
+
 SAFE = r"[a-z0-9+_-]+(?:~[a-z0-9+_-]+)?"
 LONGEST = 100  # two of these, a separator and a suffix stay below the 255 bytes of a file name
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
@@ -55,8 +57,8 @@ def objection(text: str) -> str | None:
     """Say why an id cannot be used, or None where it can."""
     if not text.strip():
         return "is empty"
-    if re.search(r"[\x00-\x1f\x7f]", text):
-        return "holds a control character"
+    if refused := texts.objection(text):
+        return refused
     if "/" in text or "\\" in text or text in (".", ".."):
         return "looks like a path"
     if DEVICES.fullmatch(text):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hepatoclr import files, metrics
+from hepatoclr import files, metrics, texts
 from hepatoclr.errors import UserError
 
 KINDS = {
@@ -29,6 +29,7 @@ KINDS = {
 # patients, and what was chosen inside the training folds.
 OPTIONAL = {"by_slice": str, "leaky": int, "C": float, "inner_auc": float, "beta": float}
 COLUMNS = (*KINDS, *OPTIONAL)
+NUMBERS = r"\s*(?:\d+(?:\.\d*)?(?:e[+-]?\d+)?(?:\s+|$))*"  # as in by_slice
 # What a table made by hand may leave out.
 DEFAULTS = {
     "protocol": "model",
@@ -54,7 +55,8 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
 
     Raises:
         UserError: No file or no row; a file cannot be read; a column is missing, empty or not of
-            its kind; a patient is predicted twice in one repeat or has two labels.
+            its kind; a text holds control characters or would be a formula in a spreadsheet; a
+            patient is predicted twice in one repeat or has two labels.
     """
     paths = list(map(str, paths))
     if not paths:
@@ -67,6 +69,9 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
             table[name] = _numbers(table[name], kind)
         elif name in KINDS:
             _refuse(table[name], table[name].str.strip() == "", "is missing")
+            _refuse_text(table[name])
+        elif name in table:
+            _refuse(table[name], ~table[name].fillna("").str.fullmatch(NUMBERS), "must be numbers")
     table = table.assign(leaky=table["leaky"].fillna(0).astype(int) if "leaky" in table else 0)
     _check_patients(table)
     order = [*metrics.FOLD, "patient_id"]
@@ -117,6 +122,13 @@ def _refuse(column: pd.Series, wrong: pd.Series, what: str) -> None:
             f"{path}, line {line}: {column.name} {what}{said} ({int(wrong.sum())} rows in all). "
             "Correct the file, or predict again."
         )
+
+
+def _refuse_text(column: pd.Series) -> None:
+    """Raise a UserError for the first text that would do harm in the tables."""
+    for text in column.unique():
+        if refused := texts.objection(text):
+            _refuse(column, column == text, refused)
 
 
 def _check_patients(table: pd.DataFrame) -> None:

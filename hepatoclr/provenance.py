@@ -140,6 +140,8 @@ def without_paths(settings: Mapping, manifests: Mapping[str, str]) -> dict:
     for name, given in plain["cohorts"].items():
         if "manifest" in given:
             given["manifest"] = f"sha256 {manifests[name]}"
+        if given.get("folders"):
+            given["folders"] = ["a folder of the user's"] * len(given["folders"])
     if plain["segment"]["weights"]:
         plain["segment"]["weights"] = "a folder of the user's"
     return plain

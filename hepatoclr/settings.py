@@ -1,5 +1,6 @@
 """Settings in layers: the schema's defaults, then a preset, then what the user chose."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from hepatoclr import texts
 from hepatoclr.errors import UserError
 
 TRUTH = {"true": True, "True": True, "false": False, "False": False}
@@ -30,10 +32,30 @@ def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
     """
     default = schema["properties"]["preset"]["default"]
     config = typed(merge(preset(chosen.get("preset", default), presets), chosen), schema)
-    wrong = problems(config, schema)
+    wrong = [*problems(config, schema), *_control_characters(config)]
     if wrong:
         raise UserError(listing("the configuration has", wrong))
     return with_defaults(config, schema)
+
+
+def read(path: str | Path) -> dict:
+    """Read a file of settings as data; Snakemake's own reader would run expressions in it.
+
+    Returns:
+        The settings, unchecked; none where there is no file.
+
+    Raises:
+        UserError: It is no YAML, or something else than keys with values.
+    """
+    try:
+        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML ({error})") from None
+    if not isinstance(given or {}, dict):
+        raise UserError(f"{path}: must hold keys with values, as `preset: demo`")
+    return given or {}
 
 
 def preset(name: str, presets: Path) -> dict:
@@ -42,7 +64,7 @@ def preset(name: str, presets: Path) -> dict:
     if name not in known:
         hint = _hint(str(name), known) or f"; known are: {', '.join(known)}"
         raise UserError(f"preset: there is no preset {name!r}{hint}")
-    given = yaml.safe_load((presets / f"{name}.yaml").read_text(encoding="utf-8")) or {}
+    given = read(presets / f"{name}.yaml")
     below = given.pop("preset", None)
     return merge(preset(below, presets), given) if below else given
 
@@ -93,7 +115,25 @@ def _ascending(_, wanted: bool, values: Any, __) -> Iterator[jsonschema.Validati
         yield jsonschema.ValidationError(f"{values} must ascend")
 
 
-Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"ascending": _ascending})
+def _pattern(_, wanted: str, value: Any, __) -> Iterator[jsonschema.ValidationError]:
+    """Keyword `pattern`, for the whole text: `$` alone lets a line break pass at the end."""
+    if isinstance(value, str) and not re.fullmatch(wanted, value):
+        yield jsonschema.ValidationError(f"{value!r} does not fit the pattern {wanted}")
+
+
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator, {"ascending": _ascending, "pattern": _pattern}
+)
+
+
+def _control_characters(value: Any, where: str = "") -> Iterator[str]:
+    """List the texts of a configuration that hold some, keys included."""
+    if isinstance(value, str) and texts.CONTROL.search(value):
+        yield f"{where}: {value!r} holds a control character"
+    items = value.items() if isinstance(value, Mapping) else ()
+    items = enumerate(value) if isinstance(value, list) else items
+    for key, item in items:
+        yield from _control_characters(item, f"{where}.{key}".removeprefix("."))
 
 
 def problems(value: Any, schema: Mapping) -> list[str]:

@@ -16,7 +16,16 @@ from importlib import metadata
 from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 
-from hepatoclr import encoders, fingerprint, layout, metrics, predictions, provenance, settings
+from hepatoclr import (
+    encoders,
+    fingerprint,
+    layout,
+    metrics,
+    predictions,
+    provenance,
+    settings,
+    texts,
+)
 from hepatoclr import tables as computing
 from hepatoclr.errors import UserError
 
@@ -196,7 +205,9 @@ def _compared(folder: Path, record: Mapping) -> tuple[list[str], list[str]]:
         again = recomputed(folder, record)
     except UserError as error:
         return [], [f"tables: the predictions give none. {error}"]
-    found = {path: _text(folder / path) for path in again if (folder / path).is_file()}
+    recorded = record["files"]["tables"]  # of which `read` has seen that they lie in the folder
+    there = [path for path in again if path in recorded and (folder / path).is_file()]
+    found = {path: _text(folder / path) for path in there}
     unequal = [path for path in found if found[path] != again[path]]
     others = differences(record) if unequal else []
     why = f" ({'; '.join(others)})" if others else ""
@@ -210,7 +221,7 @@ def _compared(folder: Path, record: Mapping) -> tuple[list[str], list[str]]:
         for path in unequal
         if path not in rounded
     ]
-    unknown = [path for path in again if path not in record["files"]["tables"]]
+    unknown = [path for path in again if path not in recorded]
     return lines, problems + [
         f"{path}: the table belongs to a run, but is in no record." for path in unknown
     ]
@@ -239,10 +250,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         summary, problems = run(parser.parse_args(arguments).run)
     except (UserError, OSError) as error:
-        sys.exit(f"verify: {error}")
-    print("\n".join(summary))
+        sys.exit(texts.printable(f"verify: {error}"))
+    print(texts.printable("\n".join(summary)))
     if problems:
-        sys.exit("\n".join(f"verify: {problem}" for problem in problems))
+        sys.exit(texts.printable("\n".join(f"verify: {problem}" for problem in problems)))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,9 @@ def section(name, *keys):
 
 
 try:
-    config = settings.resolve(config, schema("config"), ROOT / "presets")
+    # not by `configfile:`, which runs expressions in the file
+    chosen = settings.merge(settings.read("config.yaml"), config)
+    config = settings.resolve(chosen, schema("config"), ROOT / "presets")
     SIMULATED = {
         cohort: simulated(cohort)
         for cohort, given in config["cohorts"].items()

@@ -15,7 +15,9 @@ SETTINGS = {
     "simulate": {"seed": 2},
     "experiment": {"methods": METHODS, "betas": BETAS, "beta": 0.5, "seeds": [1, 7]},
     "segment": {"weights": f"/home/{NAME}/weights"},
-    "cohorts": {"histo": {"role": "evaluation", "manifest": f"data/{NAME}.csv"}},
+    "cohorts": {
+        "histo": {"role": "evaluation", "manifest": f"data/{NAME}.csv", "folders": [f"/{NAME}"]}
+    },
 }
 
 

@@ -17,7 +17,7 @@ def hand_made():
     """Two models and nothing but what is needed, as anybody would write it."""
     rng = np.random.default_rng(0)
     label = (np.arange(60) % 3 == 0).astype(int)
-    models = {"ours": 1.5, "=cmd|'x'!A1 <b>theirs</b>": 0.5}
+    models = {"ours": 1.5, r"$\x$|'!A1 <b>theirs</b>": 0.5}
     return pd.concat(
         [
             pd.DataFrame(

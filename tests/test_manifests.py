@@ -25,7 +25,8 @@ def write(tmp_path):
 
 def config(backend="totalsegmentator", folds=2, **cohorts):
     any_series = {"description": [], "thickness_mm": [0, 100], "slices": 5}
-    blank = {"labels": LABELS, "exclude": [], "manifest": "x.csv", "series": any_series}
+    blank = {"labels": LABELS, "exclude": [], "series": any_series}
+    blank |= {"manifest": "x.csv", "folders": ["/"]}
     return {
         "cohorts": {name: {**blank, **given} for name, given in cohorts.items()},
         "segment": {"backend": backend},

@@ -135,7 +135,12 @@ def make_model(weights: Path, task: int, spacing: float, trainer: str) -> None:
     (folder / "dataset.json").write_text(json.dumps(dataset))
     checkpoint = {
         "network_weights": liver_by_intensity(len(labels)).state_dict(),
-        "init_args": {"configuration": "3d_fullres", "plans": plans(spacing)},
+        "init_args": {
+            **{"configuration": "3d_fullres", "plans": plans(spacing), "fold": 0},
+            "device": torch.device("cuda"),
+        },
+        "logging": {"mean_fg_dice": [np.float64(0.9)], "lrs": [np.float32(0.01)]},
+        "_best_ema": np.float64(0.9),
         "trainer_name": trainer,
         "inference_allowed_mirroring_axes": None,
     }

@@ -1,5 +1,6 @@
 """A liver mask that exists already, brought onto the CT's grid."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -78,11 +79,12 @@ def _dicom_seg(path: Path, label: int | None) -> Volume:
     from highdicom.seg import segread
 
     try:
-        stored = segread(path)
-        found = list(stored.segment_numbers)
-        if label is not None and label not in found:
-            raise _no_label(label, found)
-        wanted = stored.get_volume(segment_numbers=found if label is None else [label])
+        with warnings.catch_warnings(action="ignore"):  # they quote values: identities
+            stored = segread(path)
+            found = list(stored.segment_numbers)
+            if label is not None and label not in found:
+                raise _no_label(label, found)
+            wanted = stored.get_volume(segment_numbers=found if label is None else [label])
     except (BadCase, PermissionError):
         raise
     except Exception as error:  # highdicom and pydicom raise nearly anything on damaged files

@@ -2,8 +2,11 @@
 
 import hashlib
 import importlib.metadata
+import json
 import logging
 import os
+import pickle
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +42,9 @@ OPTIONS = {"fastest": {"fastest": True}, "fast": {"fast": True}, "full": {"roi_s
 DOWNLOADS = {"fastest": "total_fast", "fast": "total_fast", "full": "total"}
 ENDING = "_0000.nii.gz"  # nnU-Net's name for the first, here only, channel of an image
 CHECKPOINT = "*/fold_0/checkpoint_final.pth"
+# the only classes that plans may name: nnU-Net would call anything that can be imported
+NETWORK = re.compile(r"dynamic_network_architectures\.architectures\.\w+\.\w+")
+LAYER = re.compile(r"torch\.nn(\.modules\.\w+)?\.\w+")
 NO_STATISTICS = {
     "totalseg_id": "",
     "send_usage_stats": False,
@@ -162,7 +168,7 @@ def preflight(model: str, weights: str | Path | None = None) -> None:
 
     Raises:
         UserError: Some are missing; the message says which, where they were looked for, and how
-            to get them.
+            to get them. Or they name code of somebody else's.
     """
     missing = missing_weights(model, weights)
     if missing:
@@ -172,6 +178,25 @@ def preflight(model: str, weights: str | Path | None = None) -> None:
             "on a machine with a network and copy the folders there; or set segment.weights to "
             "the folder that has them; or set segment.backend to provided and give liver masks."
         )
+    for task in RUN[model]:
+        for path in (weights_folder(weights) / FOLDERS[task]).glob("*/plans.json"):
+            _check_plans(path)
+
+
+def _check_plans(path: Path) -> None:
+    """See that the plans of a model name no other code than that of networks and their layers."""
+    try:
+        configurations = json.loads(path.read_text(encoding="utf-8"))["configurations"].values()
+        for built in (one["architecture"] for one in configurations if "architecture" in one):
+            layers = [built["arch_kwargs"][name] for name in built["_kw_requires_import"]]
+            wrong = [name for name in layers if name and not LAYER.fullmatch(name)]
+            if wrong or not NETWORK.fullmatch(built["network_class_name"]):
+                raise ValueError(f"it names {wrong or built['network_class_name']!r}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{path} is not what nnU-Net writes ({type(error).__name__}: {error}), and was not "
+            "used. Fetch TotalSegmentator's weights again (totalseg_download_weights)."
+        ) from None
 
 
 def _body(ct: Volume) -> tuple[slice, slice, slice]:
@@ -212,6 +237,8 @@ def _run(ct: Volume, model: str, device: str, networks: dict) -> tuple[np.ndarra
 
     try:
         found = _labels(ct, model, device, networks)
+    except UserError:
+        raise
     except (Exception, SystemExit) as error:  # it calls sys.exit where it could raise
         log.exception("TotalSegmentator failed")
         failed = error
@@ -264,7 +291,8 @@ def _kept(networks: dict) -> Iterator[None]:
             key = repr((args, options))
             if key not in networks:
                 before = dict(vars(self))
-                super().initialize_from_trained_model_folder(*args, **options)
+                with _only_weights():
+                    super().initialize_from_trained_model_folder(*args, **options)
                 after = vars(self).items()
                 networks[key] = {k: v for k, v in after if v is not before.get(k)}
             vars(self).update(networks[key])
@@ -285,10 +313,33 @@ def _kept(networks: dict) -> Iterator[None]:
 
 
 @contextmanager
+def _only_weights() -> Iterator[None]:
+    """Let checkpoints hold the numbers of NumPy that nnU-Net keeps beside weights, nothing else.
+
+    Raises:
+        UserError: A checkpoint holds something else.
+    """
+    import torch
+
+    scalar = np.float64(0).__reduce__()[0]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")  # before 2, since
+    kinds = [np.dtype, *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "?"))]
+    try:
+        with torch.serialization.safe_globals([*kinds, *((scalar, name) for name in names)]):
+            yield
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            "the checkpoints of TotalSegmentator hold more than weights, which could run code, and "
+            "were not loaded. Fetch the weights again (totalseg_download_weights)."
+        ) from error
+
+
+@contextmanager
 def _private_settings(weights: Path) -> Iterator[None]:
     """Point TotalSegmentator to its weights and to settings of our own while the block runs.
 
-    Its settings would lie in the user's home and have statistics sent.
+    Its settings would lie in the user's home and have statistics sent. Checkpoints are read
+    without running code in them, though nnU-Net asks for the opposite, see `_only_weights`.
     """
     loaded = sys.modules.get("nnunetv2.paths")
     if loaded is not None and loaded.nnUNet_results != str(weights):
@@ -300,6 +351,8 @@ def _private_settings(weights: Path) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="hepatoclr-") as home:
         files.write_json(NO_STATISTICS, Path(home) / "config.json")
         os.environ |= {"TOTALSEG_HOME_DIR": home, "TOTALSEG_WEIGHTS_PATH": str(weights)}
+        os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+        os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
         try:
             yield
         finally:
