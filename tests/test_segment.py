@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from example_ct import affine, random_hu, write_series
+from pydicom import config, dcmread
 
 from hepatoclr import backends, devices, files, ingest, segment, volumes
 from hepatoclr.backends import base, provided
@@ -162,7 +163,6 @@ def test_masks_that_cannot_be_used_are_refused(ct, organs, tmp_path):
 def dicom_seg(folder: Path, organs: np.ndarray, path: Path, kind: str) -> Path:
     """Write labels 2 and 5 as segments 1 and 2 of a DICOM SEG upon a series."""
     from highdicom.seg import Segmentation, SegmentDescription
-    from pydicom import dcmread
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid
 
@@ -201,6 +201,18 @@ def test_dicom_seg(organs, tmp_path, kind):
     np.testing.assert_array_equal(provided.read(ct, path).array, organs > 0)
     with pytest.raises(BadCase, match=r"no label 5; it has 1, 2\."):
         provided.read(ct, path, 5)
+
+
+def test_no_text_of_a_dicom_seg_reaches_the_log(organs, tmp_path, recwarn):
+    folder = write_series(tmp_path / "ct", random_hu(SHAPE))
+    path = dicom_seg(folder, organs, tmp_path / "seg.dcm", "BINARY")
+    with config.disable_value_validation():
+        stored = dcmread(path)
+        stored.StudyInstanceUID = stored.PatientBirthDate = "Jane Doe"
+        stored.save_as(path)
+    recwarn.clear()
+    provided.read(ingest.read_ct(folder), path, 2)
+    assert not [warning for warning in recwarn if "Jane" in str(warning.message)]
 
 
 # measures

@@ -328,9 +328,13 @@ def _only_weights() -> Iterator[None]:
         with torch.serialization.safe_globals([*kinds, *((scalar, name) for name in names)]):
             yield
     except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        if not named:  # damaged
+            raise
         raise UserError(
-            "the checkpoints of TotalSegmentator hold more than weights, which could run code, and "
-            "were not loaded. Fetch the weights again (totalseg_download_weights)."
+            f"a checkpoint of TotalSegmentator holds more than weights ({named[1]}), "
+            "which could run code, and was not loaded. Fetch the weights again "
+            "(totalseg_download_weights)."
         ) from error
 
 
