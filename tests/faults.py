@@ -207,6 +207,8 @@ class Base:
     def after(self, job: Job) -> list[Job]:
         """What must run when a job does: itself, and all that follows from its files."""
         due = [job]
+        if job.rule == "guards":
+            due += [one for one in self.jobs if one.rule in AFTER_GUARDS]
         while True:
             fresh = {path for one in due for path in one.writes}
             more = [one for one in self.jobs if one not in due and one.reads & fresh]
@@ -292,8 +294,10 @@ def code() -> str:
 
 def undo(base: Base, copy: Struck, *jobs: Job) -> Counter:
     """Take away what jobs made and all that follows from it; says what is due now."""
-    due = {id(job): job for start in jobs for job in base.after(start)}.values()
+    due = {job for start in jobs for job in base.after(start)}
     for job in due:
+        if job.rule == "guards" and job not in jobs:
+            continue  # it is updated: Snakemake would not remove it either
         copy.remove(*(copy.folder / path for path in job.writes))
         if job.rule in OF_CASES:
             kept = [copy.folder / RUN / f"batches/{job.rule}/{job.cohort}"]
