@@ -253,8 +253,8 @@ def tables(folder: Path) -> dict[str, bytes]:
     """What must be the same: tables, but for what they cost, and predictions."""
     run = folder / RUN
     paths = [*run.glob("tables/*.csv"), *run.glob("predictions/**/*.csv")]
-    shown = [path for path in paths if path.name != "cost.csv" and path.name[0] != "."]
-    return {str(path.relative_to(run)): path.read_bytes() for path in shown}
+    named = {str(path.relative_to(run)): path for path in paths if path.name != "cost.csv"}
+    return {name: path.read_bytes() for name, path in named.items() if "/." not in name}
 
 
 def undisturbed(work: Path) -> Base:

@@ -63,6 +63,23 @@ def test_disks_and_rights_end_as_a_message(tmp_path, capsys, error, said):
         assert "Traceback" not in text
 
 
+def test_a_job_that_is_asked_to_end_leaves_no_unfinished_file(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def asked():
+        with (
+            logs.to_file(tmp_path / "job.log"),
+            files.atomic(tmp_path / "out" / "x") as temporary,
+        ):
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit, match="ended by SIGTERM"):
+        asked()
+    assert not list((tmp_path / "out").iterdir())
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_log_that_cannot_be_written_is_no_traceback(capsys):
     with pytest.raises(SystemExit), logs.to_file("/dev/full"):
@@ -105,15 +122,18 @@ def start(project, *prefix):
 
 def test_a_second_run_is_refused_and_the_remedy_of_a_stale_lock_named(project):
     first = start(project)
+    os.killpg(first.pid, signal.SIGSTOP)  # or it might be done too soon
     refused = project.snakemake("--cores", "1", check=False)
+    os.killpg(first.pid, signal.SIGCONT)
     assert "Directory cannot be locked" in refused
     assert "--unlock" in refused
-    assert first.wait() == 0
+    text, _ = first.communicate()
+    assert first.returncode == 0, text
     assert not project.plan()[0]
 
     killed = start(project)
     os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    killed.communicate()
     assert "--unlock" in project.snakemake("--cores", "1", check=False)
     project.snakemake("--unlock")
     project.snakemake("--cores", "1")
