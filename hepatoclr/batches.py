@@ -5,7 +5,8 @@ several cases, and what Snakemake sees of them is a table of their keys. A key i
 that a case is made from: code and settings, what the manifest says, the user's files, the keys of
 earlier stages. Beside the table lies a note of each case, with the key that it was last made by.
 Where that is the present one and no file is missing, nothing is done: it does not matter which
-cases share a batch, and an interrupted batch goes on where it stopped.
+cases share a batch, and an interrupted batch goes on where it stopped. The note also holds digests
+of the files, by which those who read them see whether they are still as they were made.
 """
 
 import csv
@@ -52,7 +53,8 @@ def run(
         make: Makes one case, with atomic writes. Its arguments are the case's name and, by name,
             what `members` says of it and its paths of `reads` and `writes`.
         table: CSV to write: case, key. The notes lie beside it.
-        upstream: The tables of the stages that `reads` come from; they list the same cases.
+        upstream: The tables of the stages that `reads` come from; they list the same cases. A
+            file that is not as they made it is moved away, and its case not made.
         stage, cohort: What messages call the stage, and the cohort before a case.
         members: The cases by name, with what the manifest says of each, ready for JSON.
         writes: Paths of a case that `make` leaves; `{case}` stands for its name.
@@ -67,6 +69,7 @@ def run(
         UserError: Something is missing that every case needs, or cases without `facts` failed.
     """
     earlier, keys, failed = [read(path) for path in upstream], {}, []
+    made = digests(upstream)
     with logs.ended_by_exception():  # it is not the fault of a case
         for number, (case, known) in enumerate(members.items(), start=1):
             written, used = _paths(writes, case), _paths(reads or {}, case)
@@ -76,6 +79,9 @@ def run(
             note = _Note(Path(table).parent, case)
             if note.key != wanted or not all(map(os.path.exists, written.values())):
                 _require(used, stage, f"{cohort} {case}")
+                if problem := _damage(used, made):
+                    failed.append(f"{case}: {problem}")
+                    continue
                 log.info("case %d of %d: %s", number, len(members), case)
                 guard, problem = _guard(stage, f"{cohort} {case}", written, on_bad_case), ""
                 with note.under_way(wanted) as killed:
@@ -87,7 +93,8 @@ def run(
                     if problem and not guard:
                         failed.append(f"{case}: {problem}")
                         continue
-                    note.write("" if problem else wanted, seen, (again or {}).get(case, 0))
+                    count = (again or {}).get(case, 0)
+                    note.write("" if problem else wanted, seen, count, written.values())
             keys[case] = note.key
     if failed:
         raise UserError(settings.listing(f"{stage} of cohort {cohort} has", failed))
@@ -99,6 +106,25 @@ def read(table: str | Path) -> dict[str, str]:
     """Read the table of a batch: case to key, empty where the case is to be tried again."""
     with open(table, newline="") as file:
         return dict(list(csv.reader(file))[1:])
+
+
+def keys(tables: Iterable[str | Path]) -> dict[str, str]:
+    """Read the keys of all cases of some tables: cohort and case to key, however batches lie."""
+    return {
+        f"{Path(table).parent.name}/{case}": key
+        for table in tables
+        for case, key in read(table).items()
+    }
+
+
+def digests(tables: Iterable[str | Path]) -> dict[str, str]:
+    """Read the digests of the files that the cases of some tables were made to, by path."""
+    return {
+        path: digest
+        for table in tables
+        for case in read(table)
+        for path, digest in _Note(Path(table).parent, case).digests.items()
+    }
 
 
 def again(
@@ -176,9 +202,16 @@ class _Note:
         """How often the case had to be made again."""
         return int(self.counter.read_text())
 
-    def write(self, key: str, seen: str, count: int) -> None:
-        """Note that the case is made."""
-        files.write_text(f"{key}\n{seen}\n", self.path)
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digests of the files of the case, by path."""
+        pairs = (line.split("  ", 1) for line in self._lines()[2:] if line)
+        return {path: digest for digest, path in pairs}
+
+    def write(self, key: str, seen: str, count: int, written: Iterable[str]) -> None:
+        """Note that the case is made, and what its files hold."""
+        held = [f"{files.sha256(path)}  {path}" for path in written if Path(path).is_file()]
+        files.write_text("\n".join([key, seen, *held, ""]), self.path)
         if count:
             files.write_text(str(count), self.counter)
 
@@ -209,6 +242,15 @@ def _require(used: Mapping[str, str], stage: str, case: str) -> None:
                 f"case {case}: {stage} needs {path}, which you may not read. "
                 "Give yourself the right, then run again."
             )
+
+
+def _damage(used: Mapping[str, str], made: Mapping[str, str]) -> str:
+    """Move away files of earlier stages that are not as they were made, and say so."""
+    try:
+        files.check(used.values(), made)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def _guard(

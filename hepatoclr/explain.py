@@ -44,6 +44,7 @@ from hepatoclr import (
 )
 from hepatoclr import predictions as outcomes
 
+READ = {"volumes": ".nii.gz", "livers": ".nii.gz", "slices": ".csv", "tensors": ".b2nd"}
 KINDS = {  # label, and what the model says
     "right positive": (1, 1),
     "right negative": (0, 0),
@@ -182,6 +183,7 @@ def explain(
     features: str | Path,
     split: str | Path,
     folders: Mapping[str, str],
+    digests: Mapping[str, str],
     *,
     window: tuple[int, int],
     settings: Mapping,
@@ -195,6 +197,7 @@ def explain(
         features: The evaluation cohort's features under that encoder.
         split: The split of the predictions.
         folders: Where the files of the cases lie: volumes, livers, slices, tensors.
+        digests: What these files should hold, see `batches.digests`.
         window: Lowest and highest HU of the caches.
         settings: The configuration's section `linear`.
         seed: Seed of the noise.
@@ -211,18 +214,18 @@ def explain(
         logits = model.decision_function(vectors[own])
         best = int(np.argmax(logits if KINDS[row["kind"]][1] else -logits))
         case, place = places.loc[own[best], ["case", "slice"]]
-        kept = slices.read(Path(folders["slices"], f"{case}.csv"))[place].index
+        files_of = {kind: f"{folders[kind]}/{case}{suffix}" for kind, suffix in READ.items()}
+        files.check(files_of.values(), digests)
+        kept = slices.read(files_of["slices"])[place].index
         facts = {
             key: row[key] for key in ("patient_id", "label", "probability", "threshold", "kind")
         }
         facts |= {"case": case, "slice": kept, "logit": float(logits[best])}
-        cache = data.collect([Path(folders["tensors"], f"{case}.b2nd")], window)
+        cache = data.collect([files_of["tensors"]], window)
         image = cache.fetch(np.array([place]))
         whole = composed(network, model)
         found = {"gradient": gradient(whole, image, seed), "occlusion": occlusion(whole, image)}
-        ct, liver = (
-            volumes.load(Path(folders[kind], f"{case}.nii.gz")) for kind in ("volumes", "livers")
-        )
+        ct, liver = (volumes.load(files_of[kind]) for kind in ("volumes", "livers"))
         shape = ct.array.shape[1:]
         maps = {name: tensors.restored(array[None], shape)[0] for name, array in found.items()}
         shown = ct.array[kept], liver.array[kept] > 0, ct.spacing[1:]
@@ -329,6 +332,7 @@ def run(
     features: str | Path,
     split: str | Path,
     folders: Mapping[str, str],
+    digests: Mapping[str, str],
     output: str | Path,
     paths: Sequence[str | Path],
     *,
@@ -345,7 +349,7 @@ def run(
         encoder: Its name.
         weights: Its weights.
         predictions: What the linear protocol says with it, of every patient once.
-        features, split, folders, window, settings, seed: See `explain`.
+        features, split, folders, digests, window, settings, seed: See `explain`.
         output: Table to write.
         paths: Figures to write.
         network: Section of the configuration.
@@ -356,6 +360,6 @@ def run(
     confident = chosen(outcomes.read(predictions))
     given = {"window": window, "settings": settings, "seed": seed}
     trained = backbone.read(weights, network).backbone
-    found = explain(trained, confident, features, split, folders, **given)
+    found = explain(trained, confident, features, split, folders, digests, **given)
     files.write_csv(table(found).round(6), output)
     draw(found, encoder, paths, marks=marks)

@@ -1,11 +1,12 @@
-"""Atomic writes: a file is there whole or not at all."""
+"""Files that are there whole or not at all, and as they were written or not used."""
 
 import errno
+import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,3 +77,67 @@ def write_json(content: dict, path: str | Path) -> None:
 def read_json(path: str | Path) -> dict:
     """Read a JSON object."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def sha256(path: str | Path) -> str:
+    """The digest of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(paths: Iterable[str | Path]) -> None:
+    """Write the digest of each file beside it, hidden, as `sha256sum --check` reads it."""
+    for path in map(Path, paths):
+        if path.is_file():
+            write_text(f"{sha256(path)}  {path.name}\n", _seal(path))
+
+
+def intact(paths: Iterable[str | Path]) -> bool:
+    """Say whether all these files are there, sealed, and as they were when they were sealed."""
+    paths = [Path(path) for path in paths]
+    return all(path.exists() and _seal(path).exists() for path in paths) and not damaged(paths)
+
+
+def check(paths: Iterable[str | Path], digests: Mapping[str, str] | None = None) -> None:
+    """Refuse files that are not as they were written; what has no digest passes.
+
+    Args:
+        paths: The files.
+        digests: Path to digest; without it, the files' seals.
+
+    Raises:
+        UserError: Some are damaged. They have been moved out of the way, so that the same command
+            makes them anew.
+    """
+    if found := damaged(paths, digests):
+        for path in found:
+            with suppress(FileNotFoundError):  # another job noticed it too
+                path.replace(f"{path}.damaged")
+            _seal(path).unlink(missing_ok=True)
+        raise UserError(
+            f"damaged, or changed since it was written: {', '.join(map(str, found))}. Moved to "
+            "*.damaged; run the same command again to make it anew. To keep a change of yours, "
+            "move it back first."
+        )
+
+
+def damaged(paths: Iterable[str | Path], digests: Mapping[str, str] | None = None) -> list[Path]:
+    """Name the files that are not as they were written, see `check`."""
+    return [
+        path
+        for path in map(Path, paths)
+        if (told := _digest(path) if digests is None else digests.get(str(path)))
+        and (not path.exists() or sha256(path) != told)
+    ]
+
+
+def _digest(path: Path) -> str:
+    """What the seal of a file says; nothing where it has none."""
+    try:
+        return _seal(path).read_text().partition(" ")[0]
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _seal(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")

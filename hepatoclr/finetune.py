@@ -57,6 +57,7 @@ def run(
     weights: str,
     table: str,
     caches: Sequence[str],
+    keys: Mapping[str, str],
     split: str,
     folds: Sequence[int],
     output: str,
@@ -74,11 +75,14 @@ def run(
 ) -> None:
     """Predict the patients of some folds, each by a network trained on the other folds.
 
+    Predictions that are there already, from the same data, settings and code, stay.
+
     Args:
         encoder: Name of the encoder.
         weights: Its weights.
         table: Table of the evaluation cohort.
         caches: Slices of each of its cases.
+        keys: What the caches were made from, see `batches.keys`.
         split: The split.
         folds: Folds to test; all where none is named.
         output: Predictions to write.
@@ -89,19 +93,23 @@ def run(
         device, threads: See `devices.prepare`.
         residence, memory_mb: See `data.collect`.
     """
+    dealt = splits.read(split)
+    folds = folds or sorted(dealt["fold"].unique())
+    code = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/finetune.py")
+    given = [encoder, fraction, window, network, augmentation, settings, seed, device, code, keys]
+
+    def state_of(*folds: int) -> Path:
+        known = [*given, list(map(int, folds))]
+        return training.state_file(output, known, [table, weights, split])
+
+    whole, states = state_of(*folds), {fold: state_of(fold) for fold in folds}
+    if training.finished(whole, [output]):
+        return
+    training.remove_states(output, but=list(states.values()))
     place = devices.prepare(device, threads)
     cases, used = data.labelled([cohort.read(table)], caches)
     slices = data.collect(used, window, residence, place, memory_mb)
     log.info("%s on %d slices of %d cases, %s", encoder, len(slices), len(cases), place)
-    dealt = splits.read(split)
-    folds = folds or sorted(dealt["fold"].unique())
-    code = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/finetune.py")
-    shared = [encoder, network, augmentation, settings, seed, fraction, code]
-    states = {
-        fold: training.state_file(output, [*shared, int(fold)], [*used, weights, split])
-        for fold in folds
-    }
-    training.remove_states(output, but=list(states.values()))
     facts = {"protocol": "finetune", "encoder": encoder, "fraction": fraction, "seed": seed}
     if settings["epoch"] == "best-on-validation":
         facts["leaky"] = 1
@@ -114,7 +122,7 @@ def run(
         found = job.predict(net, place)
         parts.append(found.assign(**facts))
     predictions.write(parts, output)
-    training.remove_states(output)
+    training.finish(whole, [output])
 
 
 class Fold:

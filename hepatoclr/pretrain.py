@@ -27,6 +27,7 @@ class Pretraining:
         spec: Its method, and beta where the method has one.
         cohorts: Tables of the pretraining cohorts.
         caches: Slices of each of their cases, in the order of the tables.
+        keys: What the caches were made from, see `batches.keys`.
         window: Lowest and highest HU of the caches.
         network, augmentation, settings: Sections of the configuration.
         seed: Seed of weights, draws and views.
@@ -39,6 +40,7 @@ class Pretraining:
     spec: Mapping
     cohorts: Sequence[str]
     caches: Sequence[str]
+    keys: Mapping[str, str]
     window: tuple[int, int]
     network: Mapping
     augmentation: Mapping
@@ -54,7 +56,12 @@ class Pretraining:
     metadata: str
 
     def run(self) -> None:
-        """Pretrain, in as many processes as the settings say, and write the encoder."""
+        """Pretrain, in as many processes as the settings say, and write the encoder.
+
+        An encoder that is there already, from the same data, settings and code, stays.
+        """
+        if training.finished(self._state(), self._outputs()):
+            return
         cuda = self.device != "cpu" and torch.cuda.is_available()
         team.run(self.settings["processes"], self.train, cuda)
 
@@ -66,7 +73,8 @@ class Pretraining:
         method = methods.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
         net = backbone.initialise(self.seed, **self.network)
         log.info("%s on %d slices of %d cases, %s", self.spec, len(slices), len(cases), place)
-        state = self._state(used)
+        state = self._state()
+        training.remove_states(self.encoder, but=[state])
         with SummaryWriter(self.tensorboard, write_to_disk=member.rank == 0) as board:
             lines = training.fit(
                 net,
@@ -85,17 +93,19 @@ class Pretraining:
             facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices)}
             self._write(net, lines, {**facts, **training.facts(self.settings, place)})
 
-    def _state(self, used: Sequence[str]) -> Path:
-        """The resumable state of this very training; those of others are removed."""
+    def _outputs(self) -> list[str]:
+        return [self.encoder, self.history, self.metadata]
+
+    def _state(self) -> Path:
+        """The resumable state of this very training."""
         code = fingerprint.reached(
             fingerprint.PROJECT,
             "hepatoclr/pretrain.py",
             f"hepatoclr/methods/{self.spec['method']}.py",
         )
-        settings = [self.spec, self.network, self.augmentation, self.settings, self.seed, code]
-        state = training.state_file(self.encoder, settings, used)
-        training.remove_states(self.encoder, but=[state])
-        return state
+        sections = [self.spec, self.window, self.network, self.augmentation, self.settings]
+        given = [*sections, self.seed, self.device, code, self.keys]
+        return training.state_file(self.encoder, given, self.cohorts)
 
     def _show(self, board: SummaryWriter, line: dict) -> None:
         for name, value in line.items():
@@ -106,7 +116,7 @@ class Pretraining:
         files.write_json({**facts, **about(net)}, self.metadata)
         files.write_csv(pd.DataFrame(lines), self.history)
         backbone.write(net, self.encoder)
-        training.remove_states(self.encoder)
+        training.finish(self._state(), self._outputs())
 
 
 def about(network: backbone.Network) -> dict:

@@ -3,7 +3,6 @@
 Nothing in it changes from run to run but what truly differs, and no path of the machine is in it.
 """
 
-import hashlib
 import json
 import os
 import platform
@@ -51,7 +50,7 @@ def record(
         What can be written as JSON: code, environment, hardware, config, marks, seeds, inputs,
         files (kind to path below `run` to its sha256).
     """
-    digests = {name: sha256(path) for name, path in manifests.items()}
+    digests = {name: files.sha256(path) for name, path in manifests.items()}
     reached = fingerprint.reached(project, *sources)
     return {
         "code": {
@@ -73,16 +72,10 @@ def record(
             for name, digest in digests.items()
         },
         "files": {
-            kind: {Path(path).relative_to(run).as_posix(): sha256(path) for path in paths}
+            kind: {Path(path).relative_to(run).as_posix(): files.sha256(path) for path in paths}
             for kind, paths in results.items()
         },
     }
-
-
-def sha256(path: str | Path) -> str:
-    """The digest of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def state(folder: Path) -> str:

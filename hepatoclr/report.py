@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr import cases, costs, drawings, grids, layout, pages, verdict
-from hepatoclr.provenance import sha256, state
+from hepatoclr import cases, costs, drawings, files, grids, layout, pages, verdict
+from hepatoclr.provenance import state
 from hepatoclr.version import VERSION
 
 Table = pd.DataFrame | str | Path
@@ -326,7 +326,7 @@ def provenance(settings: Mapping, predictions: Iterable[str | Path]) -> dict[str
         settings: The configuration in force.
         predictions: The files that the tables are computed from.
     """
-    digests = sorted(map(sha256, predictions))
+    digests = sorted(map(files.sha256, predictions))
     return {
         "code": state(Path(__file__).parent),
         "settings, sha256": _digest(json.dumps(settings, sort_keys=True, default=str)),

@@ -7,9 +7,10 @@ killed and resumed therefore takes exactly the steps of one that was not.
 import hashlib
 import json
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
@@ -37,6 +38,7 @@ PRECISIONS = {
     "float16": torch.float16,
 }
 ALONE = Team()
+STATE, DONE = ".state", ".done"
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -210,26 +212,45 @@ def recipe(settings: Mapping) -> Recipe:
     return Recipe(**{field.name: settings[field.name] for field in fields(Recipe)})
 
 
-def state_file(output: str | Path, settings: Sequence, inputs: Sequence[str]) -> Path:
+def state_file(output: str | Path, settings: Sequence, inputs: Iterable[str]) -> Path:
     """Name the resumable state of an output after all that training depends on.
 
     Args:
         output: The file that training will give; the state lies beside it.
-        settings: What JSON can hold of settings, seeds and code.
-        inputs: Files trained on; their sizes and times go into the name.
+        settings: What JSON can hold of settings, seeds, code, and keys of cached slices.
+        inputs: Files trained on; their contents go into the name.
     """
-    seen = [
-        (str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in inputs
-    ]
-    text = json.dumps([settings, seen], default=dict, sort_keys=True)
+    text = json.dumps([settings, list(map(files.sha256, inputs))], default=dict, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return Path(output).with_name(f"{Path(output).stem}.{key}.state")
+    return Path(output).with_name(f"{Path(output).stem}.{key}{STATE}")
+
+
+def finished(state: Path, outputs: Iterable[str]) -> bool:
+    """Say whether the training that a state belongs to has ended, and its outputs are intact.
+
+    So they are what it would give again: they are marked as new, and nothing need be trained.
+    """
+    if not state.with_suffix(DONE).exists() or not files.intact(outputs):
+        return False
+    log.info("nothing to train: data, settings and code are those of the results that are here")
+    for output in outputs:
+        os.utime(output)
+    return True
+
+
+def finish(state: Path, outputs: Sequence[str]) -> None:
+    """Note that a training has ended, and remove the states beside the first of its outputs."""
+    files.seal(outputs)
+    done = state.with_suffix(DONE)
+    done.touch()
+    remove_states(outputs[0], but=[done])
 
 
 def remove_states(output: str | Path, but: Sequence[Path] = ()) -> None:
     """Remove the states beside an output, left by finished training or by other settings."""
-    for state in Path(output).parent.glob(f"{Path(output).stem}.*.state"):
-        if state not in but:
+    stem = Path(output).stem
+    for state in Path(output).parent.glob(f"{stem}.*.*"):
+        if state.suffix in (STATE, DONE) and state not in but:
             state.unlink(missing_ok=True)  # members of a team clear up at the same time
 
 

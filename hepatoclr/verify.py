@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from hepatoclr import (
     encoders,
+    files,
     fingerprint,
     layout,
     metrics,
@@ -66,7 +67,7 @@ def run(folder: str | Path) -> tuple[list[str], list[str]]:
     folder = Path(folder)
     record = read(folder)
     kinds = {kind: _wrong(folder, digests) for kind, digests in record["files"].items()}
-    summary = [f"{folder / provenance.FILE}, sha256 {provenance.sha256(folder / provenance.FILE)}"]
+    summary = [f"{folder / provenance.FILE}, sha256 {files.sha256(folder / provenance.FILE)}"]
     for kind, wrong in kinds.items():
         count = len(record["files"][kind])
         summary.append(f"{kind:<12}{count - len(wrong):>6} of {count} as recorded")
@@ -190,7 +191,7 @@ def _wrong(folder: Path, digests: Mapping[str, str]) -> dict[str, str]:
     for path, digest in digests.items():
         if not (folder / path).is_file():
             found[path] = "the file is missing"
-        elif provenance.sha256(folder / path) != digest:
+        elif files.sha256(folder / path) != digest:
             found[path] = "the file has changed, its digest is not the one recorded"
     return found
 

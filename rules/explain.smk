@@ -1,8 +1,11 @@
 rule explain:
     """Map what the linear model looked at, in its most confident right and wrong patients."""
     input:
-        # the files of the cases follow from these tables
-        [tables_of(stage, EVALUATION) for stage in ("ingest", "segment", "slices", "tensors")],
+        cases=[
+            table
+            for stage in ("ingest", "segment", "slices", "tensors")
+            for table in tables_of(stage, EVALUATION)
+        ],
         encoder=results(f"encoders/{{encoder}}/{FIRST_SEED}/encoder.safetensors"),
         features=results(f"features/{EVALUATION}/{{encoder}}/{FIRST_SEED}.parquet"),
         predictions=[

@@ -7,7 +7,7 @@ rule finetune:
         split=split_of,
         guards=ancient(GUARDS),
     output:
-        results("predictions/finetune/{encoder}/seed{seed}/{part}.csv"),
+        update(results("predictions/finetune/{encoder}/seed{seed}/{part}.csv")),
     log:
         results("logs/finetune/{encoder}/seed{seed}/{part}.log"),
     benchmark:
@@ -41,7 +41,7 @@ use rule finetune as learning_curve with:
         split=split_of,
         guards=ancient(GUARDS),
     output:
-        results("predictions/learning_curve/{fraction}/seed{seed}/{part}.csv"),
+        update(results("predictions/learning_curve/{fraction}/seed{seed}/{part}.csv")),
     log:
         results("logs/learning_curve/{fraction}/seed{seed}/{part}.log"),
     benchmark:

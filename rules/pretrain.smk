@@ -32,9 +32,9 @@ rule pretrain:
         tensors=tables_of("tensors", *with_role("pretraining")),
         guards=ancient(GUARDS),
     output:
-        encoder=results("encoders/{encoder}/seed{seed}/encoder.safetensors"),
-        history=results("encoders/{encoder}/seed{seed}/history.csv"),
-        metadata=results("encoders/{encoder}/seed{seed}/metadata.json"),
+        encoder=update(results("encoders/{encoder}/seed{seed}/encoder.safetensors")),
+        history=update(results("encoders/{encoder}/seed{seed}/history.csv")),
+        metadata=update(results("encoders/{encoder}/seed{seed}/metadata.json")),
     log:
         results("logs/pretrain/{encoder}/seed{seed}.log"),
     benchmark:

@@ -1,6 +1,6 @@
-from hepatoclr import beta, logs
+from hepatoclr import beta, jobs
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     betas = snakemake.params.betas
     beta.run(
         dict(zip(betas, snakemake.input.nested, strict=True)),

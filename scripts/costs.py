@@ -1,5 +1,5 @@
-from hepatoclr import costs, logs
+from hepatoclr import costs, jobs
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     table = costs.table(snakemake.params.run, snakemake.params.stages)
     costs.write(table, snakemake.output[0])

@@ -1,6 +1,6 @@
-from hepatoclr import explain, logs
+from hepatoclr import batches, explain, jobs
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     explain.run(
         snakemake.wildcards.encoder,
         snakemake.input.encoder,
@@ -8,6 +8,7 @@ with logs.to_file(snakemake.log[0]):
         snakemake.input.features,
         snakemake.input.split,
         snakemake.params.folders,
+        batches.digests(snakemake.input.cases),
         snakemake.output.table,
         [snakemake.output.figure, snakemake.output.png],
         **snakemake.params.settings,

@@ -1,6 +1,6 @@
-from hepatoclr import linear, logs
+from hepatoclr import jobs, linear
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     linear.apply(
         snakemake.wildcards.encoder,
         snakemake.input.features,

@@ -1,6 +1,6 @@
-from hepatoclr import feature_space, logs
+from hepatoclr import feature_space, jobs
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     output, params = snakemake.output, snakemake.params
     features = dict(zip(params.encoders, snakemake.input.features, strict=True))
     people, vectors = feature_space.read(snakemake.input.cohort, features)

@@ -1,10 +1,12 @@
-from hepatoclr import cohort, features, logs
+from hepatoclr import batches, cohort, features, files, jobs
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+    caches = cohort.caches([snakemake.input.cohort], [snakemake.params.tensors])
+    files.check(caches, batches.digests(snakemake.input.tensors))
     features.run(
         snakemake.input.encoder,
         snakemake.input.cohort,
-        cohort.caches([snakemake.input.cohort], [snakemake.params.tensors]),
+        caches,
         snakemake.output[0],
         window=snakemake.params.window,
         network=snakemake.params.network,

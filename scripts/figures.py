@@ -1,6 +1,6 @@
-from hepatoclr import figures, logs, predictions, tables
+from hepatoclr import figures, jobs, predictions, tables
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     found = predictions.read(snakemake.input.predictions)
     computed = {name: tables.read(snakemake.input[name]) for name in figures.TABLES}
     paths = {

@@ -1,11 +1,15 @@
-from hepatoclr import cohort, finetune, logs
+from hepatoclr import batches, cohort, files, finetune, jobs
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+    tables = snakemake.input.tensors
+    caches = cohort.caches([snakemake.input.cohort], [snakemake.params.tensors])
+    files.check(caches, batches.digests(tables))
     finetune.run(
         snakemake.params.encoder,
         snakemake.input.encoder,
         snakemake.input.cohort,
-        cohort.caches([snakemake.input.cohort], [snakemake.params.tensors]),
+        caches,
+        batches.keys(tables),
         snakemake.input.split,
         snakemake.params.folds,
         snakemake.output[0],

@@ -1,6 +1,6 @@
-from hepatoclr import cohort, flow, logs
+from hepatoclr import cohort, flow, jobs
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     tables = map(cohort.read, snakemake.input.cohorts)
     counts = flow.table(
         dict(zip(snakemake.params.cohorts, tables, strict=True)),

@@ -1,6 +1,6 @@
-from hepatoclr import cohort, guards, logs, splits
+from hepatoclr import cohort, guards, jobs, splits
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     cohorts = map(cohort.read, snakemake.input.cohorts)
     dealt = map(splits.read, snakemake.input.splits)
     guards.run(

@@ -1,4 +1,4 @@
-from hepatoclr import batches, files, ingest, logs, volumes
+from hepatoclr import batches, files, ingest, jobs, volumes
 
 params, table = snakemake.params, snakemake.output[0]
 policy = snakemake.config["on_bad_case"]
@@ -10,6 +10,6 @@ def make(case, image, volume, facts, **series):
     files.write_json(ct.facts, facts)
 
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     told = {"key": params.key, "again": params.again, **params.batch}
     batches.run(make, table, **told, on_bad_case=policy)

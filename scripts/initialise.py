@@ -1,5 +1,5 @@
-from hepatoclr import backbone, logs
+from hepatoclr import backbone, jobs
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     network = backbone.initialise(snakemake.params.seed, **snakemake.params.network)
     backbone.write(network, snakemake.output[0])

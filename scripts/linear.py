@@ -1,6 +1,6 @@
-from hepatoclr import linear, logs
+from hepatoclr import jobs, linear
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     linear.cross_validate(
         snakemake.wildcards.encoder,
         int(snakemake.wildcards.seed),

@@ -1,6 +1,6 @@
-from hepatoclr import logs, manifests, simulate
+from hepatoclr import jobs, manifests, simulate
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     patients = simulate.cohort(
         snakemake.wildcards.cohort, **snakemake.params.cohort, **snakemake.params.settings
     )

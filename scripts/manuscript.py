@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr import checklists, cohort, costs, logs, manuscript, report, tables
+from hepatoclr import checklists, cohort, costs, jobs, manuscript, report, tables
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     given, params = snakemake.input, snakemake.params
     known = manuscript.facts(
         params.settings,

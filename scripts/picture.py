@@ -1,4 +1,4 @@
-from hepatoclr import batches, files, logs, picture, slices
+from hepatoclr import batches, files, jobs, picture, slices
 
 params, upstream, table = snakemake.params, snakemake.input, snakemake.output[0]
 
@@ -9,5 +9,5 @@ def make(case, volume, liver, facts, kept, page):
     picture.save(picture.draw(case, ct, found, *shown), page)
 
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     batches.run(make, table, upstream, key=params.key, again=params.again, **params.batch)

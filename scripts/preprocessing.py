@@ -1,9 +1,11 @@
 import pandas as pd
 
-from hepatoclr import figures, logs, slices, tensors, volumes
+from hepatoclr import batches, figures, files, jobs, slices, tensors, volumes
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     case, paths = snakemake.params, list(snakemake.output)
+    read = [case.volume, case.liver, case.slices, case.tensor]
+    files.check(read, batches.digests(snakemake.input))
     kept = slices.read(case.slices)
     if kept:
         figures.preprocessing(

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from hepatoclr import files, fingerprint, logs, provenance
+from hepatoclr import files, fingerprint, jobs, provenance
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     given, params, project = snakemake.input, snakemake.params, fingerprint.PROJECT
     run, pins = Path(snakemake.output[0]).parent, project / params.pins
     results = {kind: given[kind] for kind in params.kinds}

@@ -1,6 +1,6 @@
-from hepatoclr import files, logs, qc
+from hepatoclr import files, jobs, qc
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     page = qc.html(
         snakemake.params.run,
         snakemake.wildcards.cohort,

@@ -1,6 +1,6 @@
-from hepatoclr import cohort, files, logs, report
+from hepatoclr import cohort, files, jobs, report
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     given, params = snakemake.input, snakemake.params
     cohorts = dict(zip(params.cohorts, map(cohort.read, given.cohorts), strict=True))
     facts = {

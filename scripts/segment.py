@@ -1,4 +1,4 @@
-from hepatoclr import batches, logs, segment
+from hepatoclr import batches, jobs, segment
 
 params, table, config = snakemake.params, snakemake.output[0], snakemake.config
 upstream, policy = [snakemake.input.volumes], config["on_bad_case"]
@@ -9,7 +9,7 @@ def make(case, **known):
     segment.segment(find, **known)
 
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     find = segment.load(**params.settings, **place)
     told = {"key": params.key, "again": params.again, **params.batch}
     batches.run(make, table, upstream, **told, on_bad_case=policy)

@@ -1,6 +1,6 @@
-from hepatoclr import cohort, files, logs, manifests, shortcuts, splits
+from hepatoclr import cohort, files, jobs, manifests, shortcuts, splits
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     found = shortcuts.table(
         cohort.read(snakemake.input.cohort),
         manifests.read(snakemake.input.manifest, snakemake.params.schema),

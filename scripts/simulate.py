@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from hepatoclr import batches, logs, simulate
+from hepatoclr import batches, jobs, simulate
 
 params, table = snakemake.params, snakemake.output[0]
 
@@ -9,5 +9,5 @@ def make(case, patient, folder, mask):
     simulate.write_case(patient, Path(folder), snakemake.wildcards.cohort, **params.settings)
 
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     batches.run(make, table, key=params.key, again=params.again, **params.batch)

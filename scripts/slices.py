@@ -1,4 +1,4 @@
-from hepatoclr import batches, cases, logs, slices, volumes
+from hepatoclr import batches, cases, jobs, slices, volumes
 
 params, upstream, table = snakemake.params, snakemake.input, snakemake.output[0]
 
@@ -10,5 +10,5 @@ def make(case, liver, facts, kept):
     slices.write(found, kept)
 
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     batches.run(make, table, upstream, key=params.key, again=params.again, **params.batch)

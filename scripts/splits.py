@@ -1,6 +1,6 @@
-from hepatoclr import cohort, logs, splits
+from hepatoclr import cohort, jobs, splits
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     patients = cohort.patients(cohort.read(snakemake.input[0]))
     split = splits.deal(
         patients,

@@ -1,6 +1,6 @@
-from hepatoclr import logs, metrics, predictions, tables
+from hepatoclr import jobs, metrics, predictions, tables
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     found = predictions.read(snakemake.input)
     methods, betas, marks = (snakemake.params[key] for key in ("methods", "betas", "marks"))
     for name, table in tables.all(found, methods, betas, marks).items():

@@ -1,4 +1,4 @@
-from hepatoclr import batches, logs, slices, tensors, volumes
+from hepatoclr import batches, jobs, slices, tensors, volumes
 
 params, upstream, table = snakemake.params, snakemake.input, snakemake.output[0]
 
@@ -9,5 +9,5 @@ def make(case, volume, kept, tensor):
     tensors.write(tensors.clipped(ct, found, **params.settings), tensor)
 
 
-with logs.to_file(snakemake.log[0]):
+with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     batches.run(make, table, upstream, key=params.key, again=params.again, **params.batch)

@@ -277,7 +277,7 @@ def undisturbed(work: Path) -> Base:
     return base
 
 
-MARKED = "_strike(path)\n        temporary.replace(path)"
+MARKED = "_strike(path)\n            temporary.replace(path)"
 
 
 @cache

@@ -177,7 +177,13 @@ def test_maps_lie_on_the_liver_of_the_ct_where_the_model_looks_at_it(run, rows, 
     confident = explain.chosen(outcomes.read([run / "linear.csv"]))
     given = {"window": WINDOW, "settings": settings, "seed": 1}
     found = explain.explain(
-        Looks(SEEN), confident, run / "features.parquet", run / "split.csv", folders(run), **given
+        Looks(SEEN),
+        confident,
+        run / "features.parquet",
+        run / "split.csv",
+        folders(run),
+        {},
+        **given,
     )
     assert [shown.facts["kind"] for shown in found] == ["right positive", "right negative"]
     for shown, row in zip(found, confident.itertuples(), strict=True):
@@ -235,6 +241,7 @@ def test_table_and_figure_are_written_and_the_same_every_time(run, tmp_path):
             run / "features.parquet",
             run / "split.csv",
             folders(run),
+            {},
             tmp_path / name / "maps.csv",
             [tmp_path / name / "maps.svg", tmp_path / name / "maps.png"],
             network=shape,

@@ -34,7 +34,7 @@ def test_no_path_is_in_the_record(made, run):
     text = json.dumps(made)
     assert example_archive.NAME not in text
     assert str(run) not in text
-    manifest = provenance.sha256(run.parent / f"{example_archive.NAME}.csv")
+    manifest = files.sha256(run.parent / f"{example_archive.NAME}.csv")
     assert made["config"]["cohorts"]["histo"]["manifest"] == f"sha256 {manifest}"
     assert made["inputs"]["histo"] == {"manifest": manifest, "images": {"1": "95780f590dd70081"}}
 
@@ -56,7 +56,7 @@ def test_code_seeds_and_machine_are_told(made):
 
 def test_digests_are_those_of_sha256sum(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert provenance.sha256(tmp_path / "a") == (
+    assert files.sha256(tmp_path / "a") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
 

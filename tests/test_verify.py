@@ -49,7 +49,7 @@ def rewrite(run, name, old, new):
     text = (run / name).read_text()
     assert old in text
     (run / name).write_text(text.replace(old, new, 1))
-    digest, kind = provenance.sha256(run / name), name.partition("/")[0]
+    digest, kind = files.sha256(run / name), name.partition("/")[0]
     example_archive.change(run, lambda made: made["files"][kind].update({name: digest}))
 
 
@@ -67,7 +67,7 @@ def elsewhere(made):
 def test_an_archive_as_it_was_left_is_right(archive):
     lines, problems = verify.run(archive)
     assert problems == []
-    assert lines[0].endswith(provenance.sha256(archive / provenance.FILE))
+    assert lines[0].endswith(files.sha256(archive / provenance.FILE))
     assert [" ".join(line.split()) for line in lines[1:]] == [
         "cohorts 1 of 1 as recorded",
         "predictions 6 of 6 as recorded",
