@@ -2,6 +2,7 @@
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
 # make verify RUN=results/study: check an archived run against its provenance.json.
 # make audit: look the pins up among known vulnerabilities; lint does too, where it can.
+# make faults: every fault on every rule, in copies; an hour or so, fills docs/faults.md.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +12,7 @@ AUDITOR := pip-audit==2.10.1
 AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare verify test lint audit bench docs pins env
+.PHONY: demo compare verify test lint audit bench faults docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -50,6 +51,9 @@ audit:
 bench:
 	@cat $(PINS) $(PEERS) | cmp -s - .venv-bench/pins || $(MAKE) --no-print-directory .venv-bench
 	.venv-bench/bin/python -m benchmarks $(BENCH)
+
+faults: env
+	python tests/faults.py --fill docs/faults.md
 
 # the pages that are generated from the schemas
 docs: env

@@ -14,14 +14,12 @@ import hashlib
 import json
 import logging
 import os
-import signal
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 
-from hepatoclr import cases, files, settings
+from hepatoclr import cases, files, logs, settings
 from hepatoclr.errors import BadCase, UserError
 
 log = logging.getLogger(__name__)
@@ -72,7 +70,7 @@ def run(
     """
     earlier, keys, failed = [read(path) for path in upstream], {}, []
     made = digests(upstream)
-    with _ended_by_exception():
+    with logs.ended_by_exception():  # it is not the fault of a case
         for number, (case, known) in enumerate(members.items(), start=1):
             written, used = _paths(writes, case), _paths(reads or {}, case)
             told = {name: value for name, value in known.items() if name not in sources}
@@ -307,13 +305,3 @@ def _entries(path: Path) -> Iterator[tuple[str, int, int]]:
 def _digest(*values) -> str:
     """Digest of what JSON can hold."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _ended_by_exception() -> Iterator[None]:
-    """Let the scheduler's request to end be an exception: it is not the fault of a case."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def to_file(path: str | Path) -> Iterator[None]:
             logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
             logging.captureWarnings(True)
             try:
-                with redirect_stdout(log), redirect_stderr(log):
+                with redirect_stdout(log), redirect_stderr(log), ended_by_exception():
                     yield
             except Exception as error:
                 print(_message(error, path) or traceback.format_exc(), file=log)
@@ -57,6 +58,16 @@ def to_file(path: str | Path) -> Iterator[None]:
             raise
         print(message, file=terminal)
         sys.exit(1)
+
+
+@contextmanager
+def ended_by_exception() -> Iterator[None]:
+    """Let a request to end (SIGTERM) be an exception, so that unfinished files are removed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _message(error: Exception, log: str | Path) -> str:

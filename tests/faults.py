@@ -168,7 +168,8 @@ class Job:
 
     def of_cases(self, base: Path) -> list[Path]:
         """What it leaves of each case, a file a case."""
-        return sorted((base / RUN).glob(OF_CASES[self.rule].format(cohort=self.cohort)))
+        found = (base / RUN).glob(OF_CASES[self.rule].format(cohort=self.cohort))
+        return sorted(path for path in found if path.name[0] != ".")
 
 
 @dataclass
@@ -207,6 +208,8 @@ class Base:
     def after(self, job: Job) -> list[Job]:
         """What must run when a job does: itself, and all that follows from its files."""
         due = [job]
+        if job.rule == "guards":
+            due += [one for one in self.jobs if one.rule in AFTER_GUARDS]
         while True:
             fresh = {path for one in due for path in one.writes}
             more = [one for one in self.jobs if one not in due and one.reads & fresh]
@@ -251,8 +254,8 @@ def tables(folder: Path) -> dict[str, bytes]:
     """What must be the same: tables, but for what they cost, and predictions."""
     run = folder / RUN
     paths = [*run.glob("tables/*.csv"), *run.glob("predictions/**/*.csv")]
-    shown = [path for path in paths if path.name != "cost.csv" and path.name[0] != "."]
-    return {str(path.relative_to(run)): path.read_bytes() for path in shown}
+    named = {str(path.relative_to(run)): path for path in paths if path.name != "cost.csv"}
+    return {name: path.read_bytes() for name, path in named.items() if "/." not in name}
 
 
 def undisturbed(work: Path) -> Base:
@@ -274,7 +277,7 @@ def undisturbed(work: Path) -> Base:
     return base
 
 
-MARKED = "_strike(path)\n        temporary.replace(path)"
+MARKED = "_strike(path)\n            temporary.replace(path)"
 
 
 @cache
@@ -292,8 +295,10 @@ def code() -> str:
 
 def undo(base: Base, copy: Struck, *jobs: Job) -> Counter:
     """Take away what jobs made and all that follows from it; says what is due now."""
-    due = {id(job): job for start in jobs for job in base.after(start)}.values()
+    due = {job for start in jobs for job in base.after(start)}
     for job in due:
+        if job.rule == "guards" and job not in jobs:
+            continue  # it is updated: Snakemake would not remove it either
         copy.remove(*(copy.folder / path for path in job.writes))
         if job.rule in OF_CASES:
             kept = [copy.folder / RUN / f"batches/{job.rule}/{job.cohort}"]
@@ -338,6 +343,8 @@ def killed_snakemake(base: Base, copy: Struck, rule: str, number: int, group: bo
         copy.run("--unlock")
     (copy.folder / "go").touch()
     copy.end(process)
+    if copy.codes[-1] == 0:
+        raise Failed("the signal did nothing")
     return due
 
 
@@ -381,7 +388,7 @@ def full_disk(base: Base, copy: Struck, rule: str, everything: bool) -> Counter:
 
 def victim(base: Base, pattern: str, where: Path) -> Path:
     """The first file of a kind."""
-    return sorted((where / RUN).glob(pattern))[0]
+    return min(path for path in (where / RUN).glob(pattern) if path.name[0] != ".")
 
 
 def reader(base: Base, pattern: str) -> Job:
@@ -411,8 +418,14 @@ def damaged(base: Base, copy: Struck, pattern: str, how: str) -> Counter:
     DAMAGES[how](path, before)
     if how == "bytes flipped, time kept":
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    copy.run()
-    if how == "unreadable":
+    text = copy.run()
+    if pattern == KINDS["CT"]:  # it is the user's: only they can bring it back
+        if "set aside" not in text:
+            raise Failed("a damaged CT was used")
+        path.chmod(0o644)
+        path.write_bytes(before)
+        copy.run()
+    elif how == "unreadable":
         if copy.codes[-1] == 0:
             raise Failed("the run did not notice that a file cannot be read")
         path.chmod(0o644)
@@ -583,6 +596,7 @@ def message(text: str) -> str:
     for pattern in (
         r"^\s*error: (.*(?:\n  - .*)?)",
         r"^(?:Error: )?(Directory cannot be locked)",
+        r"^(\w+: \d+ of \d+ cases used.*set aside.*)",
         r"(died with <Signals\.\w+)",
         r"^(\w*(?:Error|Exception)\b.*(?:\n\s*\S.*)?)",
         r"^(Terminating processes.*)",
@@ -624,6 +638,8 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name the cells only")
     parser.add_argument("--fill", type=Path, help="page to put the table into")
     given = parser.parse_args()
+    # what was started in the background ignores Ctrl-C, and so would all that it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     given.work.mkdir(parents=True, exist_ok=True)
     kept = given.work / "cells.jsonl"
     base = undisturbed(given.work)
