@@ -1,5 +1,6 @@
 # make demo: raw CT to tables on the embedded synthetic cohort. make test: the whole test suite.
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
+# make status RUN=results/study: how far a run is, also while it runs; without RUN the one started last.
 # make verify RUN=results/study: check an archived run against its provenance.json.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
@@ -8,7 +9,7 @@ PINS := envs/requirements.txt
 PEERS := benchmarks/requirements.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare verify test lint bench docs pins env
+.PHONY: demo compare status verify test lint bench docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -18,6 +19,9 @@ demo: env
 compare: env
 	@python -m hepatoclr.compare $(or $(PREDICTIONS),$(error say which predictions: make compare PREDICTIONS=mine.csv)) \
 	    --output $(or $(OUTPUT),results/compare)
+
+status: env
+	@python -m hepatoclr.status $(or $(RUN),$(shell ls -t results/*/plan.json 2>/dev/null | head -n 1 | xargs -r dirname),results)
 
 verify: env
 	@python -m hepatoclr.verify $(or $(RUN),$(error say which run: make verify RUN=results/study))

@@ -58,6 +58,7 @@ rule all:
 
 onstart:
     preflight()
+    plan(log)
 
 
 onsuccess:
