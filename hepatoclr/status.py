@@ -180,7 +180,7 @@ class _Seen:
             _time(self.run / path) >= self.since for path in self.job.outputs
         ):
             self.state = DONE
-        elif begun and f"{self.job.name}.log" in self.failed:
+        elif f"{self.job.name}.log" in self.failed:
             self.state = FAILED
         else:
             self.state = RUNNING if begun and not self.ended else LEFT
@@ -202,7 +202,7 @@ class _Seen:
     def last_words(self) -> str:
         """The last line of the log that says anything of the work."""
         lines = [line for line in self.text.splitlines() if not line.startswith("core time ")]
-        return lines[-1].strip() if lines else ""
+        return lines[-1].strip() if lines else "ended before it wrote a log"
 
     @property
     def made(self) -> int:
