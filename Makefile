@@ -1,5 +1,6 @@
 # make demo: raw CT to tables on the embedded synthetic cohort. make test: the whole test suite.
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
+# make status RUN=results/study: how far a run is, also while it runs; without RUN the one started last.
 # make verify RUN=results/study: check an archived run against its provenance.json.
 # make audit: look the pins up among known vulnerabilities; lint does too, where it can.
 # make faults: every fault on every rule, in copies; an hour or so, fills docs/faults.md.
@@ -12,7 +13,7 @@ AUDITOR := pip-audit==2.10.1
 AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare verify test lint audit bench faults docs pins env
+.PHONY: demo compare status verify test lint audit bench faults docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -23,6 +24,9 @@ demo: env
 compare: env
 	@: $(if $(PREDICTIONS),,$(error say which predictions: make compare PREDICTIONS=mine.csv))
 	@python -m hepatoclr.compare $$PREDICTIONS --output "$${OUTPUT:-results/compare}"
+
+status: env
+	@python -m hepatoclr.status "$${RUN:-$$(ls -t results/*/plan.json 2>/dev/null | head -n 1 | xargs -r dirname)}"
 
 verify: env
 	@: $(if $(RUN),,$(error say which run: make verify RUN=results/study))

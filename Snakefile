@@ -52,6 +52,7 @@ rule all:
 
 onstart:
     preflight()
+    plan(log)
 
 
 onsuccess:

@@ -53,9 +53,7 @@ def write(folder: Path, cases: int, settings: Mapping, images: bool = True) -> N
         settings: What config.yaml says besides the cohorts.
         images: Whether the images hold anything; for planning they need only be there.
     """
-    mask = np.zeros(SHAPE, "<i2")
-    mask[6:18, 8:20, 1:7] = 1
-    header, cohorts = _header(), {}
+    mask, header, cohorts = liver(), _header(), {}
     for name, count in sizes(cases).items():
         below = folder / "images" / name
         below.mkdir(parents=True)
@@ -72,6 +70,13 @@ def write(folder: Path, cases: int, settings: Mapping, images: bool = True) -> N
             csv.writer(file).writerows(rows)
         cohorts[name] = {"manifest": manifest, **COHORTS[name]}
     (folder / "config.yaml").write_text(yaml.safe_dump({"cohorts": cohorts, **settings}))
+
+
+def liver() -> np.ndarray:
+    """The mask of all cases."""
+    mask = np.zeros(SHAPE, "<i2")
+    mask[6:18, 8:20, 1:7] = 1
+    return mask
 
 
 def image(mask: np.ndarray, number: int, seed: str) -> np.ndarray:

@@ -12,44 +12,34 @@ import re
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks import cohorts, common
 
-CASES, PER_JOB, DEFAULT = 1000, (16, 1, 50), 16
+DEFAULT, CASES = 16, {16: 1000, 1: 100, 50: 1000}  # by the cases in a job
 CHANGED = "radio-00007"
 
 
 def measure(given: argparse.Namespace) -> list[common.Row]:
     """Core time a case by the number of cases in a job, each beside the default."""
-    cases, ways = (40, (16, 5)) if given.quick else (CASES, PER_JOB)
-    found = {}
+    ways, found = {16: 40, 5: 40} if given.quick else CASES, {}
     with tempfile.TemporaryDirectory() as scratch:
-        for per_job in ways:
+        for per_job, cases in ways.items():
             folder = Path(scratch, str(per_job))
             cohorts.write(folder, cases, cohorts.SETTINGS | {"cases_per_job": per_job})
             found[per_job] = _run(folder, cases, per_job)
-        again = changed(Path(scratch, str(DEFAULT)), cases)
-    rows = [
-        common.Row(
-            *(f"a case of {cases:,} to its tensor, {per_job} a job", "core ms"),
-            [1e3 * run.core_s / cases],
-            *(
-                (f"{DEFAULT} a job", [1e3 * found[DEFAULT].core_s / cases])
-                if per_job != DEFAULT
-                else ()
-            ),
-            remarks=f"{run.jobs['total']} jobs in {run.wall_s:.0f} s",
-        )
-        for per_job, run in found.items()
-    ]
+        again = changed(Path(scratch, str(DEFAULT)), ways[DEFAULT])
+    each = {per_job: [1e3 * run.core_s / ways[per_job]] for per_job, run in found.items()}
+    rows = []
+    for per_job, run in found.items():
+        what = f"a case of {ways[per_job]:,} to its tensor, {per_job} a job"
+        beside = (f"{DEFAULT} a job", each[DEFAULT]) if per_job != DEFAULT else ()
+        took = f"{run.jobs['total']} jobs in {run.wall_s:.0f} s"
+        rows.append(common.Row(what, "core ms", each[per_job], *beside, remarks=took))
     return [*rows, again]
 
 
 def changed(folder: Path, cases: int) -> common.Row:
     """Change one image; count the jobs that run and the cases that they make."""
-    mask = np.zeros(cohorts.SHAPE, "<i2")
-    mask[6:18, 8:20, 1:7] = 1
+    mask = cohorts.liver()
     path = folder / "images" / "radio" / f"{CHANGED}.nii"
     header = path.read_bytes()[: -mask.nbytes]
     path.write_bytes(header + cohorts.image(mask, 7, "changed").tobytes("F"))

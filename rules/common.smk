@@ -12,6 +12,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
 from hepatoclr import backends, batches, cases, encoders, fingerprint, manifests, names, settings
+from hepatoclr import status
 from hepatoclr.errors import UserError
 
 
@@ -378,6 +379,34 @@ def preflight():
         backends.preflight(segment["backend"], segment["model"], segment["weights"] or None)
     except UserError as error:
         raise WorkflowError(str(error))
+
+
+def planned(job):
+    """A job as `hepatoclr.status` is told of it."""
+    given, folder = job.wildcards_dict, results("")
+    batch = BATCHES.get((given.get("cohort"), given.get("batch")), [])
+    folds = PARTS[given["part"]][1] if "part" in given else []
+    epochs = {
+        "pretrain": config["pretraining"]["epochs"],
+        "finetune": config["finetune"]["epochs"] * len(folds),
+        "learning_curve": config["finetune"]["epochs"] * len(folds),
+    }
+    return status.Job(
+        stage=job.rule.name,
+        name=job.log[0].removeprefix(f"{folder}logs/").removesuffix(".log"),
+        outputs=[path.removeprefix(folder) for path in job.output],
+        cases=len(batch),
+        epochs=epochs.get(job.rule.name, 0),
+        planned=workflow.dag.needrun(job),
+    )
+
+
+def plan(logs):
+    """Leave the plan of the run, for `make status`."""
+    order = [rule.name for rule in workflow.rules]
+    jobs = sorted(workflow.dag.jobs, key=lambda job: order.index(job.rule.name))
+    sizes = {cohort: len(rows) for cohort, rows in COHORTS.items()}
+    status.write_plan(results(""), [planned(job) for job in jobs if job.log], sizes, logs)
 
 
 def tally(cohort):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks import common, peers
+from benchmarks import cohorts, common, estimate, peers
 from hepatoclr import losses
 
 
@@ -56,3 +56,15 @@ def test_table_gives_median_and_range():
     assert (
         line == "| step: time | s | 2.00 (1.00 to 4.00) | peer | 2.00 | 1.00 (0.500 to 2.00) |  |"
     )
+
+
+def test_cohorts_of_tiny_cases_hold_no_image_twice(tmp_path):
+    cohorts.write(tmp_path, 40, cohorts.SETTINGS)
+    images = [path.read_bytes() for path in tmp_path.glob("images/*/*-*.nii")]
+    assert len(set(images)) == len(images) == 40
+    assert cohorts.sizes(2905) == {"radio": 2799, "histo": 106}
+
+
+def test_a_stage_takes_no_less_than_its_longest_job():
+    trainings = estimate.Stage("pretrain", [6.0, 3.0, 3.0, 1.0], "GPU")
+    assert [trainings.wall(gpus) for gpus in (1, 2, 8)] == [13, 7, 6]
