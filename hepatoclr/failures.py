@@ -1,19 +1,21 @@
 """What the logs of failed jobs say last."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 LINES = 15
 
 
-def tails(log: str | Path) -> str:
+def tails(printed: Iterable[str | Path]) -> str:
     """Name the logs of the jobs that failed, each with its last lines.
 
     Args:
-        log: What Snakemake printed; it names the logs of a job that failed.
+        printed: Files of what Snakemake printed; they name the logs of a job that failed.
     """
-    named = re.findall(r"log: (.+) \(check log file\(s\)", Path(log).read_text())
-    paths = list(dict.fromkeys(path for line in named for path in line.split(", ")))
+    text = "".join(Path(path).read_text() for path in printed)
+    named = re.findall(r"log: (.+) \(check log file\(s\)", text)
+    paths = dict.fromkeys(path for line in named for path in line.split(", "))
     return "\n".join(_tail(Path(path)) for path in paths)
 
 

@@ -150,7 +150,7 @@ def test_a_cancelled_job_is_tried_again(project):
 def test_a_pre_empted_training_goes_on_after_its_last_epoch(project, nodes):
     settings = "{epochs: 300, samples_per_epoch: 16, batch_size: 8}"
     partition = ["--set-resources", "pretrain:slurm_partition=scavenge"]
-    run = start(project, *partition, ENCODER, pretraining=settings)
+    run = start(project, ENCODER, *partition, pretraining=settings)
     number = until(lambda: queued("running"))
     state = project.folder / Path(ENCODER).parent
     until(lambda: list(state.parent.rglob("*.state")))
