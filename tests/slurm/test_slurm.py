@@ -18,7 +18,7 @@ LINEAR = "results/tiny/predictions/linear/simclr/seed1/repeat1.csv"
 ENCODER = "results/tiny/encoders/simclr/seed1/encoder.safetensors"
 # to look at the queue often spares minutes; a real cluster is not to be asked so often
 OFTEN = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
-SLURM = ["--workflow-profile", "profiles/slurm", "--latency-wait", "10", *OFTEN]
+SLURM = ["--workflow-profile", "profiles/slurm", *OFTEN]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -197,21 +197,25 @@ def test_jobs_wait_for_a_drained_node(project):
 
 
 def test_a_bad_case_is_set_aside_and_the_others_of_its_job_are_made(project):
-    folder = result(project, "simulated/histo")
-    bad = next(path for path in sorted(folder.iterdir()) if path.is_dir())
-    for path in bad.rglob("*"):
-        if path.is_file() and path.name != "liver.nii.gz":
-            path.write_bytes(b"nothing")
+    result(project, "simulated/histo/histo-0001/ct.nii.gz").write_bytes(b"nothing")
+    batch = "results/tiny/batches/ingest/histo/1.csv"
+    for case in ("histo-0002", "histo-0003"):
+        result(project, f"volumes/histo/{case}.nii.gz").unlink()
     target = "results/tiny/cohorts/histo.csv"
-    project.snakemake(*SLURM, target)
-    cohort = pd.read_csv(project.folder / target, keep_default_na=False)
-    print(cohort.to_string())
-    assert len(cohort) == 6
+    project.snakemake(*SLURM, target, "--forcerun", batch)
+    cohort = pd.read_csv(project.folder / target, keep_default_na=False).set_index("case")
+    assert cohort["included"].astype(str).value_counts().to_dict() == {"True": 5, "False": 1}
+    assert cohort.loc["histo-0001", "step"]
+    assert cohort.loc["histo-0001", "reason"]
+    log = result(project, "logs/ingest/histo/1.log").read_text()
+    assert "case 1 of 3" in log
+    assert "case 3 of 3" in log
+    assert result(project, "volumes/histo/histo-0003.nii.gz").exists()
 
 
 def test_the_demo_gives_the_tables_of_a_local_run(tmp_path):
     there, here = Project(tmp_path / "there"), Project(tmp_path / "here")
-    text = there.snakemake(*SLURM, preset="demo")
+    text = there.snakemake("--profile", "profiles/slurm", *OFTEN, preset="demo")
     here.snakemake("--cores", "2", preset="demo")
     tables = sorted((here.folder / "results/demo/tables").iterdir())
     for table in tables:
