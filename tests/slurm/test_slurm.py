@@ -147,20 +147,21 @@ def test_a_cancelled_job_is_tried_again(project):
     assert len(runs(project)) == 2
 
 
-def test_a_pre_empted_training_goes_on_after_its_last_epoch(project, nodes):
+def test_a_pre_empted_training_goes_on_after_its_last_epoch(project):
     settings = "{epochs: 300, samples_per_epoch: 16, batch_size: 8}"
     partition = ["--set-resources", "pretrain:slurm_partition=scavenge"]
     run = start(project, ENCODER, *partition, pretraining=settings)
     number = until(lambda: queued("running"))
-    state = project.folder / Path(ENCODER).parent
-    until(lambda: list(state.parent.rglob("*.state")))
+    until(lambda: list(result(project, "encoders/simclr").rglob("*.state")))
     time.sleep(2)
     urgent = ["-p", "cpu", "-n", str(cluster.CPUS), "--mem", "100", "--wrap", "sleep 3"]
     subprocess.run(["sbatch", "-o", "/dev/null", *urgent], check=True)
     end(run)
     log = result(project, "logs/pretrain/simclr/seed1.log").read_text()
     assert int(re.search(r"continuing after epoch (\d+)", log)[1]) >= 1
-    assert "Restarts=1" in cluster.ask("scontrol", "show", "job", next(iter(number)))
+    job = cluster.ask("scontrol", "show", "job", next(iter(number)))
+    assert "Restarts=1" in job
+    assert "TresPerJob=gres:gpu:1\n" in job
     history = pd.read_csv(result(project, "encoders/simclr/seed1/history.csv"))
     assert history["epoch"].tolist() == list(range(1, 301))
 
@@ -182,6 +183,17 @@ def test_a_killed_snakemake_loses_no_job_and_runs_none_twice(project):
     end(start(project, LINEAR))
     assert len(runs(project)) == 1
     assert (project.folder / LINEAR).stat().st_mtime_ns == written
+
+
+def test_ctrl_c_cancels_the_jobs_and_the_same_command_goes_on(project):
+    at_first(project, "linear", HOLD)
+    run = start(project, LINEAR)
+    until(lambda: runs(project))
+    run.send_signal(signal.SIGINT)
+    run.wait(120)
+    until(empty)
+    end(start(project, LINEAR))
+    assert len(runs(project)) == 2
 
 
 def test_jobs_wait_for_a_drained_node(project):
