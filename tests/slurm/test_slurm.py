@@ -226,7 +226,10 @@ def test_a_bad_case_is_set_aside_and_the_others_of_its_job_are_made(project):
 
 
 def test_the_demo_gives_the_tables_of_a_local_run(tmp_path):
-    there, here = Project(tmp_path / "there"), Project(tmp_path / "here")
+    folders = tmp_path / "there", tmp_path / "here"
+    for folder in folders:
+        folder.mkdir()
+    there, here = map(Project, folders)
     text = there.snakemake("--profile", "profiles/slurm", *OFTEN, preset="demo")
     here.snakemake("--cores", "2", preset="demo")
     tables = sorted((here.folder / "results/demo/tables").iterdir())
