@@ -68,6 +68,34 @@ def test_what_is_made_stays_made(stage):
     assert (stage.notes / "1.csv").read_text() == table
 
 
+def test_damage_is_noticed_by_the_stage_that_reads(stage, tmp_path):
+    stage.run()
+    (tmp_path / "later").mkdir()
+    later = Stage(tmp_path / "later", writes=["copy"])
+    given = {"upstream": [stage.notes / "1.csv"], "reads": {"before": stage.writes["copy"]}}
+    stage.out("b").write_text("x")
+    with pytest.raises(UserError, match=r"b: damaged, .*b\.copy\. Moved to") as told:
+        later.run(**given)
+    assert str(told.value).count("damaged") == 2
+    assert later.made == ["a", "c"]
+    assert not stage.out("b").exists()
+    assert stage.run() == ["b"]
+    assert later.run(**given) == ["b"]
+
+
+def test_digests_and_keys_do_not_depend_on_batches(stage, tmp_path):
+    stage.run()
+    whole = [stage.notes / "1.csv"]
+    keys, digests = batches.keys(whole), batches.digests(whole)
+    assert set(digests) == {str(stage.out(case, name)) for case in "abc" for name in stage.writes}
+    assert digests[str(stage.out("a"))] == files.sha256(stage.out("a"))
+    assert set(keys) == {"notes/a", "notes/b", "notes/c"}
+    stage.run("1", {case: stage.members[case] for case in "ab"})
+    stage.run("2", {"c": stage.members["c"]})
+    parts = [stage.notes / "2.csv", stage.notes / "1.csv"]
+    assert (batches.keys(parts), batches.digests(parts)) == (keys, digests)
+
+
 def test_each_ingredient_counts(stage, tmp_path):
     before = tmp_path / "before.csv"
     before.write_text("case,key\na,1\nb,1\nc,1\n")

@@ -1,6 +1,7 @@
 """The training loop and the methods in it: repeatable, resumable, and equal where they must be."""
 
 import logging
+import os
 import shutil
 
 import numpy as np
@@ -194,11 +195,34 @@ def test_states_are_kept_apart(tmp_path):
     assert training.state_file(output, [{"beta": 0.5}], [str(cache)]) == state
     cache.write_bytes(b"xy")
     assert training.state_file(output, [{"beta": 0.5}], [str(cache)]) != state
+    os.utime(cache, (1, 1))
+    assert training.state_file(output, [{"beta": 0.5}], [str(cache)]) != state
+    cache.write_bytes(b"x")
+    assert training.state_file(output, [{"beta": 0.5}], [str(cache)]) == state
     state.touch()
     training.remove_states(output, but=[state])
     assert state.exists()
     training.remove_states(output)
     assert not state.exists()
+
+
+def test_a_training_that_has_ended_is_not_done_again(tmp_path):
+    output, other = tmp_path / "encoder.safetensors", tmp_path / "history.csv"
+    state = training.state_file(output, [1], [])
+    state.touch()
+    for path in (output, other):
+        path.write_text("made")
+        os.utime(path, (1, 1))
+    assert not training.finished(state, [output, other])
+    training.finish(state, [output, other])
+    assert not state.exists()
+    assert training.finished(state, [output, other])
+    assert output.stat().st_mtime > 1
+    assert not training.finished(training.state_file(output, [2], []), [output, other])
+    other.write_text("edited")
+    assert not training.finished(state, [output, other])
+    other.unlink()
+    assert not training.finished(state, [output, other])
 
 
 def test_the_learning_rate_decays_along_a_cosine():
