@@ -1,14 +1,16 @@
 # make demo: raw CT to tables on the embedded synthetic cohort. make test: the whole test suite.
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
 # make verify RUN=results/study: check an archived run against its provenance.json.
+# make crate RUN=results/study: pack a finished run as an RO-Crate, and have it validated.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
 BIN := .venv/bin
 PINS := envs/requirements.txt
 PEERS := benchmarks/requirements.txt
+VALIDATOR := envs/crate-validator.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare verify test lint bench docs pins env
+.PHONY: demo compare verify crate validator engines test lint bench docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -22,8 +24,23 @@ compare: env
 verify: env
 	@python -m hepatoclr.verify $(or $(RUN),$(error say which run: make verify RUN=results/study))
 
+crate: env validator
+	@python -m hepatoclr.crate $(or $(RUN),$(error say which run: make crate RUN=results/study))
+	@.venv-crate/bin/python tests/validate_crate.py $(patsubst %/,%,$(RUN))-crate.zip
+
+# its validator cannot live in .venv: it wants another rich
+validator:
+	@cmp -s $(VALIDATOR) .venv-crate/pins || $(MAKE) --no-print-directory .venv-crate
+
+# Snakemake imports all plugins that it finds, at each start: those few need stay out of .venv
+engines: env
+	rm -rf .venv-engines
+	$(PYTHON) -m venv .venv-engines
+	.venv-engines/bin/pip install --quiet --no-deps -r envs/engines.txt snakemake==$$(sed -n 's/^snakemake==//p' $(PINS))
+	echo $(CURDIR)/.venv/lib/python*/site-packages > "$$(echo .venv-engines/lib/python*/site-packages)/venv.pth"
+
 # the pages are tested in a browser; where none can be had those tests are skipped
-test: env
+test: env validator
 	@{ command -v chromium || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
 	    && apt-get update && apt-get install -y chromium; } >/dev/null 2>&1 || true
 	pytest
@@ -48,9 +65,10 @@ docs: env
 env:
 	@cmp -s $(PINS) .venv/pins || $(MAKE) --no-print-directory .venv
 
-.PHONY: .venv .venv-bench
+.PHONY: .venv .venv-bench .venv-crate
 .venv-bench: NO_DEPS := $(PEERS)
-.venv .venv-bench:
+.venv-crate: PINS := $(VALIDATOR)
+.venv .venv-bench .venv-crate:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=")'
 	rm -rf $@
 	$(PYTHON) -m venv $@
