@@ -5,6 +5,7 @@
 # make verify RUN=results/study: check an archived run against its provenance.json.
 # make audit: look the pins up among known vulnerabilities; lint does too, where it can.
 # make faults: every fault on every rule, in copies; an hour or so, fills docs/faults.md.
+# make crate RUN=results/study: pack a finished run as an RO-Crate, and have it validated.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,9 +13,10 @@ PINS := envs/requirements.txt
 PEERS := benchmarks/requirements.txt
 AUDITOR := pip-audit==2.10.1
 AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
+VALIDATOR := envs/crate-validator.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare status verify test test-slurm lint audit bench faults docs pins env
+.PHONY: demo compare status verify crate validator engines test test-slurm lint audit bench faults docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -33,8 +35,24 @@ verify: env
 	@: $(if $(RUN),,$(error say which run: make verify RUN=results/study))
 	@python -m hepatoclr.verify "$$RUN"
 
+crate: env validator
+	@: $(if $(RUN),,$(error say which run: make crate RUN=results/study))
+	@python -m hepatoclr.crate "$$RUN"
+	@.venv-crate/bin/python tests/validate_crate.py "$${RUN%/}-crate.zip"
+
+# its validator cannot live in .venv: it wants another rich
+validator:
+	@cmp -s $(VALIDATOR) .venv-crate/pins || $(MAKE) --no-print-directory .venv-crate
+
+# Snakemake imports all plugins that it finds, at each start: those few need stay out of .venv
+engines: env
+	rm -rf .venv-engines
+	$(PYTHON) -m venv .venv-engines
+	.venv-engines/bin/pip install --quiet --no-deps -r envs/engines.txt snakemake==$$(sed -n 's/^snakemake==//p' $(PINS))
+	echo $(CURDIR)/.venv/lib/python*/site-packages > "$$(echo .venv-engines/lib/python*/site-packages)/venv.pth"
+
 # the pages are tested in a browser; where none can be had those tests are skipped
-test: env
+test: env validator
 	@{ command -v chromium || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
 	    && apt-get update && apt-get install -y chromium; } >/dev/null 2>&1 || true
 	pytest
@@ -75,9 +93,10 @@ docs: env
 env:
 	@cmp -s $(PINS) .venv/pins || $(MAKE) --no-print-directory .venv
 
-.PHONY: .venv .venv-bench
+.PHONY: .venv .venv-bench .venv-crate
 .venv-bench: NO_DEPS := $(PEERS)
-.venv .venv-bench:
+.venv-crate: PINS := $(VALIDATOR)
+.venv .venv-bench .venv-crate:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=")'
 	rm -rf $@
 	$(PYTHON) -m venv $@
