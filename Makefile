@@ -1,4 +1,5 @@
 # make demo: raw CT to tables on the embedded synthetic cohort. make test: the whole test suite.
+# make test-slurm: the workflow on a Slurm cluster of one node, which it starts and stops.
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
 # make status RUN=results/study: how far a run is, also while it runs; without RUN the one started last.
 # make verify RUN=results/study: check an archived run against its provenance.json.
@@ -13,7 +14,7 @@ AUDITOR := pip-audit==2.10.1
 AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare status verify test lint audit bench faults docs pins env
+.PHONY: demo compare status verify test test-slurm lint audit bench faults docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -37,6 +38,12 @@ test: env
 	@{ command -v chromium || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
 	    && apt-get update && apt-get install -y chromium; } >/dev/null 2>&1 || true
 	pytest
+
+# Slurm is installed where that is allowed; where it cannot be had these tests are skipped
+test-slurm: env
+	@{ command -v slurmctld && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
+	    && apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge; } >/dev/null 2>&1 || true
+	pytest -rs tests/slurm/test_slurm.py
 
 lint: env
 	ruff check

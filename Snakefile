@@ -34,8 +34,24 @@ include: "rules/manuscript.smk"
 include: "rules/provenance.smk"
 
 
+# minutes at most: on a cluster these run where Snakemake does
 localrules:
     all,
+    manifest,
+    cohort,
+    splits,
+    guards,
+    initialise,
+    beta,
+    agreement,
+    shortcuts,
+    flow,
+    figures,
+    preprocessing,
+    qc,
+    costs,
+    report,
+    manuscript,
 
 
 rule all:
@@ -57,3 +73,8 @@ onstart:
 
 onsuccess:
     print(summary())
+
+
+onerror:
+    if not workflow.output_settings.show_failed_logs:
+        print(failures.tails(log))

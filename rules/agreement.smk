@@ -12,8 +12,8 @@ rule agreement:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("agreement"),
         synthetic=EVALUATION in SIMULATED,

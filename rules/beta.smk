@@ -24,8 +24,8 @@ rule beta:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("beta"),
         betas=list(BETAS),

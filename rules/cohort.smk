@@ -15,8 +15,8 @@ rule cohort:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("cohort"),
         schema=schema("cohort"),
@@ -49,8 +49,8 @@ rule splits:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("splits"),
         settings=section("evaluation", "scheme", "folds"),

@@ -11,8 +11,19 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
-from hepatoclr import backends, batches, cases, encoders, fingerprint, manifests, names, settings
-from hepatoclr import status
+from hepatoclr import (
+    backends,
+    batches,
+    cases,
+    encoders,
+    failures,
+    fingerprint,
+    manifests,
+    names,
+    settings,
+    slurm,
+    status,
+)
 from hepatoclr.errors import UserError
 
 
@@ -352,6 +363,11 @@ def understanding():
 GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
 
 
+def growing(amount):
+    """A resource that a second attempt gets twice of, a third three times."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def training(name):
     """What training depends on, beside its data."""
     common = ("network", "augmentation", "device", "residence")
@@ -376,6 +392,7 @@ def preflight():
     """Look for what jobs will need, before the first of them starts."""
     segment = config["segment"]
     try:
+        slurm.check(Path.cwd())
         backends.preflight(segment["backend"], segment["model"], segment["weights"] or None)
     except UserError as error:
         raise WorkflowError(str(error))

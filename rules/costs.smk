@@ -19,8 +19,8 @@ rule costs:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("costs"),
         run=lambda wildcards, output: str(Path(output[0]).parents[1]),

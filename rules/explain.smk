@@ -34,8 +34,8 @@ rule explain:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         *code("explain"),
         folders={

@@ -19,8 +19,8 @@ rule feature_space:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         *code("feature_space"),
         encoders=EXPLAINED,
@@ -49,8 +49,8 @@ rule feature_space_umap:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         *code("feature_space_umap"),
         encoders=EXPLAINED,

@@ -14,9 +14,9 @@ rule features:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         gpu=GPU,
-        runtime=120,
+        runtime=growing(120),
     params:
         *code("features"),
         tensors=results("tensors/{cohort}"),

@@ -22,8 +22,8 @@ rule figures:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("figures"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
@@ -49,8 +49,8 @@ rule preprocessing:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("preprocessing"),
         window=config["tensors"]["window"],

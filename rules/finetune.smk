@@ -16,7 +16,7 @@ rule finetune:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         gpu=GPU,
         runtime=600,
     params:

@@ -13,8 +13,8 @@ rule ingest:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20 + 2 * config["cases_per_job"],
+        mem_mb=growing(2000),
+        runtime=growing(20 + 2 * config["cases_per_job"]),
     params:
         *code("ingest"),
         settings=config["ingest"],

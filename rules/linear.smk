@@ -18,8 +18,8 @@ rule linear:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         *code("linear"),
         folds=lambda wildcards: PARTS[wildcards.part][1],
@@ -47,8 +47,8 @@ rule external:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         *code("external"),
         settings=config["linear"],

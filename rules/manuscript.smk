@@ -30,8 +30,8 @@ rule manuscript:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("manuscript", *PROSE),
         settings={key: config[key] for key in config if key != "cohorts"},

@@ -13,8 +13,8 @@ rule initialise:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("initialise"),
         network=config["network"],
@@ -44,7 +44,7 @@ rule pretrain:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
+        mem_mb=growing(16000),
         gpu=GPU * config["pretraining"]["processes"],
         runtime=2880,
     params:

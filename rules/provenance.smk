@@ -49,8 +49,8 @@ rule provenance:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         *fingerprint.reached(ROOT, *SOURCES, PINS),
         kinds=list(ARCHIVED),

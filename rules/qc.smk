@@ -15,8 +15,8 @@ rule picture:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10 + config["cases_per_job"],
+        mem_mb=growing(2000),
+        runtime=growing(10 + config["cases_per_job"]),
     params:
         *code("picture"),
         window=config["tensors"]["window"],
@@ -45,8 +45,8 @@ rule qc:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("qc", "hepatoclr/templates/qc.html.j2"),
         run=config["run"],

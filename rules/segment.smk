@@ -14,9 +14,9 @@ rule segment:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         gpu=0 if PROVIDED else GPU,
-        runtime=60 + 10 * config["cases_per_job"],
+        runtime=growing(60 + 10 * config["cases_per_job"]),
     params:
         *code("segment", BACKEND),
         settings=section("segment", "backend", "model"),

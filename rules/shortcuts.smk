@@ -14,8 +14,8 @@ rule shortcuts:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("shortcuts"),
         schema=schema("cohort"),

@@ -10,8 +10,8 @@ rule manifest:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("manifest"),
         cohort=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"],
@@ -35,8 +35,8 @@ rule simulate:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10 + config["cases_per_job"],
+        mem_mb=growing(2000),
+        runtime=growing(10 + config["cases_per_job"]),
     params:
         *code("simulate"),
         settings=section("simulate", "seed", "matrix", "slice_mm"),

@@ -13,8 +13,8 @@ rule slices:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10 + config["cases_per_job"],
+        mem_mb=growing(1000),
+        runtime=growing(10 + config["cases_per_job"]),
     params:
         *code("slices"),
         settings=config["slices"],

@@ -18,8 +18,8 @@ rule tables:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("tables"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),

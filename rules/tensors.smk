@@ -14,8 +14,8 @@ rule tensors:
         "../envs/hepatoclr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10 + config["cases_per_job"],
+        mem_mb=growing(2000),
+        runtime=growing(10 + config["cases_per_job"]),
     params:
         *code("tensors"),
         settings=config["tensors"],

@@ -1,0 +1,242 @@
+"""The workflow on a real Slurm cluster of one node, and what may go wrong there."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cluster
+import pandas as pd
+import pytest
+from tiny_project import Project, result
+
+LINEAR = "results/tiny/predictions/linear/simclr/seed1/repeat1.csv"
+ENCODER = "results/tiny/encoders/simclr/seed1/encoder.safetensors"
+# to look at the queue often spares minutes; a real cluster is not to be asked so often
+OFTEN = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
+SLURM = ["--workflow-profile", "profiles/slurm", *OFTEN]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nodes():
+    """The cluster."""
+    if reason := cluster.missing():
+        pytest.skip(f"no Slurm here: {reason}")
+    with cluster.running() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A project whose features are there, made on this machine."""
+    made = Project(tmp_path_factory.mktemp("prepared"))
+    target = "results/tiny/features/histo/simclr/seed1.parquet"
+    made.snakemake("--cores", "2", target, "results/tiny/splits/repeat1.csv")
+    return made
+
+
+@pytest.fixture
+def project(prepared, tmp_path):
+    copy = object.__new__(Project)
+    copy.folder = tmp_path / "copy"
+    shutil.copytree(prepared.folder, copy.folder, symlinks=True)
+    return copy
+
+
+def start(project, *arguments, **config):
+    """Start Snakemake and do not wait for it."""
+    given = [f"{key}={value}" for key, value in {"preset": "tiny", **config}.items()]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.Popen(
+        ["snakemake", *SLURM, *arguments, "--config", *given],
+        cwd=project.folder,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def end(run):
+    """What a started Snakemake has printed, when it is through."""
+    text, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, text[-5000:]
+    return text
+
+
+def until(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, cluster.ask("squeue")
+        time.sleep(0.2)
+    return value
+
+
+def queued(state="all"):
+    """The jobs in the queue: number to comment."""
+    lines = cluster.ask("squeue", "-h", "-t", state, "-o", "%i %k").splitlines()
+    return dict(line.split(" ", 1) for line in lines)
+
+
+def empty():
+    return not queued("pending,running,completing")
+
+
+def at_first(project, rule, code):
+    """Have the script of a rule do something else when it first runs, and count its runs."""
+    script = project.folder / "scripts" / f"{rule}.py"
+    opening = "\n".join(
+        [
+            "from pathlib import Path as _P",
+            "with open('runs.txt', 'a') as _f:",
+            "    _f.write(snakemake.rule + ' ' + str(snakemake.resources.mem_mb) + '\\n')",
+            "if len(_P('runs.txt').read_text().splitlines()) == 1:",
+            *(f"    {line}" for line in code.splitlines()),
+        ]
+    )
+    script.write_text(f"{opening}\n{script.read_text()}")
+
+
+def runs(project):
+    path = project.folder / "runs.txt"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+HOLD = "import time\nwhile not _P('go').exists(): time.sleep(0.2)"
+
+
+def test_a_job_that_fails_once_is_tried_again_and_its_log_shown(project):
+    at_first(project, "linear", "raise SystemExit('told to fail')")
+    text = project.snakemake(*SLURM, LINEAR)
+    assert runs(project) == ["linear 2000", "linear 4000"]
+    assert "results/tiny/logs/linear/simclr/seed1/repeat1.log" in text
+    assert ".snakemake/slurm_logs/rule_linear" in text
+
+
+def test_the_last_lines_of_a_failed_job_are_shown(project):
+    script = project.folder / "scripts/linear.py"
+    lines = "\n".join(f"line {number}" for number in range(40))
+    script.write_text(f"open(snakemake.log[0], 'w').write({lines!r})\nraise SystemExit(1)\n")
+    text = project.snakemake(*SLURM, "--retries", "0", LINEAR, check=False)
+    assert "results/tiny/logs/linear/simclr/seed1/repeat1.log, last 15 of 40 lines" in text
+    assert "line 39" in text
+    assert "line 10\n" not in text
+
+
+def test_a_job_killed_for_memory_gets_more(project):
+    project.edit("rules/linear.smk", "growing(2000)", "growing(700)")
+    code = "ballast = bytearray(900_000_000)\nballast[::4096] = b'1' * len(ballast[::4096])"
+    code += "\nimport time\ntime.sleep(30)"
+    at_first(project, "linear", code)
+    text = project.snakemake(*SLURM, LINEAR)
+    assert runs(project) == ["linear 700", "linear 1400"]
+    assert "OUT_OF_MEMORY" in text or "FAILED" in text or "CANCELLED" in text
+
+
+def test_a_cancelled_job_is_tried_again(project):
+    at_first(project, "linear", HOLD)
+    run = start(project, LINEAR)
+    until(lambda: runs(project))
+    cluster.ask("scancel", *queued("running"))
+    text = end(run)
+    assert "CANCELLED" in text
+    assert len(runs(project)) == 2
+
+
+def test_a_pre_empted_training_goes_on_after_its_last_epoch(project):
+    settings = "{epochs: 300, samples_per_epoch: 16, batch_size: 8}"
+    partition = ["--set-resources", "pretrain:slurm_partition=scavenge"]
+    run = start(project, ENCODER, *partition, pretraining=settings)
+    number = until(lambda: queued("running"))
+    until(lambda: list(result(project, "encoders/simclr").rglob("*.state")))
+    time.sleep(2)
+    urgent = ["-p", "cpu", "-n", str(cluster.CPUS), "--mem", "100", "--wrap", "sleep 3"]
+    subprocess.run(["sbatch", "-o", "/dev/null", *urgent], check=True)
+    end(run)
+    log = result(project, "logs/pretrain/simclr/seed1.log").read_text()
+    assert int(re.search(r"continuing after epoch (\d+)", log)[1]) >= 1
+    job = cluster.ask("scontrol", "show", "job", next(iter(number)))
+    assert "Restarts=1" in job
+    assert "TresPerJob=gres:gpu:1\n" in job
+    history = pd.read_csv(result(project, "encoders/simclr/seed1/history.csv"))
+    assert history["epoch"].tolist() == list(range(1, 301))
+
+
+def test_a_killed_snakemake_loses_no_job_and_runs_none_twice(project):
+    at_first(project, "linear", HOLD)
+    run = start(project, LINEAR)
+    until(lambda: runs(project))
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert "unlock" in project.snakemake(*SLURM, LINEAR, check=False)
+    project.snakemake("--unlock")
+    text = project.snakemake(*SLURM, LINEAR, check=False)
+    assert "Slurm still has 1 job(s) of an earlier run" in text
+    assert f"scancel {next(iter(queued('running')))}" in text
+    (project.folder / "go").touch()
+    until(empty)
+    written = (project.folder / LINEAR).stat().st_mtime_ns
+    end(start(project, LINEAR))
+    assert len(runs(project)) == 1
+    assert (project.folder / LINEAR).stat().st_mtime_ns == written
+
+
+def test_ctrl_c_cancels_the_jobs_and_the_same_command_goes_on(project):
+    at_first(project, "linear", HOLD)
+    run = start(project, LINEAR)
+    until(lambda: runs(project))
+    run.send_signal(signal.SIGINT)
+    run.wait(120)
+    until(empty)
+    end(start(project, LINEAR))
+    assert len(runs(project)) == 2
+
+
+def test_jobs_wait_for_a_drained_node(project):
+    node = cluster.ask("sinfo", "-h", "-o", "%n")
+    cluster.ask("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    run = start(project, LINEAR, "--forcerun", "linear")
+    until(lambda: queued("pending"))
+    time.sleep(5)
+    assert run.poll() is None
+    assert not queued("running")
+    cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
+    end(run)
+
+
+def test_a_bad_case_is_set_aside_and_the_others_of_its_job_are_made(project):
+    result(project, "simulated/histo/histo-0001/ct.nii.gz").write_bytes(b"nothing")
+    batch = "results/tiny/batches/ingest/histo/1.csv"
+    for case in ("histo-0002", "histo-0003"):
+        result(project, f"volumes/histo/{case}.nii.gz").unlink()
+    target = "results/tiny/cohorts/histo.csv"
+    project.snakemake(*SLURM, target, "--forcerun", batch)
+    cohort = pd.read_csv(project.folder / target, keep_default_na=False).set_index("case")
+    assert cohort["included"].astype(str).value_counts().to_dict() == {"True": 5, "False": 1}
+    assert cohort.loc["histo-0001", "step"]
+    assert cohort.loc["histo-0001", "reason"]
+    log = result(project, "logs/ingest/histo/1.log").read_text()
+    assert "case 1 of 3" in log
+    assert "case 3 of 3" in log
+    assert result(project, "volumes/histo/histo-0003.nii.gz").exists()
+
+
+def test_the_demo_gives_the_tables_of_a_local_run(tmp_path):
+    folders = tmp_path / "there", tmp_path / "here"
+    for folder in folders:
+        folder.mkdir()
+    there, here = map(Project, folders)
+    text = there.snakemake("--profile", "profiles/slurm", *OFTEN, preset="demo")
+    here.snakemake("--cores", "2", preset="demo")
+    tables = sorted((here.folder / "results/demo/tables").iterdir())
+    for table in tables:
+        if table.name != "cost.csv":  # it holds times
+            assert (
+                there.folder / table.relative_to(here.folder)
+            ).read_bytes() == table.read_bytes()
+    assert len(tables) > 10
+    assert "No suitable partition" not in text
