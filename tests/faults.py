@@ -472,7 +472,12 @@ KINDS = {
     "table": "tables/table1.csv",
     "training's state": "encoders/*/seed1/*.state",
 }
-READERS = {KINDS["facts"]: "segment", KINDS["manifest"]: "cohort", KINDS["features"]: "linear"}
+READERS = {  # where the one from which the least follows does not read the file itself
+    KINDS["CT"]: "ingest",
+    KINDS["facts"]: "segment",
+    KINDS["manifest"]: "cohort",
+    KINDS["features"]: "linear",
+}
 
 
 def lost_half(base: Base, copy: Struck, seed: int) -> Counter:

@@ -115,7 +115,7 @@ def start(project, *prefix):
         **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
     )
     locks = project.folder / ".snakemake/locks"
-    while process.poll() is None and not (locks.is_dir() and list(locks.iterdir())):
+    while process.poll() is None and not any(lock.stat().st_size for lock in locks.glob("*out*")):
         time.sleep(0.02)
     return process
 
