@@ -200,14 +200,16 @@ class _Seen:
 
     @property
     def last_words(self) -> str:
-        """The last line of the log that says anything of the work."""
+        """What the log says of the error, or its last line, without what could move a terminal."""
         lines = [line for line in self.text.splitlines() if not line.startswith("core time ")]
-        return lines[-1].strip() if lines else "ended before it wrote a log"
+        words = [line for line in lines if line.startswith("error: ")] or lines
+        last = words[-1] if words else "ended before it wrote a log"
+        return "".join(filter(str.isprintable, last)).strip()
 
     @property
     def made(self) -> int:
         """Cases that are done."""
-        if self.state == DONE or self.state == LEFT:
+        if self.state in (DONE, LEFT):
             return self.size if self.state == DONE else 0
         numbers = STEP.findall(self.text)
         return int(numbers[-1]) - 1 if numbers and self.job.cases else 0
