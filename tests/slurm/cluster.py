@@ -7,8 +7,10 @@ gpu, and scavenge, whose jobs are put back into the queue when others want the n
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -74,7 +76,9 @@ def missing() -> str:
 @contextmanager
 def running():
     """Start a cluster, give its folder, and stop all that was started, whatever happens."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, before)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-")))
         folder.chmod(0o755)
         _configure(folder, stack)
