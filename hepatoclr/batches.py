@@ -205,8 +205,8 @@ class _Note:
     @property
     def digests(self) -> dict[str, str]:
         """Digests of the files of the case, by path."""
-        pairs = (line.split("  ", 1) for line in self._lines()[2:] if line)
-        return {path: digest for digest, path in pairs}
+        parts = (line.partition("  ") for line in self._lines()[2:])
+        return {path: digest for digest, _, path in parts if path}
 
     def write(self, key: str, seen: str, count: int, written: Iterable[str]) -> None:
         """Note that the case is made, and what its files hold."""
@@ -229,7 +229,9 @@ class _Note:
             self.marker.unlink()
 
     def _lines(self) -> list[str]:
-        return self.path.read_text().split("\n") + ["", ""] if self.path.exists() else ["", ""]
+        if not self.path.exists():
+            return ["", ""]
+        return self.path.read_text(errors="replace").split("\n") + ["", ""]  # may be damaged
 
 
 def _require(used: Mapping[str, str], stage: str, case: str) -> None:

@@ -238,8 +238,8 @@ def steps(cohort):
     table = Path(results(f"cohorts/{cohort}.csv"))
     if not table.exists():
         return {}
-    with open(table, encoding="utf-8", newline="") as file:
-        return {row["case"]: row.get("step", "") for row in csv.DictReader(file)}
+    with open(table, encoding="utf-8", errors="replace", newline="") as file:  # may be damaged
+        return {row.get("case"): row.get("step") or "" for row in csv.DictReader(file)}
 
 
 def mended(cohort):
@@ -247,10 +247,12 @@ def mended(cohort):
     lost, facts = steps(cohort), of_case(CT, cohort)["facts"]
 
     def aside(case):
-        read = Path(facts.format(case=case))
-        return lost.get(case, "") not in ("", *cases.LEFT_OUT) or (
-            read.exists() and not cases.usable(read)
-        )
+        if lost.get(case, "") not in ("", *cases.LEFT_OUT):
+            return True
+        try:
+            return not cases.usable(facts.format(case=case))
+        except (OSError, ValueError):  # gone, or damaged: the job that reads it says so
+            return False
 
     folder = results(f"batches/ingest/{cohort}")
     return [

@@ -399,6 +399,8 @@ def reader(base: Base, pattern: str) -> Job:
         path = f"{RUN}/batches/{stage}/{Path(path).relative_to(RUN).parts[1]}/1.csv"
     if pattern.endswith(".state"):
         return base.of("pretrain")
+    if pattern.endswith(".made"):
+        path = f"{RUN}/{KINDS['batch table']}"
     readers = [job for job in base.jobs if path in job.reads]
     named = READERS.get(pattern)
     return base.cheapest([job for job in readers if not named or job.rule == named])
@@ -464,6 +466,7 @@ KINDS = {
     "slices": "slices/extra/*.csv",
     "tensor": "tensors/extra/*.b2nd",
     "batch table": "batches/slices/extra/1.csv",
+    "note of a case": "batches/slices/extra/*.made",
     "cohort table": "cohorts/histo.csv",
     "split": "splits/repeat1.csv",
     "encoder": "encoders/simclr/seed1/encoder.safetensors",

@@ -182,3 +182,19 @@ def test_the_matrix_says_what_was_said():
     assert faults.message("error: two problems:\n  - a\n  - b") == "two problems: - a"
     assert faults.message("cmd died with <Signals.SIGKILL: 9>.") == "died with SIGKILL"
     assert faults.message("all is well") == ""
+
+
+def test_damaged_notes_make_their_case_again(tmp_path):
+    stage = Stage(tmp_path)
+    stage.run()
+    note = stage.notes / "b.made"
+    for damage in (b"\xff\xfe\xfd", note.read_bytes()[:10], b""):
+        note.write_bytes(damage)
+        assert stage.run() == ["b"]
+
+
+def test_damaged_facts_and_tables_do_not_end_the_planning(project):
+    result(project, "volumes/histo/histo-0001.json").write_bytes(b"\xff{")
+    result(project, "cohorts/histo.csv").write_bytes(b"\xff,x\n1")
+    text = project.snakemake("-n", "--cores", "1")
+    assert "Traceback" not in text
