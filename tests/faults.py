@@ -566,8 +566,8 @@ def judge(base: Base, cell: Cell, work: Path) -> dict:
         due = cell.strike(base, copy)
         again(copy)
         outcome = compare(base, copy)
-    except Failed as error:
-        due, outcome = Counter(), str(error)
+    except Exception as error:  # noqa: BLE001 - the other cells go on
+        due, outcome = Counter(), str(error) if isinstance(error, Failed) else repr(error)
     finally:
         text = "\n=====\n".join(copy.texts)
         (work / "logs").mkdir(exist_ok=True)
@@ -619,10 +619,11 @@ def page(lines: list[dict], wanted: list[Cell]) -> str:
     known = {line["cell"]: line for line in lines}
     rows = [known[cell.name] for cell in wanted if cell.name in known]
     bad = [row for row in rows if row["outcome"] != "same"]
-    missing = [cell.name for cell in wanted if cell.name not in known]
+    missing = Counter(cell.fault for cell in wanted if cell.name not in known)
+    left = ", ".join(f"{count} of '{fault}'" for fault, count in missing.items())
     text = [
         f"{len(rows)} cells of {len(wanted)}; {len(rows) - len(bad)} ended with the tables of the "
-        "undisturbed run, byte for byte." + (f" Not run: {'; '.join(missing)}." if missing else ""),
+        "undisturbed run, byte for byte." + (f" Not run: {left}." if left else ""),
         "",
         "| fault | rule or file | message | jobs run again | ended |",
         "|---|---|---|---|---|",
