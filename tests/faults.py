@@ -393,12 +393,12 @@ def victim(base: Base, pattern: str, where: Path) -> Path:
 
 def reader(base: Base, pattern: str) -> Job:
     """The job that reads a kind of file, from which the least follows."""
+    if pattern.endswith(".state"):
+        return base.of("pretrain")
     path = str(victim(base, pattern, base.folder).relative_to(base.folder))
     stage = next((s for s, p in OF_CASES.items() if fnmatch(path, f"*{p.split('{')[0]}*")), None)
     if stage and path not in {one for job in base.jobs for one in job.writes}:
         path = f"{RUN}/batches/{stage}/{Path(path).relative_to(RUN).parts[1]}/1.csv"
-    if pattern.endswith(".state"):
-        return base.of("pretrain")
     if pattern.endswith(".made"):
         path = f"{RUN}/{KINDS['batch table']}"
     readers = [job for job in base.jobs if path in job.reads]
