@@ -393,17 +393,19 @@ def victim(base: Base, pattern: str, where: Path) -> Path:
 
 def reader(base: Base, pattern: str) -> Job:
     """The job that reads a kind of file, from which the least follows."""
+    if pattern.endswith(".state"):
+        return base.of("pretrain")
     path = str(victim(base, pattern, base.folder).relative_to(base.folder))
     stage = next((s for s, p in OF_CASES.items() if fnmatch(path, f"*{p.split('{')[0]}*")), None)
     if stage and path not in {one for job in base.jobs for one in job.writes}:
         path = f"{RUN}/batches/{stage}/{Path(path).relative_to(RUN).parts[1]}/1.csv"
-    if pattern.endswith(".state"):
-        return base.of("pretrain")
     if pattern.endswith(".made"):
         path = f"{RUN}/{KINDS['batch table']}"
     readers = [job for job in base.jobs if path in job.reads]
     named = READERS.get(pattern)
-    return base.cheapest([job for job in readers if not named or job.rule == named])
+    # provenance takes digests of nearly all files, and uses none
+    wanted = [job for job in readers if job.rule == named or not named and job.rule != "provenance"]
+    return base.cheapest(wanted)
 
 
 def damaged(base: Base, copy: Struck, pattern: str, how: str) -> Counter:
@@ -566,8 +568,8 @@ def judge(base: Base, cell: Cell, work: Path) -> dict:
         due = cell.strike(base, copy)
         again(copy)
         outcome = compare(base, copy)
-    except Failed as error:
-        due, outcome = Counter(), str(error)
+    except Exception as error:  # noqa: BLE001 - the other cells go on
+        due, outcome = Counter(), str(error) if isinstance(error, Failed) else repr(error)
     finally:
         text = "\n=====\n".join(copy.texts)
         (work / "logs").mkdir(exist_ok=True)
@@ -619,10 +621,11 @@ def page(lines: list[dict], wanted: list[Cell]) -> str:
     known = {line["cell"]: line for line in lines}
     rows = [known[cell.name] for cell in wanted if cell.name in known]
     bad = [row for row in rows if row["outcome"] != "same"]
-    missing = [cell.name for cell in wanted if cell.name not in known]
+    missing = Counter(cell.fault for cell in wanted if cell.name not in known)
+    left = ", ".join(f"{count} of '{fault}'" for fault, count in missing.items())
     text = [
         f"{len(rows)} cells of {len(wanted)}; {len(rows) - len(bad)} ended with the tables of the "
-        "undisturbed run, byte for byte." + (f" Not run: {'; '.join(missing)}." if missing else ""),
+        "undisturbed run, byte for byte." + (f" Not run: {left}." if left else ""),
         "",
         "| fault | rule or file | message | jobs run again | ended |",
         "|---|---|---|---|---|",
