@@ -19,6 +19,7 @@ from hepatoclr import files, logs
 from hepatoclr.errors import UserError
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
+ENCODER = "results/tiny/encoders/simclr/seed1/encoder.safetensors"
 
 
 def fail(error):
@@ -198,3 +199,31 @@ def test_damaged_facts_and_tables_do_not_end_the_planning(project):
     result(project, "cohorts/histo.csv").write_bytes(b"\xff,x\n1")
     text = project.snakemake("-n", "--cores", "1")
     assert "Traceback" not in text
+
+
+def test_a_lost_tensor_is_made_again_and_trains_nothing(project):
+    lost, encoder = result(project, "tensors/radio/radio-0001.b2nd"), project.folder / ENCODER
+    before = files.sha256(encoder)
+    lost.unlink()
+    text = project.snakemake("--cores", "2", ENCODER)
+    assert "Pretraining simclr" in text
+    assert lost.exists()
+    log = result(project, "logs/pretrain/simclr/seed1.log").read_text()
+    assert "nothing to train" in log
+    assert files.sha256(encoder) == before
+    assert "Nothing to be done" in project.snakemake("--cores", "2", ENCODER)
+
+
+def test_a_damaged_tensor_is_not_trained_on(project):
+    damaged, encoder = result(project, "tensors/radio/radio-0001.b2nd"), project.folder / ENCODER
+    before, content = files.sha256(encoder), bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    encoder.unlink()
+    text = project.snakemake("--cores", "2", ENCODER, check=False)
+    name = "results/tiny/tensors/radio/radio-0001.b2nd"
+    assert f"error: damaged, or changed since it was written: {name}. Moved to" in text
+    assert not encoder.exists()
+    project.snakemake("--cores", "2", ENCODER)
+    assert files.sha256(encoder) == before
+    assert Path(f"{damaged}.damaged").read_bytes() == content
