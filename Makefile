@@ -51,6 +51,7 @@ engines: env
 
 # the pages are tested in a browser; where none can be had those tests are skipped
 test: env validator
+	@$(MAKE) --no-print-directory engines || echo "Without these plugins the tests of other engines and of buckets are skipped."
 	@{ command -v chromium || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
 	    && apt-get update && apt-get install -y chromium; } >/dev/null 2>&1 || true
 	pytest
