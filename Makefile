@@ -14,6 +14,7 @@ PEERS := benchmarks/requirements.txt
 AUDITOR := pip-audit==2.10.1
 AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
 VALIDATOR := envs/crate-validator.txt
+ENGINES := envs/engines.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo compare status verify crate validator engines test test-slurm lint audit bench faults docs pins env
@@ -46,13 +47,11 @@ validator:
 
 # Snakemake imports all plugins that it finds, at each start: those few need stay out of .venv
 engines: env
-	rm -rf .venv-engines
-	$(PYTHON) -m venv .venv-engines
-	.venv-engines/bin/pip install --quiet --no-deps -r envs/engines.txt snakemake==$$(sed -n 's/^snakemake==//p' $(PINS))
-	echo $(CURDIR)/.venv/lib/python*/site-packages > "$$(echo .venv-engines/lib/python*/site-packages)/venv.pth"
+	@cat $(ENGINES) $(PINS) | cmp -s - .venv-engines/pins || $(MAKE) --no-print-directory .venv-engines
 
 # the pages are tested in a browser; where none can be had those tests are skipped
 test: env validator
+	@$(MAKE) --no-print-directory engines || echo "Without these plugins the tests of other engines and of buckets are skipped."
 	@{ command -v chromium || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
 	    && apt-get update && apt-get install -y chromium; } >/dev/null 2>&1 || true
 	pytest
@@ -93,7 +92,7 @@ docs: env
 env:
 	@cmp -s $(PINS) .venv/pins || $(MAKE) --no-print-directory .venv
 
-.PHONY: .venv .venv-bench .venv-crate
+.PHONY: .venv .venv-bench .venv-crate .venv-engines
 .venv-bench: NO_DEPS := $(PEERS)
 .venv-crate: PINS := $(VALIDATOR)
 .venv .venv-bench .venv-crate:
@@ -109,8 +108,18 @@ env:
 	$(if $(NO_DEPS),$@/bin/pip install --quiet --no-deps -r $(NO_DEPS))
 	cat $(PINS) $(NO_DEPS) > $@/pins
 
+# it goes on top of .venv; botocore wants an older dateutil than the one there
+.venv-engines:
+	rm -rf $@
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --no-deps -r $(ENGINES) snakemake==$$(sed -n 's/^snakemake==//p' $(PINS))
+	echo $(CURDIR)/.venv/lib/python*/site-packages > "$$(echo $@/lib/python*/site-packages)/venv.pth"
+	cat $(ENGINES) $(PINS) > $@/pins
+
 # CUDA libraries stay unpinned: torch brings the ones it needs where it has a GPU build
+COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header \
+    --no-emit-index-url --no-emit-find-links
 pins: env
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
-	    --no-emit-find-links envs/requirements.in | grep -vE '^(nvidia-|cuda-|triton)' > $(PINS)
+	$(COMPILE) envs/requirements.in | grep -vE '^(nvidia-|cuda-|triton)' > $(PINS)
+	grep -v '^python-dateutil==' $(PINS) | $(COMPILE) -c - envs/engines.in | grep -vxFf $(PINS) > $(ENGINES)
 	python -m hepatoclr.documentation

@@ -40,6 +40,7 @@ def run(
     key: str,
     reads: Mapping[str, str] | None = None,
     sources: Sequence[str] = (),
+    copies: str = "",
     again: Mapping[str, int] | None = None,
     on_bad_case: str = "exclude",
 ) -> None:
@@ -62,6 +63,7 @@ def run(
         reads: Paths of a case that earlier stages left, likewise.
         sources: Those values of `members` that are paths of the user; what counts of them are
             names, sizes and times of what is there, in folders too, not where it lies.
+        copies: Folder of what was fetched from elsewhere, see `look`.
         again: How often cases were made again, see `again`.
         on_bad_case: See `cases.guarded`.
 
@@ -74,7 +76,7 @@ def run(
         for number, (case, known) in enumerate(members.items(), start=1):
             written, used = _paths(writes, case), _paths(reads or {}, case)
             told = {name: value for name, value in known.items() if name not in sources}
-            seen = look(known[name] for name in sources)
+            seen = look((known[name] for name in sources), copies)
             wanted = _digest(key, told, seen, [keys_before[case] for keys_before in earlier])
             note = _Note(Path(table).parent, case)
             if note.key != wanted or not all(map(os.path.exists, written.values())):
@@ -174,9 +176,18 @@ def changed(folder: str | Path, case: str, sources: Iterable[str]) -> bool:
     return note.path.exists() and note.seen != look(sources)
 
 
-def look(sources: Iterable[str | Path]) -> str:
-    """Digest of names, sizes and times of files, and of folders with everything in them."""
-    return _digest(*(sorted(_entries(Path(source))) for source in sources if source))
+def look(sources: Iterable[str | Path], copies: str = "") -> str:
+    """Digest of names, sizes and times of files, and of folders with everything in them.
+
+    Below the folder `copies` times are those of the copying, so what files hold counts instead.
+    """
+
+    def copied(source: str | Path) -> bool:
+        return bool(copies) and Path(source).is_relative_to(copies)
+
+    return _digest(
+        *(sorted(_entries(Path(source), copied(source))) for source in sources if source)
+    )
 
 
 class _Note:
@@ -292,16 +303,19 @@ def _paths(patterns: Mapping[str, str], case: str) -> dict[str, str]:
     return {name: pattern.format(case=case) for name, pattern in patterns.items()}
 
 
-def _entries(path: Path) -> Iterator[tuple[str, int, int]]:
-    """Name, size and time (ns) of a file, or of a folder and everything in it."""
+def _entries(path: Path, copied: bool) -> Iterator[tuple[str, int, int | str]]:
+    """Name, size and time (ns; or digest) of a file, or of a folder and everything in it."""
     below = [Path(top, name) for top, *names in os.walk(path) for name in chain(*names)]
     for one in (path, *below):
         try:
             stat = one.stat()
         except OSError:  # a link that leads nowhere, or a file that has gone
             continue
-        size = 0 if one.is_dir() else stat.st_size
-        yield str(one.relative_to(path.parent)), size, stat.st_mtime_ns
+        folder, name = one.is_dir(), str(one.relative_to(path.parent))
+        if copied:
+            yield name, 0, "" if folder else files.sha256(one)
+        else:
+            yield name, 0 if folder else stat.st_size, stat.st_mtime_ns
 
 
 def _digest(*values) -> str:

@@ -19,6 +19,8 @@ COLUMNS = (
     *("liver_mask", "liver_label", "series_uid", "site", "phase"),
 )
 PATHS = ("image", "liver_mask")
+BUCKET = "s3://"
+OBJECT = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9.-]+(/(?!\.{1,2}(/|$))[^/?#]+)+")
 VARIABLE = re.compile(r"[{}<>]")  # in paths a workflow takes what stands between them for one
 
 
@@ -31,7 +33,8 @@ class Row:
         case: Name of its files, see `names`.
         patient_id, scan_id, label, weak_label, liver_label, series_uid, site, phase: As the
             manifest has them, or empty.
-        image, liver_mask: Paths from the working directory; empty where there is no mask.
+        image, liver_mask: Paths from the working directory, or objects in a bucket; empty where
+            there is no mask.
     """
 
     number: int
@@ -80,10 +83,21 @@ def row(record: Mapping[str, str], folder: Path, number: int) -> Row:
     """Make a row of a manifest's record; its paths are relative to `folder`."""
     values = {key: (record.get(key) or "").strip() for key in COLUMNS}
     for key in PATHS:
-        if values[key]:
+        if values[key] and not in_bucket(values[key]):
             values[key] = str(folder / values[key])
     case = names.case(values["patient_id"], values["scan_id"])
     return Row(number=number, case=case, **values)
+
+
+def in_bucket(path: str) -> bool:
+    """Say whether an image or mask lies in an S3 bucket instead of on a disk."""
+    return path.startswith(BUCKET)
+
+
+def buckets(cohorts: Mapping[str, list[Row]]) -> bool:
+    """Say whether any image or mask lies in a bucket."""
+    rows = (row for rows in cohorts.values() for row in rows)
+    return any(in_bucket(path) for row in rows for path in (row.image, row.liver_mask))
 
 
 def write(records: Sequence[Mapping[str, str]], path: str | Path) -> None:
@@ -181,7 +195,12 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
 def _folders(cohort: Mapping) -> list[str]:
     """Where images and masks of a cohort may lie, links followed, each with a separator behind."""
     named = [Path(cohort.get("manifest", "")).parent, *cohort["folders"]]
-    return [f"{os.path.realpath(folder)}/".replace("//", "/") for folder in named]
+    return [f"{_real(folder).rstrip('/')}/" for folder in named]
+
+
+def _real(path: str | Path) -> str:
+    """Where a path leads, links followed; in a bucket there are none."""
+    return str(path) if in_bucket(str(path)) else os.path.realpath(path)
 
 
 def _file_problems(row: Row, folders: Sequence[str], backend: str) -> Iterator[str]:
@@ -191,11 +210,15 @@ def _file_problems(row: Row, folders: Sequence[str], backend: str) -> Iterator[s
         path = getattr(row, column)
         if VARIABLE.search(path):
             yield f"row {row.number}: the path of {column} holds {{, }}, < or >; rename what does"
-        elif path and not f"{os.path.realpath(path)}/".startswith(tuple(folders)):
+        elif in_bucket(path) and not OBJECT.fullmatch(path):
+            yield f"row {row.number}: {column} must be s3://bucket/key, without ., .., ? or #"
+        elif path and not f"{_real(path)}/".startswith(tuple(folders)):
             yield (
                 f"row {row.number}: {column} does not lie below the manifest's folder; if it is "
                 "meant to be read, name the folder that it lies in in the cohort's `folders`"
             )
+        elif in_bucket(path):  # whether it is there Snakemake will see
+            continue
         elif path and not os.path.exists(path):  # noqa: PTH110  a name may be too long for Path
             hint = "the path counts from the manifest's folder"
             yield f"row {row.number}: {column} does not exist; {hint}"

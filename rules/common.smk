@@ -3,6 +3,7 @@ import csv
 import hashlib
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -96,6 +97,11 @@ try:
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
     manifests.check(COHORTS, config)
+    if manifests.buckets(COHORTS) and not find_spec("snakemake_storage_plugin_s3"):
+        raise UserError(
+            "a manifest names files in a bucket, and the plugin that fetches them is not here; say "
+            "make engines, and start the snakemake of .venv-engines (docs/engines.md)"
+        )
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -171,12 +177,17 @@ def tables_of(stage, *cohorts):
     ]
 
 
+def fetched(path):
+    """A file of the manifest, or where Snakemake will fetch it to from its bucket."""
+    return storage.s3(path) if manifests.in_bucket(path) else path
+
+
 def sources(column):
     """The files of the manifest that a batch waits for, or the table of their simulation."""
     return lambda wildcards: (
         results(f"batches/simulate/{wildcards.cohort}/{wildcards.batch}.csv")
         if wildcards.cohort in SIMULATED
-        else [getattr(row, column) for row in BATCHES[wildcards.cohort, wildcards.batch]]
+        else [fetched(getattr(row, column)) for row in BATCHES[wildcards.cohort, wildcards.batch]]
     )
 
 
@@ -193,13 +204,13 @@ def patient(cohort, row):
 def image(cohort, row):
     """The image of a case, and which series is wanted where it holds several."""
     series = config["cohorts"][cohort]["series"]
-    return {"image": row.image, "series": series, "series_uid": row.series_uid}
+    return {"image": str(fetched(row.image)), "series": series, "series_uid": row.series_uid}
 
 
 def mask(cohort, row):
     """The manifest's mask of a case and its label, where masks are provided."""
     label = int(row.liver_label) if row.liver_label else None
-    return {"mask": row.liver_mask, "label": label} if PROVIDED else {"mask": None}
+    return {"mask": str(fetched(row.liver_mask)), "label": label} if PROVIDED else {"mask": None}
 
 
 def batch(stage, writes, reads={}, told=lambda cohort, row: {}, sources=()):
@@ -214,6 +225,7 @@ def batch(stage, writes, reads={}, told=lambda cohort, row: {}, sources=()):
         "writes": of_case(writes, wildcards.cohort),
         "reads": of_case(reads, wildcards.cohort),
         "sources": sources,
+        "copies": str(workflow.storage_settings.local_storage_prefix),
     }
 
 
@@ -258,7 +270,9 @@ def mended(cohort):
     return [
         row.case
         for row in COHORTS[cohort]
-        if aside(row.case) and batches.changed(folder, row.case, [row.image])
+        if aside(row.case)
+        and not manifests.in_bucket(row.image)  # Snakemake sees what changes there
+        and batches.changed(folder, row.case, [row.image])
     ]
 
 

@@ -145,6 +145,19 @@ def test_a_folder_counts_with_everything_in_it(tmp_path, kept_time):
     assert batches.look([tmp_path / "gone"]) == batches.look([tmp_path / "lost"])
 
 
+def test_of_copies_counts_what_they_hold(tmp_path):
+    copy = tmp_path / "copies" / "ct" / "1.dcm"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("one")
+    copies = str(tmp_path / "copies")
+    before = batches.look([copy.parent], copies)
+    os.utime(copy, (1, 1))
+    assert batches.look([copy.parent], copies) == before
+    assert batches.look([copy.parent], str(tmp_path / "others")) != before
+    copy.write_text("two")
+    assert batches.look([copy.parent], copies) != before
+
+
 def test_a_lost_file_is_made_again_and_asked_for_once(stage):
     assert stage.again() == {}
     stage.run()

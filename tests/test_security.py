@@ -226,6 +226,30 @@ def test_a_manifest_leads_nowhere_but_where_the_configuration_says(tmp_path):
     assert leading("link.nii", own, folders=[str(other)]) == []
 
 
+def test_a_manifest_leads_to_no_bucket_but_those_that_the_configuration_names(tmp_path):
+    named = {"folders": ["s3://hospital/study"]}
+    assert leading("s3://hospital/study/ct/1.zip", tmp_path, **named) == []
+    for image in ("s3://hospital/study2/1.zip", "s3://other/study/1.zip", "s3://hospital/1.zip"):
+        (told,) = leading(image, tmp_path, **named)
+        assert "does not lie below" in told
+    for image in (
+        "s3://hospital/study/../1.zip",
+        "s3://hospital/study/./1.zip",
+        "s3://hospital/study/..",
+        "s3://../study/1.zip",
+        "s3:///study/1.zip",
+        "s3://hospital/study//1.zip",
+        "s3://hospital/study/1.zip?x",
+        "s3://hospital/study/1.zip#x",
+        "s3://hospital",
+    ):
+        (told,) = leading(image, tmp_path, **named)
+        assert "must be s3://bucket/key" in told
+        assert image not in told
+    (told,) = leading("s3://hospital/1.zip", tmp_path)
+    assert "folders" in told
+
+
 @pytest.mark.parametrize("image", ["{cohort}.nii", "{0}", "<results>/ct.nii", "a{b"])
 def test_a_path_is_no_pattern_of_the_workflow(image, tmp_path):
     (told,) = leading(image, tmp_path)
