@@ -152,12 +152,12 @@ def _outputs(crate: ROCrate, folder: Path, record: Mapping) -> Iterator[ContextE
         crate,
         folder / provenance.FILE,
         provenance.FILE,
-        provenance.sha256(folder / provenance.FILE),
+        files.sha256(folder / provenance.FILE),
     )
 
 
 def _file(crate: ROCrate, source: Path, name: str, digest: str = "") -> ContextEntity:
-    known = {"sha256": digest or provenance.sha256(source), "name": name}
+    known = {"sha256": digest or files.sha256(source), "name": name}
     known["contentSize"] = str(source.stat().st_size)
     known["encodingFormat"] = mimetypes.guess_type(name)[0] or (
         "text/plain"

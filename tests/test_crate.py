@@ -73,7 +73,7 @@ def test_results_stand_in_it_with_their_digests(unpacked):
     recorded = files.read_json(unpacked / provenance.FILE)["files"]
     assert made == {name for kind in recorded.values() for name in kind} | {provenance.FILE}
     for name in made:
-        assert found[name]["sha256"] == provenance.sha256(unpacked / name)
+        assert found[name]["sha256"] == files.sha256(unpacked / name)
 
 
 def test_the_workflow_in_it_plans(unpacked):
