@@ -18,6 +18,7 @@ LINEAR = "results/tiny/predictions/linear/simclr/seed1/repeat1.csv"
 ENCODER = "results/tiny/encoders/simclr/seed1/encoder.safetensors"
 # to look at the queue often spares minutes; a real cluster is not to be asked so often
 OFTEN = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
+STARTED = []  # Snakemakes that a test did not wait for
 SLURM = ["--workflow-profile", "profiles/slurm", *OFTEN]
 
 
@@ -47,18 +48,33 @@ def project(prepared, tmp_path):
     return copy
 
 
+@pytest.fixture(autouse=True)
+def quiet(nodes):
+    """Leave nothing to the next test, however this one ends."""
+    yield
+    while STARTED:
+        STARTED.pop().kill()
+    cluster.ask("scancel", "--me")
+    cluster.ask("scontrol", "update", f"nodename={node()}", "state=resume")
+    until(empty)
+
+
 def start(project, *arguments, **config):
     """Start Snakemake and do not wait for it."""
     given = [f"{key}={value}" for key, value in {"preset": "tiny", **config}.items()]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.Popen(
+    run = subprocess.Popen(
         ["snakemake", *SLURM, *arguments, "--config", *given],
         cwd=project.folder,
         env={**os.environ, "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # what was started in the background ignores Ctrl-C, and so would this
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    STARTED.append(run)
+    return run
 
 
 def end(run):
@@ -80,6 +96,10 @@ def queued(state="all"):
     """The jobs in the queue: number to comment."""
     lines = cluster.ask("squeue", "-h", "-t", state, "-o", "%i %k").splitlines()
     return dict(line.split(" ", 1) for line in lines)
+
+
+def node():
+    return cluster.ask("sinfo", "-h", "-p", "cpu", "-o", "%n")
 
 
 def empty():
@@ -197,14 +217,13 @@ def test_ctrl_c_cancels_the_jobs_and_the_same_command_goes_on(project):
 
 
 def test_jobs_wait_for_a_drained_node(project):
-    node = cluster.ask("sinfo", "-h", "-o", "%n")
-    cluster.ask("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    cluster.ask("scontrol", "update", f"nodename={node()}", "state=drain", "reason=test")
     run = start(project, LINEAR, "--forcerun", "linear")
     until(lambda: queued("pending"))
     time.sleep(5)
     assert run.poll() is None
     assert not queued("running")
-    cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
+    cluster.ask("scontrol", "update", f"nodename={node()}", "state=resume")
     end(run)
 
 
