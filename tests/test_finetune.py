@@ -37,7 +37,7 @@ def material(tmp_path_factory):
 def predict(material, output, folds=(1,), fraction=1.0, **chosen):
     folder, caches = material
     finetune.run(
-        *("none", folder / "none.safetensors", folder / "histo.csv", caches),
+        *("none", folder / "none.safetensors", folder / "histo.csv", caches, {}),
         *(folder / "split.csv", list(folds), output),
         fraction=fraction,
         window=(-100, 400),
@@ -60,7 +60,8 @@ def test_folds_hold_their_patients_and_leave_no_state(material, tmp_path):
     assert (dealt.loc[found["patient_id"], "target"].to_numpy() == found["label"]).all()
     assert len(found) == 8
     assert (found["slices"] == 3).all()
-    assert [path.name for path in tmp_path.iterdir()] == ["all.csv"]
+    kept = sorted(path.suffix for path in tmp_path.iterdir())
+    assert kept == [".csv", ".done", ".sha256"]  # with the seal, and the mark that it has ended
 
 
 def test_it_learns_what_can_be_seen(material, tmp_path):

@@ -80,7 +80,8 @@ def test_code_without_git_is_said_to_be_so(tmp_path):
 def test_a_run_records_all_that_can_be_checked(finished):
     folder, made = result(finished, ""), files.read_json(result(finished, provenance.FILE))
     recorded = {path for digests in made["files"].values() for path in digests}
-    there = {path for pattern in CHECKED for path in folder.glob(pattern) if path.is_file()}
+    found = (path for pattern in CHECKED for path in folder.glob(pattern))
+    there = {path for path in found if path.is_file() and not path.name.startswith(".")}
     assert recorded == {path.relative_to(folder).as_posix() for path in there}
     assert str(finished.folder) not in json.dumps(made)
     assert made["marks"] == ["synthetic"]

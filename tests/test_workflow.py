@@ -436,7 +436,7 @@ def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
         "2",
         "--rerun-triggers",
         "mtime",
-        cohorts="{real: {role: external, manifest: real.csv}}",
+        cohorts=f"{{real: {{role: external, manifest: real.csv, folders: ['{shared_ct}']}}}}",
         checks="{exclude: []}",
     )
     cohort = pd.read_csv(result(project, "cohorts/real.csv"), dtype=str).set_index("patient_id")
