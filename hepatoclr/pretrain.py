@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class Pretraining:
 
         An encoder that is there already, from the same data, settings and code, stays.
         """
-        if training.finished(self._state(), self._outputs()):
+        if training.finished(self.state, self._outputs()):
             return
         cuda = self.device != "cpu" and torch.cuda.is_available()
         team.run(self.settings["processes"], self.train, cuda)
@@ -73,8 +74,7 @@ class Pretraining:
         method = methods.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
         net = backbone.initialise(self.seed, **self.network)
         log.info("%s on %d slices of %d cases, %s", self.spec, len(slices), len(cases), place)
-        state = self._state()
-        training.remove_states(self.encoder, but=[state])
+        training.remove_states(self.encoder, but=[self.state])
         with SummaryWriter(self.tensorboard, write_to_disk=member.rank == 0) as board:
             lines = training.fit(
                 net,
@@ -85,7 +85,7 @@ class Pretraining:
                 training.recipe(self.settings),
                 place,
                 self.seed,
-                state,
+                self.state,
                 lambda _, line: self._show(board, line),
                 member,
             )
@@ -96,8 +96,9 @@ class Pretraining:
     def _outputs(self) -> list[str]:
         return [self.encoder, self.history, self.metadata]
 
-    def _state(self) -> Path:
-        """The resumable state of this very training."""
+    @cached_property
+    def state(self) -> Path:
+        """The resumable state of this very training, named after the code that it began with."""
         code = fingerprint.reached(
             fingerprint.PROJECT,
             "hepatoclr/pretrain.py",
@@ -116,7 +117,7 @@ class Pretraining:
         files.write_json({**facts, **about(net)}, self.metadata)
         files.write_csv(pd.DataFrame(lines), self.history)
         backbone.write(net, self.encoder)
-        training.finish(self._state(), self._outputs())
+        training.finish(self.state, self._outputs())
 
 
 def about(network: backbone.Network) -> dict:
