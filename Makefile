@@ -15,6 +15,8 @@ AUDITOR := pip-audit==2.10.1
 AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
 VALIDATOR := envs/crate-validator.txt
 ENGINES := envs/engines.txt
+# from the distribution, where that is allowed
+INSTALL = { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y $(1); } >/dev/null 2>&1 || true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo compare status verify crate validator engines test test-slurm lint audit bench faults docs pins env
@@ -52,14 +54,12 @@ engines: env
 # the pages are tested in a browser; where none can be had those tests are skipped
 test: env validator
 	@$(MAKE) --no-print-directory engines || echo "Without these plugins the tests of other engines and of buckets are skipped."
-	@{ command -v chromium || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
-	    && apt-get update && apt-get install -y chromium; } >/dev/null 2>&1 || true
+	@{ command -v chromium || command -v google-chrome; } >/dev/null || $(call INSTALL,chromium)
 	pytest
 
-# Slurm is installed where that is allowed; where it cannot be had these tests are skipped
+# where Slurm cannot be had these tests are skipped
 test-slurm: env
-	@{ command -v slurmctld && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get \
-	    && apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge; } >/dev/null 2>&1 || true
+	@{ command -v slurmctld && command -v munged; } >/dev/null || $(call INSTALL,--no-install-recommends slurm-wlm munge)
 	pytest -rs tests/slurm/test_slurm.py
 
 lint: env

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 
-from hepatoclr import cases, files, logs, settings
+from hepatoclr import cases, files, settings
 from hepatoclr.errors import BadCase, UserError
 
 log = logging.getLogger(__name__)
@@ -72,32 +72,31 @@ def run(
     """
     earlier, keys, failed = [read(path) for path in upstream], {}, []
     made = digests(upstream)
-    with logs.ended_by_exception():  # it is not the fault of a case
-        for number, (case, known) in enumerate(members.items(), start=1):
-            written, used = _paths(writes, case), _paths(reads or {}, case)
-            told = {name: value for name, value in known.items() if name not in sources}
-            seen = look((known[name] for name in sources), copies)
-            wanted = _digest(key, told, seen, [keys_before[case] for keys_before in earlier])
-            note = _Note(Path(table).parent, case)
-            if note.key != wanted or not all(map(os.path.exists, written.values())):
-                _require(used, stage, f"{cohort} {case}")
-                if problem := _damage(used, made):
+    for number, (case, known) in enumerate(members.items(), start=1):
+        written, used = _paths(writes, case), _paths(reads or {}, case)
+        told = {name: value for name, value in known.items() if name not in sources}
+        seen = look((known[name] for name in sources), copies)
+        wanted = _digest(key, told, seen, [keys_before[case] for keys_before in earlier])
+        note = _Note(Path(table).parent, case)
+        if note.key != wanted or not all(map(os.path.exists, written.values())):
+            _require(used, stage, f"{cohort} {case}")
+            if problem := _damage(used, made):
+                failed.append(f"{case}: {problem}")
+                continue
+            log.info("case %d of %d: %s", number, len(members), case)
+            guard, problem = _guard(stage, f"{cohort} {case}", written, on_bad_case), ""
+            with note.under_way(wanted) as killed:
+                with guard or nullcontext():
+                    problem = _killed(stage, table) if killed else ""
+                    problem = problem or _attempt(stage, make, case, known, used, written)
+                    if problem and guard:
+                        raise BadCase(problem)
+                if problem and not guard:
                     failed.append(f"{case}: {problem}")
                     continue
-                log.info("case %d of %d: %s", number, len(members), case)
-                guard, problem = _guard(stage, f"{cohort} {case}", written, on_bad_case), ""
-                with note.under_way(wanted) as killed:
-                    with guard or nullcontext():
-                        problem = _killed(stage, table) if killed else ""
-                        problem = problem or _attempt(stage, make, case, known, used, written)
-                        if problem and guard:
-                            raise BadCase(problem)
-                    if problem and not guard:
-                        failed.append(f"{case}: {problem}")
-                        continue
-                    count = (again or {}).get(case, 0)
-                    note.write("" if problem else wanted, seen, count, written.values())
-            keys[case] = note.key
+                count = (again or {}).get(case, 0)
+                note.write("" if problem else wanted, seen, count, written.values())
+        keys[case] = note.key
     if failed:
         raise UserError(settings.listing(f"{stage} of cohort {cohort} has", failed))
     with files.atomic(table) as temporary, open(temporary, "w", newline="") as file:
@@ -201,12 +200,12 @@ class _Note:
     @property
     def key(self) -> str:
         """The key that the case was made by; empty where it is not made, or to be tried again."""
-        return "" if self.marker.exists() else self._lines()[0]
+        return "" if self.marker.exists() else self._lines()[-1]
 
     @property
     def seen(self) -> str:
         """Digest of the user's files that the case was made from, see `look`."""
-        return self._lines()[1]
+        return self._lines()[0]
 
     @property
     def count(self) -> int:
@@ -216,13 +215,13 @@ class _Note:
     @property
     def digests(self) -> dict[str, str]:
         """Digests of the files of the case, by path."""
-        parts = (line.partition("  ") for line in self._lines()[2:])
+        parts = (line.partition("  ") for line in self._lines()[1:-1])
         return {path: digest for digest, _, path in parts if path}
 
     def write(self, key: str, seen: str, count: int, written: Iterable[str]) -> None:
-        """Note that the case is made, and what its files hold."""
+        """Note that the case is made, and what its files hold; a note that is cut has no key."""
         held = [f"{files.sha256(path)}  {path}" for path in written if Path(path).is_file()]
-        files.write_text("\n".join([key, seen, *held, ""]), self.path)
+        files.write_text("\n".join([seen, *held, key]), self.path)
         if count:
             files.write_text(str(count), self.counter)
 
@@ -241,8 +240,8 @@ class _Note:
 
     def _lines(self) -> list[str]:
         if not self.path.exists():
-            return ["", ""]
-        return self.path.read_text(errors="replace").split("\n") + ["", ""]  # may be damaged
+            return [""]
+        return self.path.read_text(errors="replace").split("\n")  # may be damaged
 
 
 def _require(used: Mapping[str, str], stage: str, case: str) -> None:

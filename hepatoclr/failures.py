@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LINES = 15
+LOGS = re.compile(r"^ +log: (.+) \(check log", re.M)
 
 
 def tails(printed: Iterable[str | Path]) -> str:
@@ -14,9 +15,14 @@ def tails(printed: Iterable[str | Path]) -> str:
         printed: Files of what Snakemake printed; they name the logs of a job that failed.
     """
     text = "".join(Path(path).read_text() for path in printed)
-    named = re.findall(r"log: (.+) \(check log file\(s\)", text)
-    paths = dict.fromkeys(path for line in named for path in line.split(", "))
-    return "\n".join(_tail(Path(path)) for path in paths)
+    return "\n".join(_tail(Path(path)) for path in logs(text))
+
+
+def logs(text: str) -> list[str]:
+    """Name the logs of the jobs that failed and were not tried again, by what Snakemake printed."""
+    failed = re.split(r"^Error in ", text, flags=re.M)[1:]
+    named = (LOGS.search(one) for one in failed if "\nTrying to restart job" not in one)
+    return list(dict.fromkeys(path for found in named if found for path in found[1].split(", ")))
 
 
 def _tail(path: Path) -> str:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from hepatoclr import cases, files, pages
+from hepatoclr import cases, failures, files, pages
 from hepatoclr.errors import UserError
 
 PLAN, PAGE = "plan.json", "status.html"
@@ -30,12 +30,7 @@ LATELY = 100  # jobs by which it is judged how many run side by side
 STEP = re.compile(r" INFO case (\d+) of \d+: ")
 EPOCH = re.compile(r" INFO (?:\{'epoch': |continuing after epoch (\d+))")
 BEGUN = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
-# of Snakemake's log: a job that failed, with its logs; that it is tried again; that all has ended
-EVENT = re.compile(
-    r"^ +log: (?P<logs>.+) \(check log|^(?P<error>Error in )|^(?P<again>Trying to restart job)"
-    r"|^(?P<ended>Complete log\(s\): |Nothing to be done)",
-    re.M,
-)
+ENDED = re.compile(r"^(Complete log\(s\): |Nothing to be done)", re.M)  # in Snakemake's log
 
 
 @dataclass(frozen=True)
@@ -280,17 +275,8 @@ def _snakemake(logs: Iterable[Path]) -> tuple[set[str], bool, float]:
     if not log:
         return set(), False, math.nan
     text = log.read_text(encoding="utf-8", errors="replace")
-    failed, latest, ended = set(), set(), False
-    for event in EVENT.finditer(text):
-        if event["error"]:
-            failed, latest = failed | latest, set()
-        elif event["logs"]:
-            latest |= {path.partition("/logs/")[2] for path in event["logs"].split(", ")}
-        elif event["again"]:
-            latest = set()
-        else:
-            ended = True
-    return failed | latest, ended, max(0.0, time.time() - _time(log))
+    failed = {path.partition("/logs/")[2] for path in failures.logs(text)}
+    return failed, bool(ENDED.search(text)), max(0.0, time.time() - _time(log))
 
 
 def _lost(run: Path, cohort: str, size: int) -> str:

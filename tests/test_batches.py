@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_project import Project, result
 
-from hepatoclr import batches, cases, files, volumes
+from hepatoclr import batches, cases, files, logs, volumes
 from hepatoclr.errors import BadCase, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -282,7 +282,7 @@ def test_sigterm_is_no_fault_of_a_case(stage):
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit), logs.ended_by_exception():
         stage.run(make=terminated)
     assert signal.getsignal(signal.SIGTERM) == before
     assert stage.run() == ["a", "b", "c"]

@@ -4,10 +4,13 @@ PRINTED = """Error in rule linear:
     log: {0}/a b.log, {0}/gone.log (check log file(s) for error details)
 Error in rule linear:
     log: {0}/a b.log, {0}/short.log (check log file(s) for error details)
+Error in rule pretrain:
+    log: {0}/saved.log (check log file(s) for error details)
+Trying to restart job 5.
 """
 
 
-def test_each_log_of_a_failed_job_is_named_once_with_its_last_lines(tmp_path):
+def test_each_log_of_a_job_that_failed_for_good_is_named_once_with_its_last_lines(tmp_path):
     (tmp_path / "a b.log").write_text("\n".join(f"line {number}" for number in range(40)))
     (tmp_path / "short.log").write_text("the reason\n")
     printed = tmp_path / "snakemake.log"
