@@ -85,7 +85,8 @@ def run(
                 continue
             log.info("case %d of %d: %s", number, len(members), case)
             guard, problem = _guard(stage, f"{cohort} {case}", written, on_bad_case), ""
-            with note.under_way(wanted) as killed:
+            count = (again or {}).get(case, 0)
+            with note.under_way(wanted, count) as killed:
                 with guard or nullcontext():
                     problem = _killed(stage, table) if killed else ""
                     problem = problem or _attempt(stage, make, case, known, used, written)
@@ -94,7 +95,6 @@ def run(
                 if problem and not guard:
                     failed.append(f"{case}: {problem}")
                     continue
-                count = (again or {}).get(case, 0)
                 note.write("" if problem else wanted, seen, count, written.values())
         keys[case] = note.key
     if failed:
@@ -129,9 +129,8 @@ def digests(tables: Iterable[str | Path]) -> dict[str, str]:
 
 
 def again(
-    folder: str | Path,
-    members: Iterable[str],
-    writes: Collection[str],
+    tables: Mapping[str, str | Path],
+    writes: Mapping[str, str],
     mended: Collection[str] = (),
 ) -> dict[str, int]:
     """Say which cases had to be made again for a reason that Snakemake does not see, and how often.
@@ -140,8 +139,7 @@ def again(
     the same. As a parameter of a job it thus starts the job, and only once.
 
     Args:
-        folder: Where the table and the notes of a stage and cohort lie.
-        members: The cases.
+        tables: The cases, each with the table of its batch.
         writes: Paths of a case, see `run`. If one is lost, the case must be made again.
         mended: Cases to be made again because the user mended something.
 
@@ -157,13 +155,14 @@ def again(
             listed[parent] = {entry.name for entry in entries}
         return name in listed[parent]
 
-    notes = {case: _Note(Path(folder), case) for case in members}
+    def due(case: str, note: _Note) -> bool:
+        if not (there(tables[case]) or there(note.path)):
+            return False  # its batch runs anyway
+        return case in mended or not all(map(there, _paths(writes, case).values()))
+
+    notes = {case: _Note(Path(table).parent, case) for case, table in tables.items()}
     counts = {
-        case: (note.count if there(note.counter) else 0)
-        + (
-            there(note.path)
-            and (case in mended or not all(map(there, _paths(writes, case).values())))
-        )
+        case: (note.count if there(note.counter) else 0) + due(case, note)
         for case, note in notes.items()
     }
     return {case: count for case, count in counts.items() if count}
@@ -210,7 +209,8 @@ class _Note:
     @property
     def count(self) -> int:
         """How often the case had to be made again."""
-        return int(self.counter.read_text())
+        text = self.counter.read_text(errors="replace")  # may be damaged
+        return int(text) if text.isdecimal() else 0
 
     @property
     def digests(self) -> dict[str, str]:
@@ -226,11 +226,11 @@ class _Note:
             files.write_text(str(count), self.counter)
 
     @contextmanager
-    def under_way(self, key: str) -> Iterator[bool]:
+    def under_way(self, key: str, count: int) -> Iterator[bool]:
         """Mark a case as under way; say whether it killed the process again that made it so."""
         tries = self.marker.read_text().split() if self.marker.exists() else []
         killed = tries.count(key) >= TRIES
-        if self.path.exists():
+        if self.path.exists() or count:
             files.write_text("", self.path)  # from here on it does not tell what there is
         files.write_text(" ".join([*tries, key]), self.marker)
         try:

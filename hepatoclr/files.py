@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from hepatoclr.errors import UserError
 
@@ -110,15 +110,20 @@ def check(paths: Iterable[str | Path], digests: Mapping[str, str] | None = None)
             makes them anew.
     """
     if found := damaged(paths, digests):
-        for path in found:
-            with suppress(FileNotFoundError):  # another job noticed it too
-                path.replace(f"{path}.damaged")
-            _seal(path).unlink(missing_ok=True)
-        raise UserError(
-            f"damaged, or changed since it was written: {', '.join(map(str, found))}. Moved to "
-            "*.damaged; run the same command again to make it anew. To keep a change of yours, "
-            "move it back first."
-        )
+        refuse(found)
+
+
+def refuse(found: Iterable[Path]) -> NoReturn:
+    """Move damaged files out of the way, and say so."""
+    for path in found:
+        with suppress(FileNotFoundError):  # another job noticed it too
+            path.replace(f"{path}.damaged")
+        _seal(path).unlink(missing_ok=True)
+    raise UserError(
+        f"damaged, or changed since it was written: {', '.join(map(str, found))}. Moved to "
+        "*.damaged; run the same command again to make it anew. To keep a change of yours, "
+        "move it back first."
+    )
 
 
 def damaged(paths: Iterable[str | Path], digests: Mapping[str, str] | None = None) -> list[Path]:

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -188,6 +189,8 @@ class _Steps:
         """Continue from a state; gives the history so far, empty where there is no state."""
         if not state or not state.exists():
             return []
+        if not _whole(state):
+            files.refuse([state])
         saved = torch.load(state, weights_only=True, map_location=self.device)
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
@@ -197,6 +200,18 @@ class _Steps:
     def _parts(self) -> dict:
         scaler = {"scaler": self.scaler} if self.scaler.is_enabled() else {}
         return {"network": self.network, "optimiser": self.optimiser, **scaler}
+
+
+def _whole(state: Path) -> bool:
+    """Say whether a state is as it was written, by its checksums, which PyTorch does not look at.
+
+    It has no seal: killed between the two, a training would find a new state with an old seal.
+    """
+    try:
+        with zipfile.ZipFile(state) as parts:
+            return parts.testzip() is None
+    except zipfile.BadZipFile:
+        return False
 
 
 @torch.inference_mode()

@@ -234,9 +234,13 @@ def again(stage, writes, mended=lambda cohort: []):
 
     @cache  # Snakemake asks several times, also when the job has begun
     def in_cohort(cohort):
-        members = [row.case for row in COHORTS[cohort]]
-        folder = results(f"batches/{stage}/{cohort}")
-        return batches.again(folder, members, of_case(writes, cohort), mended(cohort))
+        tables = {
+            row.case: results(f"batches/{stage}/{cohort}/{batch}.csv")
+            for (name, batch), rows in BATCHES.items()
+            if name == cohort
+            for row in rows
+        }
+        return batches.again(tables, of_case(writes, cohort), mended(cohort))
 
     return lambda wildcards: {
         row.case: in_cohort(wildcards.cohort)[row.case]

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 
+import faults
 import numpy as np
 import pandas as pd
 import pytest
@@ -184,6 +185,19 @@ def test_facts_tell_how_a_training_ran():
     }
     found = training.facts(settings, torch.device("cpu"))
     assert found == {"device": "cpu", "precision": "float32", "compiled": False}
+
+
+@pytest.mark.parametrize("damage", [faults.truncated, faults.flipped])
+def test_a_damaged_state_is_not_continued(slices, tmp_path, damage):
+    state = tmp_path / "x.state"
+    train(slices, epochs=1, state=state)
+    damage(state, state.read_bytes())
+    with pytest.raises(UserError, match=r"damaged, or changed since .*x\.state\. Moved to"):
+        train(slices, epochs=2, state=state)
+    assert not state.exists()
+    assert (tmp_path / "x.state.damaged").exists()
+    _, history = train(slices, epochs=2, state=state)
+    assert [line["epoch"] for line in history] == [1, 2]
 
 
 def test_states_are_kept_apart(tmp_path):
