@@ -220,7 +220,7 @@ def readout(vectors: np.ndarray, classes: np.ndarray, seed: int) -> dict[str, fl
 
     Returns:
         auc (one class against the rest, mean over classes, of the pooled predictions) and
-        balanced_accuracy, each with _low, _high and _chance. NaN where there is one class only.
+        balanced_accuracy, each with _low, _high and _chance. NaN where there are not two classes.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -229,6 +229,7 @@ def readout(vectors: np.ndarray, classes: np.ndarray, seed: int) -> dict[str, fl
 
     names, codes = np.unique(classes, return_inverse=True)
     found = {"auc": np.full(1 + DRAWS, np.nan), "balanced_accuracy": np.full(1 + DRAWS, np.nan)}
+    chance = dict.fromkeys(found, np.nan)
     if len(names) > 1:
         model = make_pipeline(
             StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=10_000)
@@ -238,12 +239,12 @@ def readout(vectors: np.ndarray, classes: np.ndarray, seed: int) -> dict[str, fl
         groups = [np.flatnonzero(codes == code) for code in range(len(names))]
         weights = np.vstack([np.ones(len(codes)), inference.drawn(groups, DRAWS, seed)])
         found = _measures(codes, probability, weights)
-    chance = {"auc": 0.5, "balanced_accuracy": 1 / len(names)}
+        chance = {"auc": 0.5, "balanced_accuracy": 1 / len(names)}
     result = {}
     for name, (estimate, *draws) in found.items():
         low, high = np.percentile(draws, [2.5, 97.5])
         result |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
-        result[f"{name}_chance"] = chance[name] if len(names) > 1 else np.nan
+        result[f"{name}_chance"] = chance[name]
     return result
 
 

@@ -485,9 +485,16 @@ READERS = {  # where the one from which the least follows does not read the file
 }
 
 
+IMAGES = ("simulated/*/*/ct.*", "simulated/*/*/dicom*", "simulated/*/*/dicom/*")
+
+
 def lost_half(base: Base, copy: Struck, seed: int) -> Counter:
-    """A random half of the files is gone, hidden ones too."""
-    paths = sorted(path for path in (copy.folder / RUN).rglob("*") if path.is_file())
+    """A random half of the files is gone, hidden ones too, but for CTs: they stand for yours."""
+    paths = sorted(
+        path
+        for path in (copy.folder / RUN).rglob("*")
+        if path.is_file() and not any(path.match(image) for image in IMAGES)
+    )
     for path in random.Random(seed).sample(paths, len(paths) // 2):
         path.unlink()
     return Counter()

@@ -93,6 +93,15 @@ def test_too_few_patients_are_said(people):
     assert layout.SYNTHETIC in text
 
 
+@pytest.mark.parametrize("count", [4, 5])
+def test_a_handful_of_patients_have_no_readout(people, count):
+    few = people[people["target"] == "0"].head(count - 1)
+    few = pd.concat([few, people[people["target"] == "1"].head(1)])
+    table = feature_space.separability(few, {"mine": vectors(people)[:count]}, 1, [])
+    assert table["auc"].isna().all()
+    assert table["auc_chance"].isna().all()
+
+
 def test_measures_are_scikit_learns():
     rng = np.random.default_rng(3)
     codes = np.repeat([0, 1, 2], [5, 9, 14])
