@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from hepatoclr import texts
+
 LINES = 15
 LOGS = re.compile(r"^ +log: (.+) \(check log", re.M)
 
@@ -30,4 +32,5 @@ def _tail(path: Path) -> str:
         return f"\n{path}: there is none"
     lines = path.read_text(errors="replace").splitlines()
     count = f", last {LINES} of {len(lines)} lines" if len(lines) > LINES else ""
-    return "\n".join([f"\n{path}{count}:", *(f"    {line}" for line in lines[-LINES:])])
+    last = (f"    {texts.printable(line)}" for line in lines[-LINES:])
+    return "\n".join([f"\n{path}{count}:", *last])

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from hepatoclr import cases, failures, files, pages
+from hepatoclr import cases, failures, files, pages, texts
 from hepatoclr.errors import UserError
 
 PLAN, PAGE = "plan.json", "status.html"
@@ -199,7 +199,7 @@ class _Seen:
         lines = [line for line in self.text.splitlines() if not line.startswith("core time ")]
         words = [line for line in lines if line.startswith("error: ")] or lines
         last = words[-1] if words else "ended before it wrote a log"
-        return "".join(filter(str.isprintable, last)).strip()
+        return texts.printable(last).strip()
 
     @property
     def made(self) -> int:

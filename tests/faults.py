@@ -354,7 +354,8 @@ def small_disk(place: Path) -> Iterator[Path]:
     moved = place.with_name(f"{place.name}-moved")
     place.rename(moved)
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", place], check=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", place]).returncode:
+        raise Failed("no disk can be mounted here, which takes root")
     try:
         shutil.copytree(moved, place, symlinks=True, dirs_exist_ok=True)
         shutil.rmtree(moved)
@@ -615,7 +616,7 @@ def message(text: str) -> str:
         r"^(?:Error: )?(Directory cannot be locked)",
         r"^(\w+: \d+ of \d+ cases used.*set aside.*)",
         r"(died with <Signals\.\w+)",
-        r"^(\w*(?:Error|Exception)\b.*(?:\n\s*\S.*)?)",
+        r"^(\w*(?:Error|Exception)\b.*(?:\n[ \t]+\S.*)?)",
         r"^(Terminating processes.*)",
     ):
         if found := re.search(pattern, text, re.M):

@@ -12,7 +12,7 @@ Trying to restart job 5.
 
 def test_each_log_of_a_job_that_failed_for_good_is_named_once_with_its_last_lines(tmp_path):
     (tmp_path / "a b.log").write_text("\n".join(f"line {number}" for number in range(40)))
-    (tmp_path / "short.log").write_text("the reason\n")
+    (tmp_path / "short.log").write_text("the reason\x1b[2J\n")
     printed = tmp_path / "snakemake.log"
     printed.write_text(PRINTED.format(tmp_path))
     assert failures.tails([printed]).splitlines() == [
@@ -23,5 +23,5 @@ def test_each_log_of_a_job_that_failed_for_good_is_named_once_with_its_last_line
         f"{tmp_path}/gone.log: there is none",
         "",
         f"{tmp_path}/short.log:",
-        "    the reason",
+        "    the reason\\x1b[2J",
     ]

@@ -74,7 +74,9 @@ def test_a_failure_has_its_log_until_it_is_tried_again(tmp_path):
     folder.leave("logs/ingest/a/1.log", "error: no space\x1b[2J left\n- a\ncore time 1 s\n")
     folder.log.write_text(ERROR.format(rule="ingest", log=log))
     found = status.look(folder.run)
-    assert found.failures == {str(folder.run / "logs/ingest/a/1.log"): "error: no space[2J left"}
+    assert found.failures == {
+        str(folder.run / "logs/ingest/a/1.log"): "error: no space\\x1b[2J left"
+    }
     assert found.stages[0].counts == {"done": 0, "failed": 10, "running": 0, "left": 10}
     folder.log.write_text(ERROR.format(rule="ingest", log=log) + "Trying to restart job 3.\n")
     assert status.look(folder.run).stages[0].counts["running"] == 10
