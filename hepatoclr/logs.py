@@ -48,15 +48,15 @@ def to_file(path: str | Path) -> Iterator[None]:
                 with redirect_stdout(log), redirect_stderr(log), ended_by_exception():
                     yield
             except Exception as error:
-                print(_message(error, path) or traceback.format_exc(), file=log)
+                print(_told(error, path) or traceback.format_exc(), file=log)
                 raise
             finally:
                 gc.freeze()  # or the interpreter, ending, looks through all that was imported
                 print(CORE_TIME.format(total=_core_seconds(), start=start), file=log)
     except Exception as error:
-        if not (message := _message(error, path)):
+        if not (told := _told(error, path)):
             raise
-        print(message, file=terminal)
+        print(told, file=terminal)
         sys.exit(1)
 
 
@@ -70,13 +70,22 @@ def ended_by_exception() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _message(error: Exception, log: str | Path) -> str:
-    """What is said of an error that the user can mend; nothing of another."""
+def message(error: Exception, place: str | Path = "") -> str:
+    """What is said of an error that the user can mend; nothing of another.
+
+    Args:
+        error: The error.
+        place: What was being written, for errors that name no file.
+    """
     if isinstance(error, UserError):
-        return f"error: {error}"
+        return str(error)
     if isinstance(error, OSError) and error.errno in MENDABLE:
-        return f"error: {error.filename or log}: {MENDABLE[error.errno]}"
+        return f"{error.filename or place}: {MENDABLE[error.errno]}"
     return ""
+
+
+def _told(error: Exception, log: str | Path) -> str:
+    return f"error: {said}" if (said := message(error, log)) else ""
 
 
 def core_time(text: str) -> tuple[float, float] | None:

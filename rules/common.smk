@@ -2,6 +2,7 @@
 import csv
 import hashlib
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ from hepatoclr import (
     encoders,
     failures,
     fingerprint,
+    logs,
     manifests,
     names,
     settings,
@@ -84,6 +86,12 @@ def section(name, *keys):
     return {key: config[name][key] for key in keys}
 
 
+def told(error):
+    """What Snakemake ends with: a message alone, where the user can mend what went wrong."""
+    message = logs.message(error, "results")
+    return WorkflowError(message) if message else error
+
+
 try:
     # not by `configfile:`, which runs expressions in the file
     chosen = settings.merge(settings.read("config.yaml"), config)
@@ -102,8 +110,8 @@ try:
             "a manifest names files in a bucket, and the plugin that fetches them is not here; say "
             "make engines, and start the snakemake of .venv-engines (docs/engines.md)"
         )
-except UserError as error:
-    raise WorkflowError(str(error))
+except Exception as error:
+    raise told(error)
 
 BETAS = encoders.by_beta(config["experiment"]["betas"])
 ENCODERS = encoders.pretrained(**section("experiment", "methods", "betas", "beta"))
@@ -251,11 +259,10 @@ def again(stage, writes, mended=lambda cohort: []):
 
 def steps(cohort):
     """Where each case of a cohort was lost, as its table has it; nothing before there is one."""
-    table = Path(results(f"cohorts/{cohort}.csv"))
-    if not table.exists():
-        return {}
-    with open(table, encoding="utf-8", errors="replace", newline="") as file:  # may be damaged
-        return {row.get("case"): row.get("step") or "" for row in csv.DictReader(file)}
+    path = results(f"cohorts/{cohort}.csv")
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace", newline="") as table:
+        return {row.get("case"): row.get("step") or "" for row in csv.DictReader(table)}
+    return {}  # gone, or not readable: the job that reads it says so
 
 
 def mended(cohort):
@@ -414,8 +421,8 @@ def preflight():
     try:
         slurm.check(Path.cwd())
         backends.preflight(segment["backend"], segment["model"], segment["weights"] or None)
-    except UserError as error:
-        raise WorkflowError(str(error))
+    except Exception as error:
+        raise told(error)
 
 
 def planned(job):
@@ -438,12 +445,15 @@ def planned(job):
     )
 
 
-def plan(logs):
+def plan(printed):
     """Leave the plan of the run, for `make status`."""
     order = [rule.name for rule in workflow.rules]
     jobs = sorted(workflow.dag.jobs, key=lambda job: order.index(job.rule.name))
     sizes = {cohort: len(rows) for cohort, rows in COHORTS.items()}
-    status.write_plan(results(""), [planned(job) for job in jobs if job.log], sizes, logs)
+    try:
+        status.write_plan(results(""), [planned(job) for job in jobs if job.log], sizes, printed)
+    except Exception as error:
+        raise told(error)
 
 
 def tally(cohort):

@@ -616,7 +616,8 @@ def message(text: str) -> str:
         r"^(?:Error: )?(Directory cannot be locked)",
         r"^(\w+: \d+ of \d+ cases used.*set aside.*)",
         r"(died with <Signals\.\w+)",
-        r"^(\w*(?:Error|Exception)\b.*(?:\n[ \t]+\S.*)?)",
+        r"^(ended by SIG\w+)",
+        r"^(\w*(?:Error|Exception)\b.*(?:\n\s*[^\s=].*)?)",
         r"^(Terminating processes.*)",
     ):
         if found := re.search(pattern, text, re.M):
