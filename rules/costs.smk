@@ -4,7 +4,7 @@ STAGES = [rule.name for rule in workflow.rules]  # those of the files included b
 rule costs:
     """Add up what the jobs of the run took, once all of them are done."""
     input:
-        tables=expand(results("tables/{table}.csv"), table=[*TABLES, "flow"]),
+        tables=[results(f"tables/{table}.csv") for table in [*TABLES, *LISTS] if table != "cost"],
         figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
         understanding=understanding(),
         external=external_predictions(),

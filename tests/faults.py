@@ -26,7 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache, cached_property, partial
@@ -350,7 +350,7 @@ def killed_snakemake(base: Base, copy: Struck, rule: str, number: int, group: bo
 
 @contextmanager
 def small_disk(place: Path) -> Iterator[Path]:
-    """Move a folder to a disk of its own, and fill that but for one block."""
+    """Move a folder to a disk of its own; gives the file that is to fill it."""
     moved = place.with_name(f"{place.name}-moved")
     place.rename(moved)
     place.mkdir()
@@ -359,14 +359,7 @@ def small_disk(place: Path) -> Iterator[Path]:
     try:
         shutil.copytree(moved, place, symlinks=True, dirs_exist_ok=True)
         shutil.rmtree(moved)
-        filler = place / "filler"
-        with open(filler, "wb", buffering=0) as file:
-            try:
-                while file.write(bytes(4096)):
-                    pass
-            except OSError:
-                file.truncate(file.tell() - 4096)
-        yield filler
+        yield place / "filler"
     finally:
         shutil.copytree(place, moved, symlinks=True, dirs_exist_ok=True)
         subprocess.run(["umount", "--lazy", place], check=True)
@@ -375,11 +368,17 @@ def small_disk(place: Path) -> Iterator[Path]:
 
 
 def full_disk(base: Base, copy: Struck, rule: str, everything: bool) -> Counter:
-    """The disk of the results, or of the whole project, is full when a job writes; then mended."""
-    due = undo(base, copy, base.of(rule))
-    place = copy.folder if everything else copy.folder / "results"
-    with small_disk(place) as filler:
-        copy.run()
+    """The disk of the results, or of the whole project, fills up as a job begins; then mended."""
+    job = base.of(rule)
+    due = undo(base, copy, job)
+    copy.remove(copy.folder / job.log)
+    with small_disk(copy.folder if everything else copy.folder / "results") as filler:
+        process = copy.start()
+        copy.until(job.log, process)
+        with open(filler, "wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(2**20)):
+                pass
+        copy.end(process)
         filler.unlink()
         if copy.codes[-1] == 0:
             raise Failed("the run did not notice that the disk is full")
