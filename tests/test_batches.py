@@ -183,6 +183,7 @@ def test_it_is_asked_for_the_same_until_it_is_made(stage, lost):
 
     def ended(case, **_):
         (stage.notes / "1.csv").unlink()  # as Snakemake does when a job begins
+        assert stage.again() == {"b": 1}
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
