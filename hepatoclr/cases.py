@@ -12,6 +12,7 @@ from hepatoclr.errors import BadCase, UserError
 log = logging.getLogger(__name__)
 
 SET_ASIDE = "set_aside"
+TRIES = 2  # one death may be the machine's
 # steps of a cohort's table at which the configuration leaves a case out
 LABEL, PATIENT = "label", "patient"
 LEFT_OUT = (LABEL, PATIENT)
@@ -38,7 +39,15 @@ def guarded(
         on_bad_case: "exclude", or "stop" to end with the reason as the message.
     """
     try:
-        yield
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in files.NO_ROOM:
+                raise
+            log.exception("%s failed", stage)
+            raise BadCase(f"{stage} failed ({type(error).__name__}; its log has more).") from error
     except BadCase as error:
         if on_bad_case == "stop":
             raise UserError(
@@ -84,3 +93,13 @@ def tally(steps: Iterable[str]) -> str:
         counts = ", ".join(f"{count} {step}" for step, count in lost.most_common())
         parts.append(f"{lost.total()} set aside: {counts}")
     return "; ".join(parts)
+
+
+def give_up(attempt: int) -> None:
+    """End the third attempt at a case: an attempt that failed by itself would have set it aside.
+
+    Raises:
+        BadCase: The first two were killed.
+    """
+    if attempt > TRIES:
+        raise BadCase("the process that worked on it was killed twice, probably for want of memory.")

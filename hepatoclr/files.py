@@ -146,3 +146,19 @@ def _digest(path: Path) -> str:
 
 def _seal(path: Path) -> Path:
     return path.with_name(f".{path.name}.sha256")
+
+
+def stamp(source: str | Path) -> str:
+    """Digest of names, sizes and times of a file, or of a folder and everything in it."""
+    source = Path(source)
+    found = sorted(
+        (str(one.relative_to(source.parent)), one.stat().st_size, one.stat().st_mtime_ns)
+        for one in (source, *source.rglob("*"))
+        if one.is_file()
+    )
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+
+def keys(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Digest of each file, by folder and name."""
+    return {f"{Path(path).parent.name}/{Path(path).stem}": sha256(path) for path in paths}

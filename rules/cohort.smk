@@ -2,9 +2,9 @@ rule cohort:
     """List every case of a cohort with its target and facts, used or why not."""
     input:
         manifest=lambda wildcards: manifest(wildcards.cohort),
-        volumes=lambda wildcards: tables_of("ingest", wildcards.cohort),
-        livers=lambda wildcards: tables_of("segment", wildcards.cohort),
-        slices=lambda wildcards: tables_of("slices", wildcards.cohort),
+        volumes=lambda wildcards: of_cases("volumes/{cohort}/{case}.json", wildcards.cohort),
+        livers=lambda wildcards: of_cases("livers/{cohort}/{case}.json", wildcards.cohort),
+        slices=lambda wildcards: of_cases("slices/{cohort}/{case}.csv", wildcards.cohort),
     output:
         results("cohorts/{cohort}.csv"),
     log:

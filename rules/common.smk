@@ -1,9 +1,7 @@
 # What the rules share: the configuration in force, the cohorts, the experiment, and a few names.
 import csv
-import hashlib
 import sys
 from contextlib import suppress
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,10 +13,10 @@ sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
 from hepatoclr import (
     backends,
-    batches,
     cases,
     encoders,
     failures,
+    files,
     fingerprint,
     logs,
     manifests,
@@ -42,11 +40,6 @@ def results(path):
 def code(rule, *more):
     """Fingerprints of all code a rule's script reaches, as params; an edit there reruns the rule."""
     return fingerprint.reached(ROOT, f"scripts/{rule}.py", *more)
-
-
-def digest(*values):
-    """A short name for settings and code."""
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:8]
 
 
 def method_code(encoder):
@@ -146,42 +139,13 @@ MARKS = [  # what must be said of every result
 BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name
 PROVIDED = config["segment"]["backend"] == "provided"
 
-# What the image stages leave of each case. A job makes it for a batch of cases, and the table of
-# the batch stands for it among inputs and outputs.
-CT = {
-    "volume": results("volumes/{cohort}/{case}.nii.gz"),
-    "facts": results("volumes/{cohort}/{case}.json"),
-}
-LIVER = {
-    "liver": results("livers/{cohort}/{case}.nii.gz"),
-    "facts": results("livers/{cohort}/{case}.json"),
-}
-KEPT = {"kept": results("slices/{cohort}/{case}.csv")}
-TENSOR = {"tensor": results("tensors/{cohort}/{case}.b2nd")}
-PICTURE = {"page": results("qc/{cohort}/{case}.png")}
-SIMULATION = {
-    "folder": results("simulated/{cohort}/{case}"),
-    "mask": results("simulated/{cohort}/{case}/liver.nii.gz"),
-}
-
-BATCHES = {
-    (cohort, str(number)): rows[start : start + config["cases_per_job"]]
-    for cohort, rows in COHORTS.items()
-    for number, start in enumerate(range(0, len(rows), config["cases_per_job"]), start=1)
-}
+ROWS = {cohort: {row.case: row for row in rows} for cohort, rows in COHORTS.items()}
 
 
-def table_of(stage):
-    """The table that a stage leaves of the batch at hand."""
-    return results(f"batches/{stage}/{{cohort}}/{{batch}}.csv")
-
-
-def tables_of(stage, *cohorts):
-    """The tables that a stage leaves of all batches of some cohorts."""
+def of_cases(path, *cohorts):
+    """A file of each case of some cohorts."""
     return [
-        results(f"batches/{stage}/{cohort}/{batch}.csv")
-        for cohort, batch in BATCHES
-        if cohort in cohorts
+        results(path).format(cohort=cohort, case=case) for cohort in cohorts for case in ROWS[cohort]
     ]
 
 
@@ -190,71 +154,29 @@ def fetched(path):
     return storage.s3(path) if manifests.in_bucket(path) else path
 
 
-def sources(column):
-    """The files of the manifest that a batch waits for, or the table of their simulation."""
+def source(column):
+    """The file that the manifest names for a case, or the folder of its simulation."""
     return lambda wildcards: (
-        results(f"batches/simulate/{wildcards.cohort}/{wildcards.batch}.csv")
+        results(f"simulated/{wildcards.cohort}/{wildcards.case}")
         if wildcards.cohort in SIMULATED
-        else [fetched(getattr(row, column)) for row in BATCHES[wildcards.cohort, wildcards.batch]]
+        else fetched(getattr(ROWS[wildcards.cohort][wildcards.case], column))
     )
 
 
-def of_case(patterns, cohort):
-    """The files of each case of a cohort, `{case}` standing for its name."""
-    return {key: path.replace("{cohort}", cohort) for key, path in patterns.items()}
+def of_row(column):
+    """What the manifest says of a case."""
+    return lambda wildcards: str(getattr(ROWS[wildcards.cohort][wildcards.case], column))
 
 
-def patient(cohort, row):
-    """The patient that a case is simulated of."""
-    return {"patient": SIMULATED[cohort][row.case]}
+def stamp(wildcards):
+    """Digest of names, sizes and times of a case's image: a folder's own time tells little."""
+    image = ROWS[wildcards.cohort][wildcards.case].image
+    return "" if wildcards.cohort in SIMULATED else files.stamp(image)
 
 
-def image(cohort, row):
-    """The image of a case, and which series is wanted where it holds several."""
-    series = config["cohorts"][cohort]["series"]
-    return {"image": str(fetched(row.image)), "series": series, "series_uid": row.series_uid}
-
-
-def mask(cohort, row):
-    """The manifest's mask of a case and its label, where masks are provided."""
-    label = int(row.liver_label) if row.liver_label else None
-    return {"mask": str(fetched(row.liver_mask)), "label": label} if PROVIDED else {"mask": None}
-
-
-def batch(stage, writes, reads={}, told=lambda cohort, row: {}, sources=()):
-    """What a job is told of its batch: arguments of `hepatoclr.batches.run`."""
-    return lambda wildcards: {
-        "stage": stage,
-        "cohort": wildcards.cohort,
-        "members": {
-            row.case: told(wildcards.cohort, row)
-            for row in BATCHES[wildcards.cohort, wildcards.batch]
-        },
-        "writes": of_case(writes, wildcards.cohort),
-        "reads": of_case(reads, wildcards.cohort),
-        "sources": sources,
-        "copies": str(workflow.storage_settings.local_storage_prefix),
-    }
-
-
-def again(stage, writes, mended=lambda cohort: []):
-    """Which cases of a batch must be made again though no input has changed, and how often so far."""
-
-    @cache  # Snakemake asks several times, also when the job has begun
-    def in_cohort(cohort):
-        tables = {
-            row.case: results(f"batches/{stage}/{cohort}/{batch}.csv")
-            for (name, batch), rows in BATCHES.items()
-            if name == cohort
-            for row in rows
-        }
-        return batches.again(tables, of_case(writes, cohort), mended(cohort))
-
-    return lambda wildcards: {
-        row.case: in_cohort(wildcards.cohort)[row.case]
-        for row in BATCHES[wildcards.cohort, wildcards.batch]
-        if row.case in in_cohort(wildcards.cohort)
-    }
+def attempts(wildcards, attempt):
+    """How often a job has been tried: after two deaths its case is set aside."""
+    return attempt
 
 
 def steps(cohort):
@@ -262,29 +184,7 @@ def steps(cohort):
     path = results(f"cohorts/{cohort}.csv")
     with suppress(OSError), open(path, encoding="utf-8", errors="replace", newline="") as table:
         return {row.get("case"): row.get("step") or "" for row in csv.DictReader(table)}
-    return {}  # gone, or not readable: the job that reads it says so
-
-
-def mended(cohort):
-    """The cases of a cohort that were set aside, and whose image has changed since."""
-    lost, facts = steps(cohort), of_case(CT, cohort)["facts"]
-
-    def aside(case):
-        if lost.get(case, "") not in ("", *cases.LEFT_OUT):
-            return True
-        try:
-            return not cases.usable(facts.format(case=case))
-        except (OSError, ValueError):  # gone, or damaged: the job that reads it says so
-            return False
-
-    folder = results(f"batches/ingest/{cohort}")
-    return [
-        row.case
-        for row in COHORTS[cohort]
-        if aside(row.case)
-        and not manifests.in_bucket(row.image)  # Snakemake sees what changes there
-        and batches.changed(folder, row.case, [row.image])
-    ]
+    return {}
 
 
 def parts():
@@ -407,7 +307,7 @@ def training(name):
 
 wildcard_constraints:
     cohort="[a-z][a-z0-9_]*",
-    batch=r"\d+",
+    case=names.SAFE,
     encoder="[a-z][a-z0-9_.-]*",
     fraction=r"[0-9.]+",
     repeat=r"\d+",
@@ -428,7 +328,6 @@ def preflight():
 def planned(job):
     """A job as `hepatoclr.status` is told of it."""
     given, folder = job.wildcards_dict, results("")
-    batch = BATCHES.get((given.get("cohort"), given.get("batch")), [])
     folds = PARTS[given["part"]][1] if "part" in given else []
     epochs = {
         "pretrain": config["pretraining"]["epochs"],
@@ -439,7 +338,7 @@ def planned(job):
         stage=job.rule.name,
         name=job.log[0].removeprefix(f"{folder}logs/").removesuffix(".log"),
         outputs=[path.removeprefix(folder) for path in job.output],
-        cases=len(batch),
+        cases=int("case" in given),
         epochs=epochs.get(job.rule.name, 0),
         planned=workflow.dag.needrun(job),
     )

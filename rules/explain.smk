@@ -2,9 +2,10 @@ rule explain:
     """Map what the linear model looked at, in its most confident right and wrong patients."""
     input:
         cases=[
-            table
-            for stage in ("ingest", "segment", "slices", "tensors")
-            for table in tables_of(stage, EVALUATION)
+            path
+            for name in ("volumes/{cohort}/{case}.nii.gz", "livers/{cohort}/{case}.nii.gz",
+                         "slices/{cohort}/{case}.csv", "tensors/{cohort}/{case}.b2nd")
+            for path in of_cases(name, EVALUATION)
         ],
         encoder=results(f"encoders/{{encoder}}/{FIRST_SEED}/encoder.safetensors"),
         features=results(f"features/{EVALUATION}/{{encoder}}/{FIRST_SEED}.parquet"),

@@ -3,7 +3,7 @@ rule features:
     input:
         encoder=results("encoders/{encoder}/seed{seed}/encoder.safetensors"),
         cohort=results("cohorts/{cohort}.csv"),
-        tensors=lambda wildcards: tables_of("tensors", wildcards.cohort),
+        tensors=lambda wildcards: of_cases("tensors/{cohort}/{case}.b2nd", wildcards.cohort),
     output:
         results("features/{cohort}/{encoder}/seed{seed}.parquet"),
     log:

@@ -37,8 +37,10 @@ rule figures:
 rule preprocessing:
     """Draw what became of one case on its way to the networks."""
     input:
-        # the case is in the first batch
-        [tables_of(stage, EVALUATION)[0] for stage in ("ingest", "segment", "slices", "tensors")],
+        volume=results(f"volumes/{SHOWN}.nii.gz"),
+        liver=results(f"livers/{SHOWN}.nii.gz"),
+        slices=results(f"slices/{SHOWN}.csv"),
+        tensor=results(f"tensors/{SHOWN}.b2nd"),
     output:
         **figure("preprocessing"),
     log:
@@ -54,10 +56,6 @@ rule preprocessing:
     params:
         *code("preprocessing"),
         window=config["tensors"]["window"],
-        volume=results(f"volumes/{SHOWN}.nii.gz"),
-        liver=results(f"livers/{SHOWN}.nii.gz"),
-        slices=results(f"slices/{SHOWN}.csv"),
-        tensor=results(f"tensors/{SHOWN}.b2nd"),
         synthetic=EVALUATION in SIMULATED,
     message:
         "Drawing the preprocessing of one case"

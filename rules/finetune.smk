@@ -3,7 +3,7 @@ rule finetune:
     input:
         encoder=results("encoders/{encoder}/seed{seed}/encoder.safetensors"),
         cohort=results(f"cohorts/{EVALUATION}.csv"),
-        tensors=tables_of("tensors", EVALUATION),
+        tensors=of_cases("tensors/{cohort}/{case}.b2nd", EVALUATION),
         split=split_of,
         guards=ancient(GUARDS),
     output:
@@ -37,7 +37,7 @@ use rule finetune as learning_curve with:
     input:
         encoder=results("encoders/none/seed{seed}/encoder.safetensors"),
         cohort=results(f"cohorts/{EVALUATION}.csv"),
-        tensors=tables_of("tensors", EVALUATION),
+        tensors=of_cases("tensors/{cohort}/{case}.b2nd", EVALUATION),
         split=split_of,
         guards=ancient(GUARDS),
     output:

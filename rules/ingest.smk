@@ -1,27 +1,28 @@
 rule ingest:
-    """Read CTs, whatever their format, as canonical volumes in HU."""
+    """Read a CT, whatever its format, as a canonical volume in HU."""
     input:
-        sources("image"),
+        source("image"),
     output:
-        table_of("ingest"),
+        volume=results("volumes/{cohort}/{case}.nii.gz"),
+        facts=results("volumes/{cohort}/{case}.json"),
     log:
-        results("logs/ingest/{cohort}/{batch}.log"),
-    benchmark:
-        results("benchmarks/ingest/{cohort}/{batch}.tsv")
-    retries: 6  # each two get past one case that kills the process
+        results("logs/ingest/{cohort}/{case}.log"),
+    retries: 2
+    group:
+        "images"
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(20 + 2 * config["cases_per_job"]),
+        runtime=growing(20),
+        attempt=attempts,
     params:
         *code("ingest"),
+        image=of_row("image"),
+        stamp=stamp,
+        series=lambda wildcards: config["cohorts"][wildcards.cohort]["series"],
+        series_uid=of_row("series_uid"),
         settings=config["ingest"],
-        key=digest(code("ingest"), config["ingest"]),
-        batch=batch("ingest", writes=CT, told=image, sources=["image"]),
-        again=again("ingest", CT, mended),
-    message:
-        "Reading the CTs of {wildcards.cohort}, batch {wildcards.batch}"
+        on_bad_case=config["on_bad_case"],
     script:
         "../scripts/ingest.py"

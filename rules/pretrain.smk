@@ -29,7 +29,7 @@ rule pretrain:
     """Pretrain an encoder on the weak labels; first of all jobs, since the most waits for it."""
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=with_role("pretraining")),
-        tensors=tables_of("tensors", *with_role("pretraining")),
+        tensors=of_cases("tensors/{cohort}/{case}.b2nd", *with_role("pretraining")),
         guards=ancient(GUARDS),
     output:
         encoder=update(results("encoders/{encoder}/seed{seed}/encoder.safetensors")),

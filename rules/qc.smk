@@ -1,31 +1,25 @@
 rule picture:
-    """Draw each case for people to judge by: slices, the liver's outline, intensities."""
+    """Draw a case for people to judge by: slices, the liver's outline, intensities."""
     input:
-        volumes=table_of("ingest"),
-        livers=table_of("segment"),
-        slices=table_of("slices"),
+        volume=results("volumes/{cohort}/{case}.nii.gz"),
+        liver=results("livers/{cohort}/{case}.nii.gz"),
+        facts=results("livers/{cohort}/{case}.json"),
+        kept=results("slices/{cohort}/{case}.csv"),
     output:
-        table_of("picture"),
+        results("qc/{cohort}/{case}.png"),
     log:
-        results("logs/picture/{cohort}/{batch}.log"),
-    benchmark:
-        results("benchmarks/picture/{cohort}/{batch}.tsv")
-    retries: 2  # get past a case that kills the process; its job fails when the others are made
+        results("logs/picture/{cohort}/{case}.log"),
+    group:
+        "images"
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(10 + config["cases_per_job"]),
+        runtime=growing(10),
     params:
         *code("picture"),
         window=config["tensors"]["window"],
         synthetic=lambda wildcards: wildcards.cohort in SIMULATED,
-        key=digest(code("picture"), config["tensors"]["window"]),
-        batch=batch("picture", writes=PICTURE, reads=CT | LIVER | KEPT),
-        again=again("picture", PICTURE),
-    message:
-        "Drawing the cases of {wildcards.cohort}, batch {wildcards.batch}"
     script:
         "../scripts/picture.py"
 
@@ -34,7 +28,7 @@ rule qc:
     """Put the cases of a cohort on a page, with their pictures."""
     input:
         cohort=results("cohorts/{cohort}.csv"),
-        pictures=lambda wildcards: tables_of("picture", wildcards.cohort),
+        pictures=lambda wildcards: of_cases("qc/{cohort}/{case}.png", wildcards.cohort),
     output:
         results("qc/{cohort}.html"),
     log:

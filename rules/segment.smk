@@ -1,35 +1,30 @@
 rule segment:
-    """Find the liver in each CT, with a model that is loaded once."""
+    """Find the liver in a CT."""
     input:
-        volumes=table_of("ingest"),
-        masks=sources("liver_mask") if PROVIDED else [],
+        volume=results("volumes/{cohort}/{case}.nii.gz"),
+        facts=results("volumes/{cohort}/{case}.json"),
+        mask=source("liver_mask") if PROVIDED else [],
     output:
-        table_of("segment"),
+        liver=results("livers/{cohort}/{case}.nii.gz"),
+        facts=results("livers/{cohort}/{case}.json"),
     log:
-        results("logs/segment/{cohort}/{batch}.log"),
-    benchmark:
-        results("benchmarks/segment/{cohort}/{batch}.tsv")
-    retries: 6  # each two get past one case that kills the process
+        results("logs/segment/{cohort}/{case}.log"),
+    retries: 2
+    group:
+        "images"
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
     resources:
         mem_mb=growing(8000),
         gpu=0 if PROVIDED else GPU,
-        runtime=growing(60 + 10 * config["cases_per_job"]),
+        runtime=growing(60),
+        attempt=attempts,
     params:
         *code("segment", BACKEND),
-        settings=section("segment", "backend", "model"),
-        key=digest(code("segment", BACKEND), section("segment", "backend", "model")),
-        batch=batch(
-            "segment",
-            writes=LIVER,
-            reads={"volume": CT["volume"], "earlier": CT["facts"]},
-            told=mask,
-            sources=["mask"],
-        ),
-        again=again("segment", LIVER),
-    message:
-        "Segmenting the livers of {wildcards.cohort}, batch {wildcards.batch}"
+        mask=of_row("liver_mask") if PROVIDED else None,
+        label=of_row("liver_label"),
+        settings=config["segment"],
+        device=config["device"],
+        on_bad_case=config["on_bad_case"],
     script:
         "../scripts/segment.py"

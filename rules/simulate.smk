@@ -23,27 +23,21 @@ rule manifest:
 
 
 rule simulate:
-    """Simulate the CTs of patients, with their liver masks."""
+    """Simulate the CT of a patient, with its liver mask."""
     output:
-        table_of("simulate"),
+        directory(results("simulated/{cohort}/{case}")),
     log:
-        results("logs/simulate/{cohort}/{batch}.log"),
-    benchmark:
-        results("benchmarks/simulate/{cohort}/{batch}.tsv")
-    retries: 2  # get past a case that kills the process; its job fails when the others are made
+        results("logs/simulate/{cohort}/{case}.log"),
+    group:
+        "images"
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(10 + config["cases_per_job"]),
+        runtime=growing(10),
     params:
         *code("simulate"),
+        patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],
         settings=section("simulate", "seed", "matrix", "slice_mm"),
-        key=digest(code("simulate"), section("simulate", "seed", "matrix", "slice_mm")),
-        batch=batch("simulate", writes=SIMULATION, told=patient),
-        again=again("simulate", SIMULATION),
-    message:
-        "Simulating patients of {wildcards.cohort}, batch {wildcards.batch}"
     script:
         "../scripts/simulate.py"

@@ -1,11 +1,6 @@
-from itertools import chain
-
-from hepatoclr import batches, cohort, files, jobs, manifests
+from hepatoclr import cohort, jobs, manifests
 
 with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    tables = snakemake.input.volumes, snakemake.input.livers, snakemake.input.slices
-    made = batches.digests(chain(*tables))
-    files.check([path for path in made if not path.endswith(".nii.gz")], made)
     table = cohort.assemble(
         snakemake.wildcards.cohort,
         manifests.read(snakemake.input.manifest, snakemake.params.schema),

@@ -1,4 +1,4 @@
-from hepatoclr import batches, explain, jobs
+from hepatoclr import explain, jobs
 
 with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     explain.run(
@@ -8,7 +8,7 @@ with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
         snakemake.input.features,
         snakemake.input.split,
         snakemake.params.folders,
-        batches.digests(snakemake.input.cases),
+        {},
         snakemake.output.table,
         [snakemake.output.figure, snakemake.output.png],
         **snakemake.params.settings,

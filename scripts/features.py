@@ -1,8 +1,7 @@
-from hepatoclr import batches, cohort, features, files, jobs
+from hepatoclr import cohort, features, jobs
 
 with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     caches = cohort.caches([snakemake.input.cohort], [snakemake.params.tensors])
-    files.check(caches, batches.digests(snakemake.input.tensors))
     features.run(
         snakemake.input.encoder,
         snakemake.input.cohort,

@@ -1,15 +1,13 @@
-from hepatoclr import batches, cohort, files, finetune, jobs
+from hepatoclr import cohort, files, finetune, jobs
 
 with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    tables = snakemake.input.tensors
     caches = cohort.caches([snakemake.input.cohort], [snakemake.params.tensors])
-    files.check(caches, batches.digests(tables))
     finetune.run(
         snakemake.params.encoder,
         snakemake.input.encoder,
         snakemake.input.cohort,
         caches,
-        batches.keys(tables),
+        files.keys(caches),
         snakemake.input.split,
         snakemake.params.folds,
         snakemake.output[0],

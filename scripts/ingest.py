@@ -1,15 +1,11 @@
-from hepatoclr import batches, files, ingest, jobs, volumes
+from hepatoclr import cases, files, ingest, jobs, volumes
 
-params, table = snakemake.params, snakemake.output[0]
-policy = snakemake.config["on_bad_case"]
+output, params = snakemake.output, snakemake.params
+case = f"{snakemake.wildcards.cohort} {snakemake.wildcards.case}"
+guard = "ingest", case, [output.volume], output.facts, params.on_bad_case
 
-
-def make(case, image, volume, facts, **series):
-    ct = ingest.read_ct(image, **series, **params.settings)
-    volumes.save(ct, volume)
-    files.write_json(ct.facts, facts)
-
-
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    told = {"key": params.key, "again": params.again, **params.batch}
-    batches.run(make, table, **told, on_bad_case=policy)
+with jobs.running(snakemake.log[0], [], []), cases.guarded(*guard):
+    cases.give_up(snakemake.resources.attempt)
+    ct = ingest.read_ct(params.image, params.series, params.series_uid, **params.settings)
+    volumes.save(ct, output.volume)
+    files.write_json(ct.facts, output.facts)

@@ -1,11 +1,9 @@
 import pandas as pd
 
-from hepatoclr import batches, figures, files, jobs, slices, tensors, volumes
+from hepatoclr import figures, jobs, slices, tensors, volumes
 
 with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    case, paths = snakemake.params, list(snakemake.output)
-    read = [case.volume, case.liver, case.slices, case.tensor]
-    files.check(read, batches.digests(snakemake.input))
+    case, paths = snakemake.input, list(snakemake.output)
     kept = slices.read(case.slices)
     if kept:
         figures.preprocessing(
@@ -14,8 +12,8 @@ with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
             pd.DataFrame(map(vars, kept)),
             tensors.load(case.tensor)[:],
             paths,
-            synthetic=case.synthetic,
-            window=case.window,
+            synthetic=snakemake.params.synthetic,
+            window=snakemake.params.window,
         )
     else:
         figures.set_aside(paths)

@@ -1,15 +1,12 @@
-from hepatoclr import batches, jobs, segment
+from hepatoclr import cases, jobs, segment
 
-params, table, config = snakemake.params, snakemake.output[0], snakemake.config
-upstream, policy = [snakemake.input.volumes], config["on_bad_case"]
-place = {"weights": config["segment"]["weights"], "device": config["device"]}
+given, output, params = snakemake.input, snakemake.output, snakemake.params
+case = f"{snakemake.wildcards.cohort} {snakemake.wildcards.case}"
+guard = "segment", case, [output.liver], output.facts, params.on_bad_case
 
-
-def make(case, **known):
-    segment.segment(find, **known)
-
-
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    find = segment.load(**params.settings, **place)
-    told = {"key": params.key, "again": params.again, **params.batch}
-    batches.run(make, table, upstream, **told, on_bad_case=policy)
+if __name__ == "__main__":
+    with jobs.running(snakemake.log[0], [], []), cases.guarded(*guard):
+        cases.give_up(snakemake.resources.attempt)
+        find = segment.load(**params.settings, device=params.device)
+        label = int(params.label) if params.label else None
+        segment.segment(find, given.volume, given.facts, *output, params.mask, label)
