@@ -29,7 +29,7 @@ demo: env
 # names of files are the shell's variables here, not its text: they may hold what it would run
 compare: env
 	@: $(if $(PREDICTIONS),,$(error say which predictions: make compare PREDICTIONS=mine.csv))
-	@python -m hepatoclr.compare $$PREDICTIONS --output "$${OUTPUT:-results/compare}"
+	@python -m hepatoclr.reporting.compare $$PREDICTIONS --output "$${OUTPUT:-results/compare}"
 
 status: env
 	@python -m hepatoclr.status "$${RUN:-$$(ls -t results/*/plan.json 2>/dev/null | head -n 1 | xargs -r dirname)}"
@@ -85,7 +85,7 @@ faults: env
 
 # the pages that are generated from the schemas
 docs: env
-	python -m hepatoclr.documentation
+	python -m hepatoclr.reporting.documentation
 
 # An environment is made when there is none with these pins. uv installs it in half a minute; where uv
 # cannot be had pip takes three. Bytecode is compiled here, because jobs are short and imports long.
@@ -122,4 +122,4 @@ COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no
 pins: env
 	$(COMPILE) envs/requirements.in | grep -vE '^(nvidia-|cuda-|triton)' > $(PINS)
 	grep -v '^python-dateutil==' $(PINS) | $(COMPILE) -c - envs/engines.in | grep -vxFf $(PINS) > $(ENGINES)
-	python -m hepatoclr.documentation
+	python -m hepatoclr.reporting.documentation

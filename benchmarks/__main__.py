@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import common
-from hepatoclr import files
+from hepatoclr.base import files
 
 SUITES = (
     *("ceiling", "rewrites", "losses", "loading", "augment", "step", "learning", "growth"),
@@ -34,7 +34,7 @@ def page(results: dict[str, dict]) -> str:
 
 
 def fill(path: Path, text: str) -> None:
-    """Put the table into a page, between its marks."""
+    """Put the table into a page, between its disclaimers."""
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:

@@ -17,7 +17,8 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import common, ours
-from hepatoclr import data, methods, training
+from hepatoclr.learning import data, training
+from hepatoclr.learning.methods import registry
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -48,7 +49,7 @@ def whole(preset: str, method: str, batch: int, size: int, steps: int) -> Callab
     folder = tempfile.TemporaryDirectory()
     paths = ours.caches(ours.phantoms(2, batch, size), folder.name)
     collection = data.collect(paths, ours.WINDOW, "device", DEVICE)
-    objective = methods.load(method)
+    objective = registry.load(method)
     plan = ours.recipe(preset, epochs=2, batch_size=batch)
     draws = ours.sampler(collection, steps * batch, "weighted")
     net, views = ours.network(preset), ours.augmentation(preset)
@@ -81,7 +82,7 @@ def measure(given: argparse.Namespace) -> list[common.Row]:
     rows = []
     for name, (preset, batch, size, steps) in list(cases.items())[: 1 if given.quick else 2]:
         for method in ("simclr", "supcon", "weak_simclr"):
-            count = len(methods.load(method).views)
+            count = len(registry.load(method).views)
             found = common.rounds(
                 {
                     "ours": whole(preset, method, batch, size, steps),

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import cohorts, common
-from hepatoclr import costs, files
+from hepatoclr.base import files
+from hepatoclr.reporting import costs
 
 RESULTS = f"results/{cohorts.SETTINGS['run']}"
 ENCODER = "weak_simclr-0.5/seed1"

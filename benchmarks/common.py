@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from hepatoclr import files
+from hepatoclr.base import files
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "kornia", "lightly", "solo-learn", "pytorch-metric-learning", "monai")

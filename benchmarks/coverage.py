@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from hepatoclr import inference
+from hepatoclr.stats import comparison_tests
 
 LABELS = np.repeat([1, 0], [78, 28])
 TRUTHS = ((0.84, 0.77), (0.7, 0.7))
@@ -46,7 +46,7 @@ def dealt(rng: np.random.Generator, labels: np.ndarray, folds: int, repeats: int
 def fixed(truths: Sequence[float], runs: int, seed: int) -> dict[str, float]:
     """Coverage of 95 % intervals of two models whose scores do not depend on training."""
     rng, held = np.random.default_rng(seed), defaultdict(list)
-    weights = [inference.resamples(LABELS, DRAWS, draw) for draw in range(20)]
+    weights = [comparison_tests.stratified_bootstrap(LABELS, DRAWS, draw) for draw in range(20)]
     for run in range(runs):
         for name, (low, high), truth in _intervals(rng, truths, weights[run % 20]):
             held[name].append(low <= truth <= high)
@@ -61,13 +61,13 @@ def _intervals(
     once, often = dealt(rng, LABELS, 5, 1), dealt(rng, LABELS, 5, 10)
     for name, folds in (("pooled", None), ("5 folds", once), ("10 x 5 folds", often)):
         again = scores if folds is None else np.repeat(scores, len(folds), axis=1)
-        aucs, covariance = inference.delong(LABELS, again, folds)
-        draws = inference.fold_auc(LABELS, again, folds, weights)
+        aucs, covariance = comparison_tests.delong(LABELS, again, folds)
+        draws = comparison_tests.fold_auc(LABELS, again, folds, weights)
         for method, matrix in (("formula", covariance), ("bootstrap", np.cov(draws.T))):
-            found = inference.auc_interval(aucs[0], matrix[0, 0])
+            found = comparison_tests.auc_interval(aucs[0], matrix[0, 0])
             yield f"AUC, {name}, {method}", found, truths[0]
-            variance = inference.variance_of_difference(matrix, 0, 1)
-            found = inference.difference_interval(aucs[0] - aucs[1], variance)
+            variance = comparison_tests.variance_of_difference(matrix, 0, 1)
+            found = comparison_tests.difference_interval(aucs[0] - aucs[1], variance)
             yield f"difference of AUC, {name}, {method}", found, truths[0] - truths[1]
 
     # Called halfway between the classes, sensitivity and specificity are the same.
@@ -75,9 +75,11 @@ def _intervals(
     right = (scores[:1] > halfway) == (LABELS == 1)
     of_class = [np.where(label == LABELS, right, np.nan) for label in (0, 1)]
     for name, folds in (("pooled", None), ("5 folds", once)):
-        estimate = np.mean([inference.fold_mean(values, folds) for values in of_class])
-        draws = np.mean([inference.fold_mean(each, folds, weights) for each in of_class], axis=0)
-        found = inference.auc_interval(estimate, draws.var())
+        estimate = np.mean([comparison_tests.fold_mean(values, folds) for values in of_class])
+        draws = np.mean(
+            [comparison_tests.fold_mean(each, folds, weights) for each in of_class], axis=0
+        )
+        found = comparison_tests.auc_interval(estimate, draws.var())
         yield f"balanced accuracy, {name}, bootstrap", found, ndtr(halfway)
 
 
@@ -103,12 +105,16 @@ def trained(repeats: int, runs: int, seed: int) -> dict[str, float]:
                 axis = _discriminant(features[model][~tested], LABELS[~tested])
                 scores[model, repeat, tested] = features[model][tested] @ axis
                 truths.append(ndtr(axis @ means / np.linalg.norm(axis) / np.sqrt(2)))
-            within.append(inference.fold_auc(LABELS[tested], scores[:, [repeat]][:, :, tested]))
-        aucs, covariance = inference.delong(LABELS, scores, folds)
-        found["interval"].append(inference.auc_interval(aucs[0], covariance[0, 0]))
-        found["DeLong"].append(inference.delong_test(aucs, covariance, 0, 1))
-        found["permutation"].append(inference.permutation(LABELS, *scores, 500, run, folds))
-        found["corrected t"].append(inference.nadeau_bengio(-np.diff(within).ravel(), 0.2)[1])
+            within.append(
+                comparison_tests.fold_auc(LABELS[tested], scores[:, [repeat]][:, :, tested])
+            )
+        aucs, covariance = comparison_tests.delong(LABELS, scores, folds)
+        found["interval"].append(comparison_tests.auc_interval(aucs[0], covariance[0, 0]))
+        found["DeLong"].append(comparison_tests.delong_test(aucs, covariance, 0, 1))
+        found["permutation"].append(comparison_tests.permutation(LABELS, *scores, 500, run, folds))
+        found["corrected t"].append(
+            comparison_tests.nadeau_bengio(-np.diff(within).ravel(), 0.2)[1]
+        )
     low, high = np.transpose(found.pop("interval"))
     covered = float(np.mean((low <= np.mean(truths)) & (np.mean(truths) <= high)))
     return {"interval": covered} | {

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 from benchmarks import ours
-from hepatoclr import encoders
 
 GFLOP = 101  # a training view of 512x512, forward and backward: docs/performance.md
 VIEWS = {"supervised": 1, "simclr": 2, "supcon": 2, "weak_simclr": 3}
@@ -49,7 +48,7 @@ def stages(given: argparse.Namespace) -> list[Stage]:
     )
     batches = math.ceil(RADIO / per_job) + math.ceil(HISTO / per_job)
     named = {key: experiment[key] for key in ("methods", "betas", "beta")}
-    trained = encoders.pretrained(**named)
+    trained = experiment.pretrained(**named)
 
     def training(section: str, patients: float, views: int) -> float:
         recipe = config[section]

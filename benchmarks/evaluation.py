@@ -16,11 +16,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import common
-from hepatoclr import encoders, figures, metrics, predictions, tables
+from hepatoclr.learning import experiment
+from hepatoclr.reporting import plots, tables
+from hepatoclr.stats import metrics, predictions
 
 POSITIVE, NEGATIVE, SLICES = 78, 28, 40
-METHODS = encoders.by_method(["supervised", "simclr", "supcon", "weak_simclr"], 0.5)
-BETAS = encoders.by_beta([0, 0.2, 0.4, 0.5, 0.8, 1])
+METHODS = experiment.by_method(["supervised", "simclr", "supcon", "weak_simclr"], 0.5)
+BETAS = experiment.by_beta([0, 0.2, 0.4, 0.5, 0.8, 1])
 FRACTIONS = (0.4, 0.6, 0.8)
 FOLDS = 5
 
@@ -29,7 +31,7 @@ def jobs(repeats: int) -> list[pd.DataFrame]:
     """Made-up predictions, a table per encoder, protocol, fraction and repeat."""
     names = dict.fromkeys([*METHODS.values(), *BETAS.values()])
     wanted = [(protocol, name, 1.0) for protocol in tables.PROTOCOLS for name in names]
-    wanted += [("finetune", encoders.NONE, fraction) for fraction in FRACTIONS]
+    wanted += [("finetune", experiment.NONE, fraction) for fraction in FRACTIONS]
     label = np.repeat([1, 0], [POSITIVE, NEGATIVE])
     made = []
     for repeat in range(1, repeats + 1):
@@ -65,19 +67,19 @@ def write(made: list[pd.DataFrame], folder: Path, by_fold: bool) -> list[Path]:
 
 def evaluate(paths: list[Path], folder: Path) -> dict[str, float]:
     """Seconds of each step of one evaluation."""
-    marks = [time.perf_counter()]
+    disclaimers = [time.perf_counter()]
     found = predictions.read(paths)
-    marks.append(time.perf_counter())
+    disclaimers.append(time.perf_counter())
     computed = tables.all(found, METHODS, BETAS)
     for name, table in computed.items():
         formats = [folder / f"{name}.{kind}" for kind in ("csv", "md", "tex")]
         tables.write(table, *formats, tables.TITLES[name], metrics.counts(found))
-    marks.append(time.perf_counter())
-    drawn = {name: [folder / f"{name}.svg", folder / f"{name}.png"] for name in figures.NAMES}
-    figures.all(found, computed, drawn, METHODS)
-    marks.append(time.perf_counter())
-    steps = dict(zip(("reading", "tables", "figures"), np.diff(marks).tolist(), strict=True))
-    return steps | {"all": marks[-1] - marks[0]}
+    disclaimers.append(time.perf_counter())
+    drawn = {name: [folder / f"{name}.svg", folder / f"{name}.png"] for name in plots.NAMES}
+    plots.all(found, computed, drawn, METHODS)
+    disclaimers.append(time.perf_counter())
+    steps = dict(zip(("reading", "tables", "figures"), np.diff(disclaimers).tolist(), strict=True))
+    return steps | {"all": disclaimers[-1] - disclaimers[0]}
 
 
 def measure(given: argparse.Namespace) -> list[common.Row]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hepatoclr import backbone, data, tensors, training
-from hepatoclr.augment import Augmentation
+from hepatoclr.imaging import tensors
+from hepatoclr.learning import backbone, data, training
+from hepatoclr.learning.augment import Augmentation
 
 
 class Started(Exception):  # noqa: N818 - no error

@@ -24,7 +24,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from benchmarks import common, ours, peers
-from hepatoclr import data, figures
+from hepatoclr.learning import data
+from hepatoclr.reporting import plots
 
 BATCHES, BATCH_SIZE = (16, 32, 64, 128), 80  # the demo's network
 SIZES, SIZE_BATCH = (64, 128, 256, 512), 2  # the paper's network
@@ -176,7 +177,7 @@ def _exponent(part: pd.DataFrame, column: str) -> float:
     return float(np.diff(y)[0] / np.diff(x)[0])
 
 
-@matplotlib.rc_context(figures.SETTINGS)
+@matplotlib.rc_context(plots.SETTINGS)
 def draw(table: pd.DataFrame, paths: list[Path]) -> Figure:
     """Draw time above memory, for what grows from left to right."""
     figure = Figure(figsize=(8.4, 4.8))
@@ -206,12 +207,12 @@ def draw(table: pd.DataFrame, paths: list[Path]) -> Figure:
         time_axes.set_ylabel("ms" if by == "cohort" else "ms a step")
         memory_axes.set_ylabel("Peak memory, MB")
         time_axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
-    figures.save(figure, *paths)
+    plots.save(figure, *paths)
     return figure
 
 
 def _line(axes: Axes, part: pd.DataFrame, column: str, style: int, label: str) -> None:
-    colour, line, marker = figures.STYLES[style]
+    colour, line, marker = plots.STYLES[style]
     look = {"color": colour, "linestyle": line, "marker": marker, "label": label}
     axes.plot(part["x"], part[column], **look)
 

@@ -54,7 +54,7 @@ def by_hepatoclr(series: Path, out: Path) -> Callable[[], None]:
     """From the folder to tensors, through the files that the rules leave."""
     import pydicom.pixels  # noqa: F401 - imported before the clock runs
 
-    from hepatoclr import ingest, slices, tensors, volumes
+    from hepatoclr.imaging import ingest, slices, tensors, volumes
 
     mask = np.zeros(SHAPE, np.uint8)
     mask[60:140, 150:350, 100:300] = 1

@@ -20,8 +20,10 @@ import torch
 from torch import Tensor
 
 from benchmarks import common, ours
-from hepatoclr import data, ingest, simulate, slices, tensors, volumes
-from hepatoclr.volumes import Volume
+from hepatoclr.imaging import ingest, slices, tensors, volumes
+from hepatoclr.imaging.volumes import Volume
+from hepatoclr.learning import data
+from hepatoclr.simulation import simulate
 
 SIZE, VOLUMES, BATCH = 512, 4, 16
 PATIENTS, SLICES = 2905, 50  # 70 % of a liver of 180 mm, in slices of 2.5 mm

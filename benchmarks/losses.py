@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import common, peers
-from hepatoclr import losses
+from hepatoclr.learning import losses
 
 BATCH, LENGTH, TEMPERATURE = 92, 128, 0.1
 

@@ -11,25 +11,14 @@ import pandas as pd
 import torch
 import yaml
 
-from hepatoclr import (
-    backbone,
-    data,
-    features,
-    files,
-    ingest,
-    linear,
-    methods,
-    metrics,
-    names,
-    segment,
-    settings,
-    simulate,
-    slices,
-    splits,
-    tensors,
-    training,
-)
-from hepatoclr.augment import Augmentation
+from hepatoclr.base import files, names, settings
+from hepatoclr.cohorts import splits
+from hepatoclr.imaging import ingest, segment, slices, tensors
+from hepatoclr.learning import backbone, data, features, linear, training
+from hepatoclr.learning.augment import Augmentation
+from hepatoclr.learning.methods import registry
+from hepatoclr.simulation import simulate
+from hepatoclr.stats import metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
@@ -95,7 +84,7 @@ def fit_rate(preset: str, batch: int, size: int, steps: int = 1) -> Callable[[],
     draws = sampler(collection, steps * batch, "weighted")
     net, views = network(preset), augmentation(preset)
     plan = recipe(preset, epochs=2, batch_size=batch)
-    method = methods.load("simclr")
+    method = registry.load("simclr")
 
     def competitor() -> float:
         ends = []
@@ -115,7 +104,7 @@ def epoch_seconds(collection: data.Slices, samples: int, epochs: int) -> list[fl
     plan = recipe(DEMO, epochs=epochs + 1, batch_size=16)
     ends = []
     training.fit(
-        *(net, methods.load("simclr"), collection, sampler(collection, samples, "weighted")),
+        *(net, registry.load("simclr"), collection, sampler(collection, samples, "weighted")),
         *(augmentation(), plan, CPU, 1),
         after_epoch=lambda *_: ends.append(time.perf_counter()),
     )
@@ -188,7 +177,7 @@ class Cohort:
 def pretrain(net: backbone.Network, cohort: Cohort, seed: int) -> None:
     """SimCLR as the demo pretrains it, in place."""
     chosen = config(DEMO)["pretraining"]
-    method = methods.load("simclr", temperature=chosen["temperature"], nt_xent=chosen["nt_xent"])
+    method = registry.load("simclr", temperature=chosen["temperature"], nt_xent=chosen["nt_xent"])
     training.fit(
         *(net, method, cohort.slices, cohort.sampler(seed), augmentation(), recipe(DEMO)),
         *(CPU, seed),

@@ -22,7 +22,7 @@ LEFT = {  # what each stage leaves of a case
     "tensors": ("tensors/{cohort}/{case}.b2nd",),
     "picture": ("qc/{cohort}/{case}.png",),
 }
-FACTS = "{}"  # of a case that was not set aside
+FACTS = "{}"  # of a case that was not excluded
 
 
 def measure(given: argparse.Namespace) -> list[common.Row]:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hepatoclr import ingest, resample, segment, slices
-from hepatoclr.backends.totalsegmentator import GRID_MM
-from hepatoclr.errors import UserError
-from hepatoclr.volumes import Volume
+from hepatoclr.base.errors import UserError
+from hepatoclr.imaging import ingest, resample, segment, slices
+from hepatoclr.imaging.segmentation.totalsegmentator import GRID_MM
+from hepatoclr.imaging.volumes import Volume
 
 CTS = Path(__file__).resolve().parents[2] / "shared" / "ct"
 DEFAULT = [

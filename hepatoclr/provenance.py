@@ -14,8 +14,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from hepatoclr import cohort, files, fingerprint
-from hepatoclr.version import VERSION
+from hepatoclr.base import files, fingerprint
+from hepatoclr.base.version import VERSION
+from hepatoclr.cohorts import cohort_table
 
 FILE = "provenance.json"
 
@@ -24,7 +25,7 @@ def record(
     run: str | Path,
     results: Mapping[str, Iterable[str | Path]],
     settings: Mapping,
-    marks: Sequence[str],
+    disclaimers: Sequence[str],
     manifests: Mapping[str, str | Path],
     cohorts: Mapping[str, str | Path],
     trainings: Iterable[str | Path],
@@ -38,16 +39,16 @@ def record(
         run: Folder of the run.
         results: Kind to the files of that kind, all below `run`.
         settings: The configuration in force.
-        marks: What must be said of the run, of `layout.MARKS`.
+        disclaimers: What must be said of the run, of `layout.DISCLAIMERS`.
         manifests: Cohort to its manifest.
-        cohorts: Cohort to its table, see `cohort.table`.
+        cohorts: Cohort to its table, see `cohort_table.table`.
         trainings: The `metadata.json` of each encoder.
         project: The project's folder.
         sources: Files where the code begins that made the run, relative to `project`.
         pins: The requirements that the environment should hold.
 
     Returns:
-        What can be written as JSON: code, environment, hardware, config, marks, seeds, inputs,
+        What can be written as JSON: code, environment, hardware, config, disclaimers, seeds, inputs,
         files (kind to path below `run` to its sha256).
     """
     digests = {name: files.sha256(path) for name, path in manifests.items()}
@@ -55,13 +56,13 @@ def record(
     return {
         "code": {
             "version": VERSION,
-            "state": state(project),
+            "state": git_state(project),
             "fingerprints": dict(file.split("@") for file in reached),
         },
         "environment": environment(pins),
         "hardware": {**hardware(), "trained_on": _devices(trainings)},
         "config": without_paths(settings, digests),
-        "marks": list(marks),
+        "disclaimers": list(disclaimers),
         "seeds": {
             "evaluation": settings["seed"],
             "training": settings["experiment"]["seeds"],
@@ -78,7 +79,7 @@ def record(
     }
 
 
-def state(folder: Path) -> str:
+def git_state(folder: Path) -> str:
     """The commit of a folder under git, and whether it was changed since."""
     try:
         commit, changes = (
@@ -157,5 +158,5 @@ def _devices(trainings: Iterable[str | Path]) -> list[str]:
 
 def _images(table: str | Path) -> dict[str, str]:
     """Case to the digest of its image, where it could be read."""
-    rows = cohort.read(table)
+    rows = cohort_table.read(table)
     return dict(rows.loc[rows["content"] != "", ["case", "content"]].to_numpy().tolist())

@@ -16,19 +16,12 @@ from importlib import metadata
 from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 
-from hepatoclr import (
-    encoders,
-    files,
-    fingerprint,
-    layout,
-    metrics,
-    predictions,
-    provenance,
-    settings,
-    texts,
-)
-from hepatoclr import tables as computing
-from hepatoclr.errors import UserError
+from hepatoclr import provenance
+from hepatoclr.base import files, fingerprint, settings, texts
+from hepatoclr.base.errors import UserError
+from hepatoclr.reporting import formatting
+from hepatoclr.reporting import tables as computing
+from hepatoclr.stats import metrics, predictions
 
 # What the tables are computed with.
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels")
@@ -39,19 +32,23 @@ NUMBERS = {"type": "array", "items": {"type": "number"}}
 DIGESTS = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
-def _of(**properties: Mapping) -> dict:
+def _object_schema(**properties: Mapping) -> dict:
     """The schema of an object that has at least these keys."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 # What is used of the record; there is more in it.
-SCHEMA = _of(
-    code=_of(fingerprints=DIGESTS),
-    environment=_of(python={"type": "string"}, platform={"type": "string"}, distributions=DIGESTS),
-    hardware=_of(cpu={"type": "string"}),
-    config=_of(experiment=_of(methods=LISTS, betas=NUMBERS, beta={"type": "number"})),
-    marks={"type": "array", "items": {"enum": list(layout.MARKS)}},
-    files=_of(predictions=DIGESTS, tables=DIGESTS) | {"additionalProperties": DIGESTS},
+SCHEMA = _object_schema(
+    code=_object_schema(fingerprints=DIGESTS),
+    environment=_object_schema(
+        python={"type": "string"}, platform={"type": "string"}, distributions=DIGESTS
+    ),
+    hardware=_object_schema(cpu={"type": "string"}),
+    config=_object_schema(
+        experiment=_object_schema(methods=LISTS, betas=NUMBERS, beta={"type": "number"})
+    ),
+    disclaimers={"type": "array", "items": {"enum": list(formatting.DISCLAIMERS)}},
+    files=_object_schema(predictions=DIGESTS, tables=DIGESTS) | {"additionalProperties": DIGESTS},
 )
 
 
@@ -127,9 +124,9 @@ def recomputed(folder: Path, record: Mapping) -> dict[str, str]:
         warnings.simplefilter("ignore")  # what cannot be estimated is empty in the table
         computed = computing.all(
             found,
-            encoders.by_method(experiment["methods"], experiment["beta"]),
-            encoders.by_beta(experiment["betas"]),
-            record["marks"],
+            experiment.by_method(experiment["methods"], experiment["beta"]),
+            experiment.by_beta(experiment["betas"]),
+            record["disclaimers"],
         )
         for name, table in computed.items():
             paths = [Path(place) / f"{name}.{suffix}" for suffix in ("csv", "md", "tex")]
@@ -153,7 +150,7 @@ def differences(record: Mapping) -> list[str]:
         "processor": provenance.cpu(),
         **{name: metadata.version(name) for name in PACKAGES},
     }
-    reached = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/tables.py")
+    reached = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/reporting/tables.py")
     edited = [
         name for name, digest in (file.split("@") for file in reached) if code.get(name) != digest
     ]
@@ -251,10 +248,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         summary, problems = run(parser.parse_args(arguments).run)
     except (UserError, OSError) as error:
-        sys.exit(texts.printable(f"verify: {error}"))
-    print(texts.printable("\n".join(summary)))
+        sys.exit(texts.escape_control_characters(f"verify: {error}"))
+    print(texts.escape_control_characters("\n".join(summary)))
     if problems:
-        sys.exit(texts.printable("\n".join(f"verify: {problem}" for problem in problems)))
+        sys.exit(
+            texts.escape_control_characters("\n".join(f"verify: {problem}" for problem in problems))
+        )
 
 
 if __name__ == "__main__":

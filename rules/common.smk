@@ -11,21 +11,12 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
-from hepatoclr import (
-    backends,
-    cases,
-    encoders,
-    failures,
-    files,
-    fingerprint,
-    logs,
-    manifests,
-    names,
-    settings,
-    slurm,
-    status,
-)
-from hepatoclr.errors import UserError
+from hepatoclr import failures, status
+from hepatoclr.base import cases, files, fingerprint, logs, names, settings, slurm
+from hepatoclr.cohorts import manifests
+from hepatoclr.imaging.segmentation import backends
+from hepatoclr.learning import experiment
+from hepatoclr.base.errors import UserError
 
 
 def schema(name):
@@ -44,7 +35,7 @@ def code(rule, *more):
 
 def method_code(encoder):
     """Fingerprints of what only an encoder's method reaches; the script loads it by name."""
-    reached = fingerprint.reached(ROOT, f"hepatoclr/methods/{ENCODERS[encoder]['method']}.py")
+    reached = fingerprint.reached(ROOT, f"hepatoclr/learning/methods/{ENCODERS[encoder]['method']}.py")
     return sorted(set(reached) - set(code("pretrain")))
 
 
@@ -56,7 +47,7 @@ def manifest(cohort):
 
 def simulated(cohort):
     """The patients of a cohort that is to be simulated, by case."""
-    from hepatoclr import simulate
+    from hepatoclr.simulation import simulate
 
     given = config["cohorts"][cohort]["simulate"]
     patients = simulate.cohort(cohort, **given, **section("simulate", "confusion", "seed"))
@@ -81,7 +72,7 @@ def section(name, *keys):
 
 def told(error):
     """What Snakemake ends with: a message alone, where the user can mend what went wrong."""
-    message = logs.message(error, "results")
+    message = logs.user_message(error, "results")
     return WorkflowError(message) if message else error
 
 
@@ -94,7 +85,7 @@ try:
         for cohort, given in config["cohorts"].items()
         if "simulate" in given
     }
-    encoders.check(config["experiment"]["methods"], ROOT / "hepatoclr/methods")
+    experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/methods")
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
     manifests.check(COHORTS, config)
@@ -106,8 +97,8 @@ try:
 except Exception as error:
     raise told(error)
 
-BETAS = encoders.by_beta(config["experiment"]["betas"])
-ENCODERS = encoders.pretrained(**section("experiment", "methods", "betas", "beta"))
+BETAS = experiment.by_beta(config["experiment"]["betas"])
+ENCODERS = experiment.pretrained(**section("experiment", "methods", "betas", "beta"))
 
 
 def with_role(role):
@@ -131,12 +122,12 @@ FIGURES = [
     *("flow", "preprocessing"),
     *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
 ]
-MARKS = [  # what must be said of every result
+DISCLAIMERS = [  # what must be said of every result
     *(["synthetic"] if SIMULATED else []),
     *(["permuted"] if config["evaluation"]["permute"] else []),
 ]
 
-BACKEND = f"hepatoclr/backends/{config['segment']['backend']}.py"  # scripts load it by name
+BACKEND = f"hepatoclr/imaging/segmentation/{config['segment']['backend']}.py"  # scripts load it by name
 PROVIDED = config["segment"]["backend"] == "provided"
 
 ROWS = {cohort: {row.case: row for row in rows} for cohort, rows in COHORTS.items()}
@@ -175,7 +166,7 @@ def stamp(wildcards):
 
 
 def attempts(wildcards, attempt):
-    """How often a job has been tried: after two deaths its case is set aside."""
+    """How often a job has been tried: after two deaths its case is excluded."""
     return attempt
 
 
@@ -202,7 +193,7 @@ REPEATS = sorted({repeat for repeat, _ in PARTS.values()})
 GUARDS = results("tables/guards.csv")
 SEEDS = [f"seed{seed}" for seed in config["experiment"]["seeds"]]
 FIRST_SEED = SEEDS[0]
-EXPLAINED = list(encoders.by_method(**section("experiment", "methods", "beta")).values())
+EXPLAINED = list(experiment.by_method(**section("experiment", "methods", "beta")).values())
 
 
 def split_of(wildcards):
@@ -215,7 +206,7 @@ def predictions():
     evaluated = expand(
         results("predictions/{protocol}/{encoder}/{seed}/{part}.csv"),
         protocol=["linear", "linear_nested", "finetune"],
-        encoder=[encoders.NONE, *ENCODERS],
+        encoder=[experiment.NONE, *ENCODERS],
         seed=SEEDS,
         part=PARTS,
     )
@@ -257,7 +248,7 @@ def external_predictions():
     """What the linear models say of external cohorts."""
     return expand(
         results("predictions/linear/{encoder}/{seed}/external/{cohort}.csv"),
-        encoder=[encoders.NONE, *ENCODERS],
+        encoder=[experiment.NONE, *ENCODERS],
         seed=SEEDS,
         cohort=with_role("external"),
     )
@@ -359,7 +350,7 @@ def tally(cohort):
     """How many cases of a cohort are used, and where to look at the others."""
     lost = steps(cohort).values()
     line = f"{cohort}: {cases.tally(lost) if lost else 'not listed yet'}"
-    return f"{line} (see {results(f'qc/{cohort}.html')})" if "set aside" in line else line
+    return f"{line} (see {results(f'qc/{cohort}.html')})" if "excluded" in line else line
 
 
 def summary():

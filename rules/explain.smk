@@ -48,7 +48,7 @@ rule explain:
             "window": config["tensors"]["window"],
             "settings": config["linear"],
             "seed": config["seed"],
-            "marks": MARKS,
+            "disclaimers": DISCLAIMERS,
         },
     message:
         "Explaining the predictions of {wildcards.encoder}"

@@ -25,7 +25,7 @@ rule feature_space:
         *code("feature_space"),
         encoders=EXPLAINED,
         seed=config["seed"],
-        marks=MARKS,
+        disclaimers=DISCLAIMERS,
     message:
         "Asking what features tell of patients"
     script:
@@ -54,7 +54,7 @@ rule feature_space_umap:
     params:
         *code("feature_space_umap"),
         encoders=EXPLAINED,
-        marks=MARKS,
+        disclaimers=DISCLAIMERS,
     message:
         "Drawing how near patients are to each other"
     script:

@@ -27,7 +27,7 @@ rule figures:
     params:
         *code("figures"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
-        marks=MARKS,
+        disclaimers=DISCLAIMERS,
     message:
         "Drawing the figures"
     script:

@@ -1,9 +1,9 @@
 # Tables the text is written from.
 TOLD = [*TABLES, "agreement", "shortcuts", "separability"]
 PROSE = [
-    *(f"hepatoclr/templates/{name}.j2" for name in ["methods", "results", "sampling", "checklist"]),
-    "hepatoclr/templates/references.bib",
-    *(f"hepatoclr/checklists/{name}.yaml" for name in ["tripod_ai", "claim", "metrics"]),
+    *(f"hepatoclr/reporting/templates/{name}.j2" for name in ["methods", "results", "sampling", "checklist"]),
+    "hepatoclr/reporting/manuscript/templates/references.bib",
+    *(f"hepatoclr/reporting/manuscript/{name}.yaml" for name in ["tripod_ai", "claim", "metrics"]),
 ]
 
 

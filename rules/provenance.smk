@@ -26,7 +26,7 @@ ARCHIVED = {
 PINS = "envs/requirements.txt"
 SOURCES = [
     *sorted(f"scripts/{path.name}" for path in (ROOT / "scripts").glob("*.py")),
-    *sorted({f"hepatoclr/methods/{spec['method']}.py" for spec in ENCODERS.values()}),
+    *sorted({f"hepatoclr/learning/methods/{spec['method']}.py" for spec in ENCODERS.values()}),
     BACKEND,
 ]
 
@@ -56,7 +56,7 @@ rule provenance:
         kinds=list(ARCHIVED),
         cohorts=list(COHORTS),
         settings=config,
-        marks=MARKS,
+        disclaimers=DISCLAIMERS,
         sources=SOURCES,
         pins=PINS,
     message:

@@ -42,7 +42,7 @@ rule qc:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        *code("qc", "hepatoclr/templates/qc.html.j2"),
+        *code("qc", "hepatoclr/reporting/templates/qc.html.j2"),
         run=config["run"],
         synthetic=lambda wildcards: wildcards.cohort in SIMULATED,
     message:

@@ -1,4 +1,4 @@
-# What stands on the page; `SECTIONS` of hepatoclr/report.py says where and with which words.
+# What stands on the page; `SECTIONS` of hepatoclr/reporting/report.py says where and with which words.
 PAGE_TABLES = {name: results(f"tables/{name}.csv") for name in [*TABLES, "separability", *LISTS]}
 PAGE_FIGURES = [
     *FIGURES,
@@ -27,7 +27,7 @@ rule report:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        *code("report", "hepatoclr/templates/report.html.j2"),
+        *code("report", "hepatoclr/reporting/templates/report.html.j2"),
         run=config["run"],
         tables=list(PAGE_TABLES),
         figures=PAGE_FIGURES,

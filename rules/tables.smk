@@ -24,7 +24,7 @@ rule tables:
         *code("tables"),
         methods=encoders.by_method(**section("experiment", "methods", "beta")),
         betas=BETAS,
-        marks=MARKS,
+        disclaimers=DISCLAIMERS,
     message:
         "Computing the tables"
     script:

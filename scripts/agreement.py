@@ -1,5 +1,7 @@
-from hepatoclr import agreement, cohort, files, jobs
+from hepatoclr.base import files, logs
+from hepatoclr.cohorts import cohort_table
+from hepatoclr.stats import agreement
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    labels = agreement.both(cohort.read(snakemake.input[0]), snakemake.params.meanings)
+with logs.to_file(snakemake.log[0]):
+    labels = agreement.both(cohort_table.read(snakemake.input[0]), snakemake.params.meanings)
     files.write_csv(agreement.table(labels).round(6), snakemake.output[0])

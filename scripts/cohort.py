@@ -1,7 +1,8 @@
-from hepatoclr import cohort, jobs, manifests
+from hepatoclr.base import logs
+from hepatoclr.cohorts import cohort_table, manifests
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    table = cohort.assemble(
+with logs.to_file(snakemake.log[0]):
+    table = cohort_table.assemble(
         snakemake.wildcards.cohort,
         manifests.read(snakemake.input.manifest, snakemake.params.schema),
         snakemake.params.volumes,
@@ -11,4 +12,4 @@ with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
         limits=snakemake.params.limits,
         **snakemake.params.cohort,
     )
-    cohort.write(table, snakemake.output[0])
+    cohort_table.write(table, snakemake.output[0])

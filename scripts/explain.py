@@ -1,6 +1,7 @@
-from hepatoclr import explain, jobs
+from hepatoclr.base import logs
+from hepatoclr.interpretation import explain
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     explain.run(
         snakemake.wildcards.encoder,
         snakemake.input.encoder,

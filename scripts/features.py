@@ -1,7 +1,9 @@
-from hepatoclr import cohort, features, jobs
+from hepatoclr.base import logs
+from hepatoclr.cohorts import cohort_table
+from hepatoclr.learning import features
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    caches = cohort.caches([snakemake.input.cohort], [snakemake.params.tensors])
+with logs.to_file(snakemake.log[0]):
+    caches = cohort_table.caches([snakemake.input.cohort], [snakemake.params.tensors])
     features.run(
         snakemake.input.encoder,
         snakemake.input.cohort,

@@ -1,9 +1,11 @@
-from hepatoclr import figures, jobs, predictions, tables
+from hepatoclr.base import logs
+from hepatoclr.reporting import plots, tables
+from hepatoclr.stats import predictions
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     found = predictions.read(snakemake.input.predictions)
-    computed = {name: tables.read(snakemake.input[name]) for name in figures.TABLES}
+    computed = {name: tables.read(snakemake.input[name]) for name in plots.TABLES}
     paths = {
-        name: [snakemake.output[name], snakemake.output[f"{name}_png"]] for name in figures.NAMES
+        name: [snakemake.output[name], snakemake.output[f"{name}_png"]] for name in plots.NAMES
     }
-    figures.all(found, computed, paths, snakemake.params.methods)
+    plots.all(found, computed, paths, snakemake.params.methods)

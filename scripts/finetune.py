@@ -1,7 +1,9 @@
-from hepatoclr import cohort, files, finetune, jobs
+from hepatoclr.base import files, logs
+from hepatoclr.cohorts import cohort_table
+from hepatoclr.learning import finetune
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    caches = cohort.caches([snakemake.input.cohort], [snakemake.params.tensors])
+with logs.to_file(snakemake.log[0]):
+    caches = cohort_table.caches([snakemake.input.cohort], [snakemake.params.tensors])
     finetune.run(
         snakemake.params.encoder,
         snakemake.input.encoder,

@@ -1,10 +1,11 @@
-from hepatoclr import cases, files, ingest, jobs, volumes
+from hepatoclr.base import cases, files, logs
+from hepatoclr.imaging import ingest, volumes
 
 output, params = snakemake.output, snakemake.params
 case = f"{snakemake.wildcards.cohort} {snakemake.wildcards.case}"
 guard = "ingest", case, [output.volume], output.facts, params.on_bad_case
 
-with jobs.running(snakemake.log[0], [], []), cases.guarded(*guard):
+with logs.to_file(snakemake.log[0]), cases.exclude_on_error(*guard):
     cases.give_up(snakemake.resources.attempt)
     ct = ingest.read_ct(params.image, params.series, params.series_uid, **params.settings)
     volumes.save(ct, output.volume)

@@ -1,6 +1,7 @@
-from hepatoclr import jobs, linear
+from hepatoclr.base import logs
+from hepatoclr.learning import linear
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     linear.cross_validate(
         snakemake.wildcards.encoder,
         int(snakemake.wildcards.seed),

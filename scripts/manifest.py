@@ -1,6 +1,8 @@
-from hepatoclr import jobs, manifests, simulate
+from hepatoclr.base import logs
+from hepatoclr.cohorts import manifests
+from hepatoclr.simulation import simulate
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     patients = simulate.cohort(
         snakemake.wildcards.cohort, **snakemake.params.cohort, **snakemake.params.settings
     )

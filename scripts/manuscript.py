@@ -2,14 +2,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr import checklists, cohort, costs, jobs, manuscript, report, tables
+from hepatoclr.base import logs
+from hepatoclr.cohorts import cohort_table
+from hepatoclr.reporting import costs, report, tables
+from hepatoclr.reporting.manuscript import checklists, manuscript
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     given, params = snakemake.input, snakemake.params
     known = manuscript.facts(
         params.settings,
         params.cohorts,
-        dict(zip(params.cohorts, map(cohort.read, given.cohorts), strict=True)),
+        dict(zip(params.cohorts, map(cohort_table.read, given.cohorts), strict=True)),
         pd.read_csv(given.flow, keep_default_na=False),
         dict(zip(params.tables, map(tables.read, given.tables), strict=True)),
         params.formats,

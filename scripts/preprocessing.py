@@ -1,12 +1,14 @@
 import pandas as pd
 
-from hepatoclr import figures, jobs, slices, tensors, volumes
+from hepatoclr.base import logs
+from hepatoclr.imaging import slices, tensors, volumes
+from hepatoclr.reporting import plots
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     case, paths = snakemake.input, list(snakemake.output)
     kept = slices.read(case.slices)
     if kept:
-        figures.preprocessing(
+        plots.preprocessing(
             volumes.load(case.volume),
             volumes.load(case.liver),
             pd.DataFrame(map(vars, kept)),
@@ -16,4 +18,4 @@ with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
             window=snakemake.params.window,
         )
     else:
-        figures.set_aside(paths)
+        plots.case_excluded(paths)

@@ -1,8 +1,10 @@
-from hepatoclr import cohort, files, jobs, pretrain
+from hepatoclr.base import files, logs
+from hepatoclr.cohorts import cohort_table
+from hepatoclr.learning import pretrain
 
 if __name__ == "__main__":  # further processes of a training read this file too
-    with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-        caches = cohort.caches(snakemake.input.cohorts, snakemake.params.tensors)
+    with logs.to_file(snakemake.log[0]):
+        caches = cohort_table.caches(snakemake.input.cohorts, snakemake.params.tensors)
         pretrain.Pretraining(
             snakemake.params.spec,
             snakemake.input.cohorts,

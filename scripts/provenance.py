@@ -1,8 +1,9 @@
 from pathlib import Path
 
-from hepatoclr import files, fingerprint, jobs, provenance
+from hepatoclr import provenance
+from hepatoclr.base import files, fingerprint, logs
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     given, params, project = snakemake.input, snakemake.params, fingerprint.PROJECT
     run, pins = Path(snakemake.output[0]).parent, project / params.pins
     results = {kind: given[kind] for kind in params.kinds}
@@ -10,6 +11,6 @@ with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
     cohorts = dict(zip(params.cohorts, given.cohorts, strict=True))
     inputs = (manifests, cohorts, given.trainings)
     made = provenance.record(
-        run, results, params.settings, params.marks, *inputs, project, params.sources, pins
+        run, results, params.settings, params.disclaimers, *inputs, project, params.sources, pins
     )
     files.write_json(made, snakemake.output[0])

@@ -1,8 +1,10 @@
-from hepatoclr import cohort, files, jobs, manifests, shortcuts, splits
+from hepatoclr.base import files, logs
+from hepatoclr.cohorts import cohort_table, manifests, splits
+from hepatoclr.stats import shortcuts
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     found = shortcuts.table(
-        cohort.read(snakemake.input.cohort),
+        cohort_table.read(snakemake.input.cohort),
         manifests.read(snakemake.input.manifest, snakemake.params.schema),
         [splits.read(path) for path in snakemake.input.splits],
     )

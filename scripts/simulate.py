@@ -1,7 +1,8 @@
 from pathlib import Path
 
-from hepatoclr import jobs, simulate
+from hepatoclr.base import logs
+from hepatoclr.simulation import simulate
 
-with jobs.running(snakemake.log[0], [], []):
+with logs.to_file(snakemake.log[0]):
     folder, params = Path(snakemake.output[0]), snakemake.params
     simulate.write_case(params.patient, folder, snakemake.wildcards.cohort, **params.settings)

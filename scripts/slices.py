@@ -1,6 +1,7 @@
-from hepatoclr import cases, jobs, slices, volumes
+from hepatoclr.base import cases, logs
+from hepatoclr.imaging import slices, volumes
 
-with jobs.running(snakemake.log[0], [], []):
+with logs.to_file(snakemake.log[0]):
     found = []
     if cases.usable(snakemake.input.facts):
         found = slices.central(volumes.load(snakemake.input.liver), **snakemake.params.settings)

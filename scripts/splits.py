@@ -1,8 +1,9 @@
-from hepatoclr import cohort, jobs, splits
+from hepatoclr.base import logs
+from hepatoclr.cohorts import cohort_table, splits
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
-    patients = cohort.patients(cohort.read(snakemake.input[0]))
-    split = splits.deal(
+with logs.to_file(snakemake.log[0]):
+    patients = cohort_table.patients(cohort_table.read(snakemake.input[0]))
+    split = splits.make_splits(
         patients,
         **snakemake.params.settings,
         repeat=int(snakemake.wildcards.repeat),

@@ -1,8 +1,12 @@
-from hepatoclr import jobs, metrics, predictions, tables
+from hepatoclr.base import logs
+from hepatoclr.reporting import tables
+from hepatoclr.stats import metrics, predictions
 
-with jobs.running(snakemake.log[0], snakemake.input, snakemake.output):
+with logs.to_file(snakemake.log[0]):
     found = predictions.read(snakemake.input)
-    methods, betas, marks = (snakemake.params[key] for key in ("methods", "betas", "marks"))
-    for name, table in tables.all(found, methods, betas, marks).items():
+    methods, betas, disclaimers = (
+        snakemake.params[key] for key in ("methods", "betas", "disclaimers")
+    )
+    for name, table in tables.all(found, methods, betas, disclaimers).items():
         paths = [snakemake.output[key] for key in (name, f"{name}_md", f"{name}_tex")]
         tables.write(table, *paths, tables.TITLES[name], metrics.counts(found))

@@ -1,6 +1,7 @@
-from hepatoclr import jobs, slices, tensors, volumes
+from hepatoclr.base import logs
+from hepatoclr.imaging import slices, tensors, volumes
 
-with jobs.running(snakemake.log[0], [], []):
+with logs.to_file(snakemake.log[0]):
     kept = slices.read(snakemake.input.slices)
     ct = volumes.load(snakemake.input.volume) if kept else None
     tensors.write(tensors.clipped(ct, kept, **snakemake.params.settings), snakemake.output[0])

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import example_predictions
 
-from hepatoclr import files, metrics, predictions, provenance, tables
+from hepatoclr import provenance
+from hepatoclr.base import files
+from hepatoclr.reporting import tables
+from hepatoclr.stats import metrics, predictions
 
 PROJECT = Path(__file__).parents[1]
 METHODS, BETAS = ["simclr"], [0, 1]

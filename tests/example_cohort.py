@@ -2,7 +2,8 @@
 
 from PIL import Image
 
-from hepatoclr import files, qc
+from hepatoclr.base import files
+from hepatoclr.quality import qc_page
 
 EVIL = """<script>alert(1)</script> "quoted" & 'so'"""
 DEFAULTS = {
@@ -40,5 +41,7 @@ def site(folder, given=None):
     (folder / "histo").mkdir(parents=True)
     for row in given[:10]:
         Image.new("P", (1200, 764)).save(folder / "histo" / f"{row['case']}.png")
-    files.write_text(qc.html("study", "histo", given, synthetic=False), folder / "histo.html")
+    files.write_text(
+        qc_page.render_page("study", "histo", given, synthetic=False), folder / "histo.html"
+    )
     return folder / "histo.html"

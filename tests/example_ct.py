@@ -10,8 +10,8 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from hepatoclr import ingest
-from hepatoclr.errors import BadCase
+from hepatoclr.base.errors import BadCase
+from hepatoclr.imaging import ingest
 
 SPACING = (2.5, 0.9, 0.8)
 ORIGIN = (-60.0, -80.5, 312.25)

@@ -6,7 +6,7 @@ import pandas as pd
 from example_predictions import METHODS
 from matplotlib.figure import Figure
 
-from hepatoclr import figures, report
+from hepatoclr.reporting import plots, report
 
 EVIL = """<script>alert(1)</script> "quoted" & 'so'"""
 ENCODERS = ["supervised", "simclr", "supcon", "weak_simclr-0.5"]
@@ -138,15 +138,15 @@ def drawn(folder):
     for name in names:
         figure = Figure(figsize=(4.2, 3.2) if name == "learning_curve" else (7.4, 3.6))
         axes = figure.subplots()
-        for place, (colour, line, marker) in enumerate(figures.STYLES):
+        for place, (colour, line, marker) in enumerate(plots.STYLES):
             style = {"color": colour, "linestyle": line, "marker": marker}
             axes.plot([0, 1, 2], [place, place + 1, place], **style)
         axes.grid(True)
         axes.set_xlabel(f"{name} <&>")
-        figures.save(figure, folder / f"{name}.svg")
+        plots.save(figure, folder / f"{name}.svg")
     picture = Figure(figsize=(7.2, 3))
     picture.subplots().imshow([[0, 1], [2, 3]], cmap="gray")
-    figures.save(picture, folder / "preprocessing.svg")
+    plots.save(picture, folder / "preprocessing.svg")
     return {name: folder / f"{name}.svg" for name in (*names, "preprocessing")}
 
 

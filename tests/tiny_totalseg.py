@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hepatoclr import segment
-from hepatoclr.backends import totalsegmentator as totalseg
-from hepatoclr.volumes import Volume
+from hepatoclr.imaging import segment
+from hepatoclr.imaging.segmentation import totalsegmentator as totalseg
+from hepatoclr.imaging.volumes import Volume
 
 LIVER_HU = 110
 LAYERS = {

@@ -1,0 +1,107 @@
+"""What becomes of a case that cannot be used: it is excluded, with its reason."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hepatoclr.base import files
+from hepatoclr.base.errors import BadCase, UserError
+
+log = logging.getLogger(__name__)
+
+EXCLUDED = "excluded"
+TRIES = 2  # one death may be the machine's
+# steps of a cohort's table at which the configuration leaves a case out
+LABEL, PATIENT = "label", "patient"
+LEFT_OUT = (LABEL, PATIENT)
+
+
+@contextmanager
+def exclude_on_error(
+    stage: str,
+    case: str,
+    outputs: Sequence[str],
+    facts: str,
+    on_bad_case: str,
+) -> Iterator[None]:
+    """Run a stage of one case; if the case cannot be used, record the reason and end well.
+
+    A case excluded leaves empty outputs, and `{"excluded": reason, "stage": stage}` as its
+    facts; later stages hand both on.
+
+    Args:
+        stage: The stage.
+        case: The case, as the user knows it.
+        outputs: Files of the stage other than its facts.
+        facts: Its JSON file of facts.
+        on_bad_case: "exclude", or "stop" to end with the reason as the message.
+    """
+    try:
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in files.NO_ROOM:
+                raise
+            log.exception("%s failed", stage)
+            raise BadCase(f"{stage} failed ({type(error).__name__}; its log has more).") from error
+    except BadCase as error:
+        if on_bad_case == "stop":
+            raise UserError(
+                f"case {case}: {error} (on_bad_case is stop; exclude goes on without the case)"
+            ) from error
+        log.warning("case %s is excluded: %s", case, error)
+        for output in outputs:
+            Path(output).parent.mkdir(parents=True, exist_ok=True)
+            Path(output).write_bytes(b"")
+        files.write_json({EXCLUDED: str(error), "stage": error.stage or stage}, facts)
+
+
+def usable(facts: str | Path) -> bool:
+    """Say whether the stage that wrote these facts could use the case."""
+    return EXCLUDED not in files.read_json(facts)
+
+
+def require(facts: str | Path) -> dict:
+    """Read the facts of an earlier stage.
+
+    Raises:
+        BadCase: That stage, or one before it, set the case aside; with its reason.
+    """
+    found = files.read_json(facts)
+    if EXCLUDED in found:
+        raise BadCase(found[EXCLUDED], found["stage"])
+    return found
+
+
+def tally(steps: Iterable[str]) -> str:
+    """Say in one line how many cases are used, and what became of the others.
+
+    Args:
+        steps: Where each case was lost, empty if it is used: `step` of a cohort's table.
+    """
+    lost = Counter(steps)
+    cases, used = lost.total(), lost.pop("", 0)
+    left_out = sum(lost.pop(step, 0) for step in LEFT_OUT)
+    parts = [f"{used} of {cases} cases used"]
+    if left_out:
+        parts.append(f"{left_out} left out by the configuration")
+    if lost:
+        counts = ", ".join(f"{count} {step}" for step, count in lost.most_common())
+        parts.append(f"{lost.total()} excluded: {counts}")
+    return "; ".join(parts)
+
+
+def give_up(attempt: int) -> None:
+    """End the third attempt at a case: an attempt that failed by itself would have set it aside.
+
+    Raises:
+        BadCase: The first two were killed.
+    """
+    if attempt > TRIES:
+        raise BadCase(
+            "the process that worked on it was killed twice, probably for want of memory."
+        )

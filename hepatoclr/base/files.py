@@ -1,0 +1,164 @@
+"""Files that are there whole or not at all, and as they were written or not used."""
+
+import errno
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from hepatoclr.base.errors import UserError
+
+if TYPE_CHECKING:  # what writes no table need not wait for pandas
+    import pandas as pd
+
+FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+LEAST = 2**16  # bytes free
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it takes the name of `path`.
+
+    The temporary name ends like `path`, so that writers which choose a format by suffix agree.
+
+    Raises:
+        UserError: The disk is full.
+    """
+    path = Path(path)
+    with disk_full_as_user_error(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    temporary = folder / path.name
+    try:
+        with disk_full_as_user_error(folder):
+            yield temporary
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+        folder.rmdir()
+
+
+@contextmanager
+def disk_full_as_user_error(folder: Path) -> Iterator[None]:
+    """Turn an error of writing into a `UserError` if the disk is full; few writers say so."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        told = isinstance(error, OSError) and error.errno in NO_ROOM
+        if told or (folder.exists() and shutil.disk_usage(folder).free < LEAST):
+            raise UserError(f"{folder.parent}: {FULL}") from error
+        raise
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(table: "pd.DataFrame", path: str | Path) -> None:
+    """Write a table as CSV atomically, without its index."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def write_json(content: dict, path: str | Path) -> None:
+    """Write a JSON object atomically, readable by people: indented, keys in the order given."""
+    write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a JSON object."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def sha256(path: str | Path) -> str:
+    """The digest of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(paths: Iterable[str | Path]) -> None:
+    """Write the digest of each file beside it, hidden, as `sha256sum --check` reads it."""
+    for path in map(Path, paths):
+        if path.is_file():
+            write_text(f"{sha256(path)}  {path.name}\n", _seal(path))
+
+
+def intact(paths: Iterable[str | Path]) -> bool:
+    """Say whether all these files are there, sealed, and as they were when they were sealed."""
+    paths = [Path(path) for path in paths]
+    return all(path.exists() and _seal(path).exists() for path in paths) and not damaged(paths)
+
+
+def check(paths: Iterable[str | Path], digests: Mapping[str, str] | None = None) -> None:
+    """Refuse files that are not as they were written; what has no digest passes.
+
+    Args:
+        paths: The files.
+        digests: Path to digest; without it, the files' seals.
+
+    Raises:
+        UserError: Some are damaged. They have been moved out of the way, so that the same command
+            makes them anew.
+    """
+    if found := damaged(paths, digests):
+        refuse(found)
+
+
+def refuse(found: Iterable[Path]) -> NoReturn:
+    """Move damaged files out of the way, and say so."""
+    for path in found:
+        with suppress(FileNotFoundError):  # another job noticed it too
+            path.replace(f"{path}.damaged")
+        _seal(path).unlink(missing_ok=True)
+    raise UserError(
+        f"damaged, or changed since it was written: {', '.join(map(str, found))}. Moved to "
+        "*.damaged; run the same command again to make it anew. To keep a change of yours, "
+        "move it back first."
+    )
+
+
+def damaged(paths: Iterable[str | Path], digests: Mapping[str, str] | None = None) -> list[Path]:
+    """Name the files that are not as they were written, see `check`."""
+    return [
+        path
+        for path in map(Path, paths)
+        if (told := _digest(path) if digests is None else digests.get(str(path)))
+        and (not path.exists() or sha256(path) != told)
+    ]
+
+
+def _digest(path: Path) -> str:
+    """What the seal of a file says; nothing where it has none."""
+    try:
+        return _seal(path).read_text().partition(" ")[0]
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _seal(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
+
+
+def stamp(source: str | Path) -> str:
+    """Digest of names, sizes and times of a file, or of a folder and everything in it."""
+    source = Path(source)
+    found = sorted(
+        (str(one.relative_to(source.parent)), one.stat().st_size, one.stat().st_mtime_ns)
+        for one in (source, *source.rglob("*"))
+        if one.is_file()
+    )
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+
+def keys(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Digest of each file, by folder and name."""
+    return {f"{Path(path).parent.name}/{Path(path).stem}": sha256(path) for path in paths}

@@ -1,0 +1,103 @@
+"""One log file per job; an error the user can mend ends as its message, not as a traceback."""
+
+import errno
+import gc
+import logging
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from hepatoclr.base import files
+from hepatoclr.base.errors import UserError
+
+CORE_TIME = "core time {total:.2f} s, {start:.2f} s of it before the work began"
+CORE_TIME_LINE = re.compile(r"^core time ([\d.]+) s, ([\d.]+) s of it before the work began$", re.M)
+
+RIGHTS = "Give yourself the right to read and write there, then run the same command again."
+MENDABLE = {  # by the user, so that no traceback is wanted
+    **dict.fromkeys(files.NO_ROOM, files.FULL),
+    errno.EACCES: f"permission denied. {RIGHTS}",
+    errno.EROFS: f"the disk is read-only. {RIGHTS}",
+}
+
+
+@contextmanager
+def to_file(path: str | Path) -> Iterator[None]:
+    """Send logging, stdout and stderr to `path` while the block runs.
+
+    A `UserError` is written to the log and to the terminal, then ends the process with status 1;
+    so are full disks and missing rights, also where the log itself cannot be written. Any other
+    error goes to the log too, and on. The last line says the core time of the process, see
+    `core_time`, however the block ends.
+    """
+    start = _core_seconds()
+    terminal = sys.stderr
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8", buffering=1) as log:
+            handler = logging.StreamHandler(log)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+            logging.captureWarnings(True)
+            try:
+                with redirect_stdout(log), redirect_stderr(log), ended_by_exception():
+                    yield
+            except Exception as error:
+                print(_user_error_line(error, path) or traceback.format_exc(), file=log)
+                raise
+            finally:
+                gc.freeze()  # or the interpreter, ending, looks through all that was imported
+                print(CORE_TIME.format(total=_core_seconds(), start=start), file=log)
+    except Exception as error:
+        if not (told := _user_error_line(error, path)):
+            raise
+        print(told, file=terminal)
+        sys.exit(1)
+
+
+@contextmanager
+def ended_by_exception() -> Iterator[None]:
+    """Let a request to end (SIGTERM) be an exception, so that unfinished files are removed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def user_message(error: Exception, place: str | Path = "") -> str:
+    """What is said of an error that the user can mend; nothing of another.
+
+    Args:
+        error: The error.
+        place: What was being written, for errors that name no file.
+    """
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in MENDABLE:
+        return f"{error.filename or place}: {MENDABLE[error.errno]}"
+    return ""
+
+
+def _user_error_line(error: Exception, log: str | Path) -> str:
+    return f"error: {said}" if (said := user_message(error, log)) else ""
+
+
+def core_time(text: str) -> tuple[float, float] | None:
+    """Read from a log the seconds of core time: in all, and before the block of `to_file`.
+
+    The second part is the interpreter and imports. Child processes count as far as they have
+    ended. A log without the line, as of a process that was killed, gives None.
+    """
+    found = CORE_TIME_LINE.findall(text)
+    return tuple(map(float, found[-1])) if found else None
+
+
+def _core_seconds() -> float:
+    """Core time of this process so far, in user and system mode, and of its ended children."""
+    return sum(os.times()[:4])

@@ -1,0 +1,180 @@
+"""Settings in layers: the schema's defaults, then a preset, then what the user chose."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from hepatoclr.base import texts
+from hepatoclr.base.errors import UserError
+
+TRUTH = {"true": True, "True": True, "false": False, "False": False}
+
+
+def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
+    """Complete what the user chose with the preset and the schema's defaults, and check it.
+
+    Args:
+        chosen: The user's settings: `config.yaml` under the command line.
+        schema: JSON schema with a default for every key.
+        presets: Folder of the presets, one YAML file each.
+
+    Returns:
+        Every setting.
+
+    Raises:
+        UserError: All that is wrong, one line each.
+    """
+    default = schema["properties"]["preset"]["default"]
+    config = typed(merge(preset(chosen.get("preset", default), presets), chosen), schema)
+    wrong = [*problems(config, schema), *_control_characters(config)]
+    if wrong:
+        raise UserError(listing("the configuration has", wrong))
+    return with_defaults(config, schema)
+
+
+def read(path: str | Path) -> dict:
+    """Read a file of settings as data; Snakemake's own reader would run expressions in it.
+
+    Returns:
+        The settings, unchecked; none where there is no file.
+
+    Raises:
+        UserError: It is no YAML, or something else than keys with values.
+    """
+    try:
+        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML ({error})") from None
+    if not isinstance(given or {}, dict):
+        raise UserError(f"{path}: must hold keys with values, as `preset: demo`")
+    return given or {}
+
+
+def preset(name: str, presets: Path) -> dict:
+    """Read a preset by name; one that names another in `preset` is laid over that."""
+    known = sorted(file.stem for file in presets.glob("*.yaml"))
+    if name not in known:
+        hint = _hint(str(name), known) or f"; known are: {', '.join(known)}"
+        raise UserError(f"preset: there is no preset {name!r}{hint}")
+    given = read(presets / f"{name}.yaml")
+    below = given.pop("preset", None)
+    return merge(preset(below, presets), given) if below else given
+
+
+def merge(lower: Mapping, upper: Mapping) -> dict:
+    """Lay one mapping over another; mappings merge, everything else is replaced."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def typed(value: Any, schema: Mapping) -> Any:
+    """Turn text into the numbers and truth values that the schema wants, where it can be.
+
+    Snakemake's command line gives nested values as text, and YAML 1.1 reads 1e-4 as text.
+    """
+    if isinstance(value, Mapping):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
+        return {key: typed(item, known.get(key, others)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [typed(item, schema.get("items", {})) for item in value]
+    kinds = {"integer": [int], "number": [int, float], "boolean": [TRUTH.__getitem__]}
+    for kind in kinds.get(schema.get("type"), []) if isinstance(value, str) else []:
+        with suppress(ValueError, KeyError):
+            return kind(value)
+    return value
+
+
+def with_defaults(value: Any, schema: Mapping) -> Any:
+    """Fill in the schema's defaults, at every depth."""
+    if not isinstance(value, Mapping):
+        return value
+    known, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
+    missing = {key: part["default"] for key, part in known.items() if "default" in part}
+    return {
+        key: with_defaults(item, known.get(key, others))
+        for key, item in {**missing, **value}.items()
+    }
+
+
+def _ascending(_, wanted: bool, values: Any, __) -> Iterator[jsonschema.ValidationError]:
+    """Keyword of our schemas: the numbers of a list ascend, as those of a range."""
+    listed = values if isinstance(values, list) else []
+    numbers = [value for value in listed if isinstance(value, int | float)]
+    if wanted and numbers != sorted(set(numbers)):
+        yield jsonschema.ValidationError(f"{values} must ascend")
+
+
+def _pattern(_, wanted: str, value: Any, __) -> Iterator[jsonschema.ValidationError]:
+    """Keyword `pattern`, for the whole text: `$` alone lets a line break pass at the end."""
+    if isinstance(value, str) and not re.fullmatch(wanted, value):
+        yield jsonschema.ValidationError(f"{value!r} does not fit the pattern {wanted}")
+
+
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator, {"ascending": _ascending, "pattern": _pattern}
+)
+
+
+def _control_characters(value: Any, where: str = "") -> Iterator[str]:
+    """List the texts of a configuration that hold some, keys included."""
+    if isinstance(value, str) and texts.CONTROL.search(value):
+        yield f"{where}: {value!r} holds a control character"
+    items = value.items() if isinstance(value, Mapping) else ()
+    items = enumerate(value) if isinstance(value, list) else items
+    for key, item in items:
+        yield from _control_characters(item, f"{where}.{key}".removeprefix("."))
+
+
+def problems(value: Any, schema: Mapping) -> list[str]:
+    """List what in a value breaks its schema, one sentence each, with the nearest known key."""
+    errors = Validator(schema).iter_errors(value)
+    return sorted({line for error in errors for line in _sentences(error)})
+
+
+def listing(opening: str, lines: list[str]) -> str:
+    """Say how many things are wrong, then each on its line."""
+    count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
+    return "\n".join([f"{opening} {count}:", *(f"  - {line}" for line in lines)])
+
+
+def _sentences(error: jsonschema.ValidationError) -> Iterator[str]:
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        for key in error.instance.keys() - set(known):
+            path = f"{where}.{key}" if where else key
+            hint = _hint(str(key), known) or f"; known are: {', '.join(known)}"
+            yield f"{path}: unknown key{hint}"
+    elif error.validator == "required":
+        for key in set(error.validator_value) - set(error.instance):
+            yield f"{where or 'the top level'}: {key!r} is missing"
+    elif error.validator == "enum":
+        known = [str(option) for option in error.validator_value]
+        hint = _hint(str(error.instance), known)
+        yield f"{where}: must be one of {', '.join(known)}, got {error.instance!r}{hint}"
+    elif error.validator == "type":
+        yield f"{where}: must be {_article(error.validator_value)}, got {error.instance!r}"
+    elif error.validator == "pattern":
+        yield f"{where}: {error.instance!r} does not fit the pattern {error.validator_value}"
+    else:
+        yield f"{where}: {error.message}"
+
+
+def _hint(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

@@ -1,0 +1,1 @@
+"""Manifests, the table of a cohort, quality flags, splits, leakage."""

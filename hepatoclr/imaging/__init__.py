@@ -1,0 +1,1 @@
+"""From raw CT to cached slices."""

@@ -1,0 +1,245 @@
+"""What the files of a DICOM folder are: axial CT images, or something else that is counted."""
+
+import errno
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+)
+
+from hepatoclr.base.errors import BadCase
+from hepatoclr.imaging import geometry
+
+SAME_PLANE = 1e-4
+LARGEST_SIDE = 4096
+LONGEST_VALUE = 1024  # bytes; longer ones, the pixels, are left in the file
+MULTI_FRAME = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+HU_TYPES = ("", "HU", "HU_MOD", "US")
+# words of Image Type (PS3.3 C.8.15.2, C.8.16.1, and makers' own) of what is computed from slices
+COMPUTED = {
+    *("MIP", "MINIP", "MAX_IP", "MIN_IP", "MAXIMUM", "MINIMUM", "PROJECTION IMAGE"),
+    *("PERFUSION", "QUANTITY", "STD_DEVIATION", "SUBTRACTION", "DIVISION", "MULTIPLICATION"),
+    *("RCBF", "RCBV", "MTT", "TTP", "TMAX", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY"),
+    *("MAT_FRACTIONAL", "MAT_REMOVED", "MAT_SPECIFIC", "MAT_MODIFIED", "MAT_VALUE_BASED"),
+}
+PIXELS = tag_for_keyword("PixelData")
+DAMAGED = "damaged DICOM"
+NO_PIXELS = "CT image without pixels"
+UNPLACED = "CT image without position"
+SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+TAGS = [
+    *("SOPClassUID", "ImageType", "Modality", "Manufacturer", "ManufacturerModelName"),
+    "SeriesDescription",
+    *("SliceThickness", "KVP", "GantryDetectorTilt", "ConvolutionKernel", "SeriesInstanceUID"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "SamplesPerPixel", "NumberOfFrames"),
+    *("Rows", "Columns", "PixelSpacing", "BitsAllocated", "BitsStored", "PixelRepresentation"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleIntercept", "RescaleSlope"),
+    *("RescaleType", "ModalityLUTSequence", "LossyImageCompression", "BurnedInAnnotation"),
+    *("PixelData", SHARED, PER_FRAME),
+]
+
+
+@dataclass(frozen=True)
+class Image:
+    """One axial CT image: a file, or a frame of one.
+
+    Attributes:
+        path: Its file.
+        frame: Its place in a multi-frame object, from 0; 0 in a file of one image.
+        header: The elements named in `TAGS`; those of a frame as a single image would have them.
+        row, column: Unit vectors along a row and along a column, patient axes (LPS).
+        position: Centre of the first pixel, mm, patient axes (LPS).
+        spacing: Distance of pixels along a column and along a row, mm.
+        size: Number of rows and columns.
+    """
+
+    path: Path
+    frame: int
+    header: Dataset
+    row: np.ndarray
+    column: np.ndarray
+    position: np.ndarray
+    spacing: np.ndarray
+    size: np.ndarray
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Unit vector across the image; towards the head if the patient lies as usual."""
+        return np.cross(self.row, self.column)
+
+    @property
+    def series_uid(self) -> str:
+        """What names the series; empty in some anonymised exports."""
+        return str(self.header.get("SeriesInstanceUID") or "")
+
+    def fits(self, other: "Image") -> bool:
+        """Say whether two images can be of one volume."""
+        planes = [(image.row, image.column, image.spacing, image.size) for image in (self, other)]
+        apart = np.abs(np.concatenate(planes[0]) - np.concatenate(planes[1])).max()
+        return self.series_uid == other.series_uid and bool(apart < SAME_PLANE)
+
+
+@dataclass
+class Folder:
+    """What a folder holds.
+
+    Attributes:
+        images: Its axial CT images.
+        ignored: How often it holds what else, by names of the DICOM standard or of this module.
+        incomplete: Series of the CT images that lack pixels, as files cut short do.
+    """
+
+    images: list[Image] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+    incomplete: Counter[str] = field(default_factory=Counter)
+
+
+def scan(folder: Path) -> Folder:
+    """Find the axial CT images of a folder, and count what else is there.
+
+    Raises:
+        BadCase: A DICOM file is damaged, so that the volume might lack a slice.
+    """
+    found = Folder()
+    for path in _files(folder):
+        header, images = examine(path)
+        found.images += [image for image in images if isinstance(image, Image)]
+        found.ignored.update(image for image in images if isinstance(image, str))
+        if NO_PIXELS in images:
+            found.incomplete[str(header.get("SeriesInstanceUID") or "")] += 1
+    if DAMAGED in found.ignored:
+        raise BadCase(
+            f"the headers of {found.ignored[DAMAGED]} DICOM files are damaged. "
+            "Export the series again, or remove them if they are no part of it."
+        )
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder; links to folders are not followed, they may form a ring."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for parent, folders, names in os.walk(folder, onerror=stop):
+        folders.sort()
+        yield from (Path(parent, name) for name in sorted(names))
+
+
+def examine(path: Path) -> tuple[Dataset, list[Image | str]]:
+    """Read a file's header, and give its axial CT images, or the name of what it is instead."""
+    header = Dataset()
+    if not path.is_file():
+        return header, ["not a file"]
+    try:
+        # pydicom's warnings quote values, which may be identities
+        with warnings.catch_warnings(action="ignore"):
+            header = dcmread(path, defer_size=LONGEST_VALUE, specific_tags=TAGS)
+            for tag in header.keys() - {PIXELS}:
+                header[tag]  # elements are decoded when they are first asked for: here
+            kind = _kind(header)
+            return header, [kind] if kind else [_image(path, *own) for own in _frames(header)]
+    except InvalidDicomError:
+        return header, ["not DICOM"]
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # damaged bytes that send the reader astray
+            return header, [DAMAGED]
+        raise
+    except Exception:  # noqa: BLE001 - damaged bytes make pydicom raise nearly anything
+        return header, [DAMAGED]
+
+
+def _kind(header: Dataset) -> str:
+    """Name what a DICOM object is unless it is a CT image; only names of the standard."""
+    # some anonymisers empty SOPClassUID in the data set but not in the file's meta information
+    uid = UID(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
+    words = _words(header)
+    if not uid:
+        return DAMAGED
+    if uid != CTImageStorage and uid not in MULTI_FRAME:
+        return uid.name if uid.name and uid.name != uid else "unknown object"
+    if "LOCALIZER" in words:
+        return "localizer"
+    if not header.get("Rows") or not header.get("Columns") or "PixelData" not in header:
+        return NO_PIXELS
+    if header.get("Modality") != "CT":
+        return "CT image of another modality" if header.get("Modality") else "CT without Modality"
+    if header.get("SamplesPerPixel", 1) != 1:
+        return "CT image in colour"
+    if words & COMPUTED:
+        return "map or projection computed from CT"
+    if header.get("BurnedInAnnotation") == "YES":
+        return "CT image with text burned in"
+    if (header.get("NumberOfFrames") or 1) != 1 and uid not in MULTI_FRAME:
+        return "CT image of several frames"
+    return NO_PIXELS if max(header.Rows, header.Columns) > LARGEST_SIDE else ""
+
+
+def _words(header: Dataset) -> set[str]:
+    """The values of Image Type."""
+    value = header.get("ImageType") or ()
+    return {str(word).upper() for word in ([value] if isinstance(value, str) else value)}
+
+
+def _frames(header: Dataset) -> Iterator[tuple[int, Dataset]]:
+    """The images of an object, each with the header that it would have as a file of its own."""
+    if PER_FRAME not in header:
+        yield 0, header
+        return
+    shared = header.get(SHARED) or [Dataset()]
+    for number, own in enumerate(header[PER_FRAME].value):
+        frame = Dataset()
+        frame.update(header)
+        frame.file_meta = header.file_meta
+        for groups in (shared[0], own):
+            for group in groups:
+                if group.VR == "SQ" and group.value:
+                    frame.update(group.value[0])
+        frame.ImageType = frame.get("FrameType") or header.get("ImageType")
+        yield number, frame
+
+
+def _image(path: Path, frame: int, header: Dataset) -> Image | str:
+    """Place an image in the patient, or say why that cannot be done."""
+    if _words(header) & COMPUTED or str(header.get("RescaleType") or "").upper() not in HU_TYPES:
+        return "map or projection computed from CT"
+    position = numbers(header, "ImagePositionPatient", 3)
+    cosines = numbers(header, "ImageOrientationPatient", 6)
+    spacing = numbers(header, "PixelSpacing", 2)
+    if position is None or cosines is None or spacing is None or not geometry.plausible(spacing):
+        return UNPLACED
+    row, column = cosines.reshape(2, 3)
+    if not geometry.perpendicular(row, column):
+        return UNPLACED
+    row, column = row / np.linalg.norm(row), column / np.linalg.norm(column)
+    if np.abs(np.cross(row, column)).argmax() != 2:
+        return "CT image that is not axial"
+    size = np.array([int(header.Rows), int(header.Columns)])
+    return Image(path, frame, header, row, column, position, spacing, size)
+
+
+def numbers(header: Dataset, keyword: str, count: int) -> np.ndarray | None:
+    """Values of an element, or None if they are not `count` finite numbers."""
+    try:
+        values = np.array(header.get(keyword), dtype=float).ravel()
+    except (TypeError, ValueError):
+        return None
+    return values if values.size == count and np.isfinite(values).all() else None
+
+
+def number(header: Dataset, keyword: str, default: float | None = None) -> float | None:
+    """Value of an element, or `default` if it is not one finite number."""
+    values = numbers(header, keyword, 1)
+    return default if values is None else float(values[0])

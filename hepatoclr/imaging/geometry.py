@@ -1,0 +1,129 @@
+"""Where the slices of a stack lie in the patient, and what grid they form."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hepatoclr.base.errors import BadCase
+
+MIN_SLICES = 5
+SPACING_LIMITS_MM = (0.05, 20.0)
+# some scanners write positions with one decimal only: up to 0.05 mm off either way
+TOLERANCE_MM = 0.1
+SAME_PLACE_MM = 0.01
+COSINE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An even stack of slices.
+
+    Attributes:
+        step: From one slice to the next, mm; across the slices unless the stack leans, as with a
+            tilted gantry.
+        gap: Number of slices below the gap, where some are missing.
+        missing: How many are missing there.
+        where: The gap in words.
+    """
+
+    step: np.ndarray
+    gap: int = 0
+    missing: int = 0
+    where: str = ""
+
+
+def plausible(spacing: np.ndarray) -> bool:
+    """Say whether distances between voxel centres, mm, can be those of a CT."""
+    low, high = SPACING_LIMITS_MM
+    return bool(np.all((spacing >= low) & (spacing <= high)))
+
+
+def perpendicular(first: np.ndarray, second: np.ndarray) -> bool:
+    """Say whether two vectors are perpendicular and of length one, as direction cosines are."""
+    products = np.array([first @ first - 1, second @ second - 1, first @ second])
+    return bool(np.abs(products).max() < COSINE_TOLERANCE)
+
+
+def degrees_between(first: np.ndarray, second: np.ndarray) -> float:
+    """Angle between two lines, degrees, from 0 to 90."""
+    # the cross product keeps small angles exact, which the cosine would lose
+    across = np.linalg.norm(np.cross(first, second))
+    return float(np.degrees(np.arctan2(across, abs(first @ second))))
+
+
+def stack(positions: np.ndarray, normal: np.ndarray, most_missing: int = 0) -> Stack:
+    """Find the even stack that slices form.
+
+    Args:
+        positions: Corner of each slice in mm, shape (slices, 3), ascending along `normal`.
+        normal: Unit vector across the slices.
+        most_missing: Most neighbouring slices that may be missing, at one place.
+
+    Raises:
+        BadCase: The slices lie unevenly, or do not lie one above the other.
+    """
+    heights = positions @ normal
+    steps = np.diff(heights)
+    usual = float(np.median(steps))
+    if usual < SAME_PLACE_MM:
+        raise BadCase("the images lie side by side, not one above the other. Give an axial series.")
+    widest = int(steps.argmax())
+    missing = round(steps[widest] / usual) - 1
+    number = np.arange(len(positions))
+    if 0 < missing <= most_missing:
+        number[widest + 1 :] += missing
+    even = np.interp(number, number[[0, -1]], heights[[0, -1]])
+    if np.abs(heights - even).max() > TOLERANCE_MM or _uneven(steps, np.diff(number)):
+        raise _gaps(positions, steps, usual)
+    step = (positions[-1] - positions[0]) / number[-1]
+    aside = np.linalg.norm(positions - positions[0] - np.outer(number, step), axis=1).max()
+    if aside > TOLERANCE_MM:
+        raise BadCase(
+            f"the images are shifted sideways by up to {aside:.1f} mm along the stack, as when a "
+            "patient or table moved between scans. Give a reconstruction of one scan."
+        )
+    upright = normal * (normal @ step)
+    if np.linalg.norm(step - upright) * number[-1] < TOLERANCE_MM:
+        step = upright
+    if number[-1] < len(number):
+        return Stack(step)
+    return Stack(step, widest + 1, missing, _between(positions, widest))
+
+
+def filled(slices: np.ndarray, found: Stack) -> np.ndarray:
+    """Interpolate the missing slices of a stack, linearly between their neighbours.
+
+    Args:
+        slices: Shape (slices, rows, columns), integers.
+        found: Where how many are missing.
+    """
+    below, above = slices[found.gap - 1].astype(np.float32), slices[found.gap]
+    shares = np.arange(1, found.missing + 1) / (found.missing + 1)
+    between = [np.rint(below + (above - below) * share).astype(slices.dtype) for share in shares]
+    return np.concatenate([slices[: found.gap], between, slices[found.gap :]])
+
+
+def _uneven(steps: np.ndarray, counts: np.ndarray) -> bool:
+    """Say whether distances of neighbours differ, of which some stand for several steps."""
+    single = steps / counts
+    return bool(np.abs(single - np.median(single)).max() > TOLERANCE_MM)
+
+
+def _gaps(positions: np.ndarray, steps: np.ndarray, usual: float) -> BadCase:
+    """Say what is uneven: slices that are missing, or distances that change."""
+    wide = np.flatnonzero(steps > usual + TOLERANCE_MM)
+    whole = np.abs(steps - usual * np.rint(steps / usual)) < TOLERANCE_MM
+    if len(wide) and whole.all():
+        gaps = [_between(positions, place) for place in wide]
+        listed = " and ".join(gaps[:3]) + (f" and at {len(gaps) - 3} more places" * (len(gaps) > 3))
+        return BadCase(f"slices missing {listed}. Export the whole series again.")
+    return BadCase(
+        f"the images lie {steps.min():.2f} to {steps.max():.2f} mm apart, widest "
+        f"{_between(positions, int(steps.argmax()))}: slices are missing, or several scans are "
+        "mixed. Export one whole series again."
+    )
+
+
+def _between(positions: np.ndarray, place: int) -> str:
+    low, high = sorted((positions[place][2], positions[place + 1][2]))
+    return f"between z = {low:.1f} and {high:.1f} mm"

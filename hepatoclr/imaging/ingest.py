@@ -1,0 +1,191 @@
+"""Raw CT, as a hospital exports it, to a canonical volume in Hounsfield units."""
+
+import hashlib
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from hepatoclr.base.errors import BadCase, UserError
+from hepatoclr.imaging import geometry, nifti, resample, volumes
+from hepatoclr.imaging.volumes import Volume
+
+ZIP_LIMIT_GB = 8
+ENCRYPTED = 0x1
+INT16_MAX = np.iinfo(np.int16).max
+LARGEST_TILT_DEGREES = 45
+LEANING = {
+    "tilt": "the slices are shifted against each other, as by a gantry tilted",
+    "oblique": "the slices lean against the axial plane",
+}
+
+
+def read_ct(
+    path: str | Path,
+    series: Mapping | None = None,
+    series_uid: str = "",
+    fill_slices: int = 0,
+) -> Volume:
+    """Read a CT: a DICOM folder, a zip of one, or a NIfTI file.
+
+    Args:
+        path: Folders may be nested and may hold other objects too, as long as there is one
+            axial CT volume among them that is wanted.
+        series: Which DICOM series is wanted where there are several, see `read.series.chosen`.
+        series_uid: Its UID, where it is known.
+        fill_slices: Most neighbouring slices of a DICOM series that may be missing, at one place;
+            they are interpolated.
+
+    Returns:
+        int16 HU, canonical, slices axial, nothing below air (-1024); tilted, sheared and oblique
+        volumes are resampled. The facts say how it was stored, what was ignored and what is odd
+        (`flags`), and hold no text that could name anybody.
+
+    Raises:
+        BadCase: What was found is not one CT volume on a regular grid; the message says what
+            was found and what to do, and names no path.
+        UserError: The disk or network failed.
+    """
+    path = Path(path)
+    wanted = {"series_uid": series_uid, "fill_slices": fill_slices}
+    if series is not None:
+        wanted["preference"] = series
+    try:
+        form, read = _reader(path)
+        return _as_ct(read(path) if form == "nifti" else read(path, **wanted), form)
+    except PermissionError as error:
+        raise BadCase("a file or folder may not be read: permission denied.") from error
+    except OSError as error:  # a disk or network that fails; its own words name the path
+        raise UserError(
+            f"reading the CT failed: {error.strerror or type(error).__name__}. Run again; nothing "
+            "is lost."
+        ) from error
+
+
+def _reader(path: Path) -> tuple[str, Callable[[Path], Volume]]:
+    """Name the format of a path and the function that reads it."""
+    if path.is_dir():
+        return "dicom", _dicom
+    if not path.exists():
+        raise BadCase("there is no such file or folder. Check `image` in the manifest.")
+    if not path.is_file():
+        raise BadCase("it is neither a file nor a folder. Check `image` in the manifest.")
+    if nifti.is_named(path):
+        return "nifti", nifti.read
+    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+        return "zip", _zip
+    raise BadCase(
+        "the file is neither NIfTI (.nii, .nii.gz) nor a zip archive. "
+        "Of a DICOM series give the folder, not one image."
+    )
+
+
+def _as_ct(found: Volume, form: str) -> Volume:
+    """Check that a volume can be a CT, make its slices axial, and complete its facts."""
+    slices, *_ = found.array.shape
+    if slices < geometry.MIN_SLICES:
+        raise BadCase(
+            f"the volume has {slices} slices; at least {geometry.MIN_SLICES} are needed. "
+            "Give the whole series."
+        )
+    ct = replace(found, array=_hounsfield(found.array))
+    tilt, oblique = resample.angles(ct.affine)
+    if tilt > LARGEST_TILT_DEGREES:
+        raise BadCase(
+            f"the slices are shifted as if by a gantry tilted by {tilt:.0f} degrees, more than any "
+            "can be. Export the CT again."
+        )
+    flags = dict(found.facts["flags"])
+    if not resample.is_axial(ct.affine):
+        name, degrees = ("tilt", tilt) if tilt > resample.TILT_DEGREES else ("oblique", oblique)
+        flags[name] = f"{LEANING[name]} by {degrees:.1f} degrees; resampled to axial slices"
+        ct = resample.axial(ct)
+    facts = {
+        "format": form,
+        "slices": len(ct.array),
+        "size": list(ct.array.shape),
+        "spacing_mm": [round(length, 6) for length in ct.spacing],
+        "content": content(ct.array),
+        "tilt_degrees": round(tilt, 2),
+        "oblique_degrees": round(oblique, 2),
+        **found.facts,
+        "flags": flags,
+    }
+    return replace(ct, facts=facts)
+
+
+def content(array: np.ndarray) -> str:
+    """Digest of the shape and the voxels of a volume, 16 hex digits: equal images, equal digests.
+
+    It tells nothing of headers, file names or formats.
+    """
+    voxels = np.ascontiguousarray(array, "<i2")
+    found = hashlib.sha256(repr(array.shape).encode())
+    found.update(voxels.data)
+    return found.hexdigest()[:16]
+
+
+def _hounsfield(array: np.ndarray) -> np.ndarray:
+    """Make int16 of HU, with air for anything below it; slice by slice, to spare memory."""
+    hu = array if array.dtype == np.int16 else np.empty(array.shape, np.int16)
+    low, high = np.inf, -np.inf
+    for source, target in zip(array, hu, strict=True):
+        if source.dtype.kind == "f" and not np.isfinite(source).all():
+            raise BadCase("some voxels are not numbers (NaN or infinite). Export the CT again.")
+        above = source[source > volumes.AIR]  # what is not padding
+        if above.size:
+            low, high = min(low, above.min()), max(high, above.max())
+        rounded = np.rint(source) if source.dtype.kind == "f" else source
+        target[...] = np.clip(rounded, volumes.AIR, INT16_MAX)
+    # in every CT there is something lighter than water, and something heavier
+    if high < 0 or low >= 0 or high >= INT16_MAX:
+        low, high = array.min(), array.max()
+        raise BadCase(
+            f"intensities are not Hounsfield units ({low:g}..{high:g}). "
+            "Export the CT with its rescale, not as a picture."
+        )
+    return hu
+
+
+def _dicom(folder: Path, **wanted) -> Volume:
+    # pydicom takes 0.3 s to import: NIfTI cases go without
+    from hepatoclr.imaging.dicom import read
+
+    return read.read(folder, **wanted)
+
+
+def _zip(path: Path, **wanted) -> Volume:
+    """Read the DICOM folder inside a zip archive."""
+    with tempfile.TemporaryDirectory(prefix="hepatoclr-") as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _extract(archive, Path(folder))
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise BadCase("the zip archive is broken. Export or pack it again.") from error
+        return _dicom(Path(folder), **wanted)
+
+
+def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
+    """Write the files of an archive into a folder, under numbers instead of their names.
+
+    Names inside archives may lead out of the folder, be too long, or differ in case only.
+    """
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if sum(entry.file_size for entry in entries) > ZIP_LIMIT_GB * 1e9:
+        raise BadCase(f"the zip archive holds more than {ZIP_LIMIT_GB} GB. Give one series.")
+    for number, entry in enumerate(entries):
+        parts = PurePosixPath(entry.filename.replace("\\", "/"))
+        if parts.is_absolute() or ".." in parts.parts:
+            raise BadCase("the zip archive has an entry that leads outside of it. Pack it again.")
+        if entry.flag_bits & ENCRYPTED:
+            raise BadCase("the zip archive is encrypted. Give it without a password.")
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            continue
+        with archive.open(entry) as packed, open(folder / f"{number:06d}", "wb") as file:
+            shutil.copyfileobj(packed, file)

@@ -1,0 +1,1 @@
+"""Backends that find the liver, one file each."""

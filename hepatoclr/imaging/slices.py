@@ -1,0 +1,87 @@
+"""The axial slices that are used: the central share of those that hold liver."""
+
+import csv
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hepatoclr.base import files
+from hepatoclr.base.errors import EmptyLiver
+
+if TYPE_CHECKING:  # reading a table of slices needs no library of images
+    from hepatoclr.imaging.volumes import Volume
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A kept slice.
+
+    Attributes:
+        index: Its place in the volume, from the feet.
+        z_mm: Its height in the patient, mm towards the head.
+        position: Where in the liver it lies, 0 at the top and 1 at the tip.
+        liver_area_mm2: Area of liver in it.
+    """
+
+    index: int
+    z_mm: float
+    position: float
+    liver_area_mm2: float
+
+
+def central(liver: "Volume | np.ndarray", fraction: float = 0.7, by: str = "extent") -> list[Slice]:
+    """Select the central share of the axial slices that hold liver.
+
+    Args:
+        liver: Mask on the CT's grid, shape (z, y, x), not 0 where liver; a bare array is taken
+            to have voxels of 1 mm.
+        fraction: Share of the liver's slices to keep, in (0, 1].
+        by: "extent" drops the same share of the liver's height at both ends; "area" keeps the
+            slices with the largest liver area.
+
+    Returns:
+        The kept slices, top to bottom.
+
+    Raises:
+        EmptyLiver: No voxel is liver.
+    """
+    if isinstance(liver, np.ndarray):
+        from hepatoclr.imaging.volumes import Volume
+
+        liver = Volume(liver, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    _, row_mm, column_mm = liver.spacing
+    area = np.count_nonzero(liver.array, axis=(1, 2)) * row_mm * column_mm
+    holding = np.flatnonzero(area)
+    if not len(holding):
+        raise EmptyLiver("the liver mask is empty")
+    top, bottom = holding[-1], holding[0]
+    position = (top - holding + 0.5) / (top - bottom + 1)
+    if by == "extent":
+        kept = np.abs(position - 0.5) <= fraction / 2 + 1e-9
+    else:
+        count = max(1, round(fraction * len(holding)))
+        kept = np.zeros(len(holding), bool)
+        kept[np.argsort(-area[holding], kind="stable")[:count]] = True
+    return [
+        Slice(int(k), round(float(liver.z_mm(k)), 3), round(float(p), 4), round(float(area[k]), 1))
+        for k, p in zip(holding[kept][::-1], position[kept][::-1], strict=True)
+    ]
+
+
+def write(slices: list[Slice], path: str | Path) -> None:
+    """Write the kept slices as CSV, a row each; no row stands for a case that was excluded."""
+    with files.atomic(path) as temporary, open(temporary, "w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(field.name for field in fields(Slice))
+        table.writerows(astuple(kept) for kept in slices)
+
+
+def read(path: str | Path) -> list[Slice]:
+    """Read what `write` wrote."""
+    with open(path, newline="") as file:
+        return [
+            Slice(int(index), float(z), float(position), float(area))
+            for index, z, position, area in list(csv.reader(file))[1:]
+        ]

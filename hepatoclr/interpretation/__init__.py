@@ -1,0 +1,1 @@
+"""What the networks looked at, and what their features encode."""

@@ -1,0 +1,357 @@
+"""What a linear model looked at: maps of its most confident right and wrong patients.
+
+The model is the linear protocol's, regression and backbone as one network, fitted on the folds in
+which the patient is not tested. Two maps, one of each family, are laid on the slice that speaks
+most for the prediction:
+
+- *occlusion* (Zeiler and Fergus 2014, arXiv 1311.2901): how far the logit falls when a square of
+  the slice is painted over. It says what the model would do, and in which direction.
+- *gradient*: how strongly the logit reacts to each pixel, by SmoothGrad (Smilkov et al. 2017,
+  arXiv 1706.03825). Integrated gradients need a reference image, and there is no neutral CT: with
+  an air-like one every dark pixel gets nothing by construction. They multiply by the input, too,
+  whose outlines then show through even where weights are random (Adebayo et al. 2018, arXiv
+  1810.03292).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from captum.attr import NoiseTunnel, Occlusion, Saliency
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure, SubFigure
+from sklearn.pipeline import Pipeline
+from torch import Tensor, nn
+
+from hepatoclr.base import devices, files
+from hepatoclr.cohorts import splits
+from hepatoclr.imaging import slices, tensors, volumes
+from hepatoclr.learning import backbone, data, linear
+from hepatoclr.reporting import formatting, plots
+from hepatoclr.stats import predictions as outcomes
+
+READ = {"volumes": ".nii.gz", "livers": ".nii.gz", "slices": ".csv", "tensors": ".b2nd"}
+KINDS = {  # label, and what the model says
+    "right positive": (1, 1),
+    "right negative": (0, 0),
+    "wrong positive": (0, 1),
+    "wrong negative": (1, 0),
+}
+MAPS = ("gradient", "occlusion")
+WORDS = {0: "negative", 1: "positive"}
+WINDOWS = 10  # side of the painted square: this part of the slice's; the next starts half a side on
+SAMPLES = 25
+NOISE = 0.04  # of the window: 20 HU in the paper's, about what a CT has; more would hide texture
+AT_ONCE = 8  # slices in the network at a time, which bounds memory
+COLOURS = {
+    "gradient": "viridis",
+    "occlusion": LinearSegmentedColormap.from_list(
+        "signed", [plots.BLUE, "#FFFFFF", plots.VERMILLION]
+    ),
+}
+NOTE = (
+    "Gradient: how strongly the logit reacts to a pixel. Occlusion: how far the logit falls when "
+    "the place is painted over;\nred speaks for the positive class, blue for the negative. Each "
+    "map has its own scale. Maps show what a model reacts to, not what causes disease."
+)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The maps of one patient, on one slice of the CT.
+
+    Attributes:
+        facts: patient_id, label, probability, threshold, kind, case, slice (its place in the
+            volume) and logit (of the slice).
+        ct: HU, shape (rows, columns).
+        liver: Whether a pixel is liver, same shape.
+        spacing: Distance of rows and of columns, mm.
+        maps: Name to attribution of each pixel, same shape; see `gradient` and `occlusion`.
+    """
+
+    facts: Mapping
+    ct: np.ndarray
+    liver: np.ndarray
+    spacing: tuple[float, float]
+    maps: Mapping[str, np.ndarray]
+
+    def in_liver(self, name: str) -> float:
+        """Share of a map's absolute attribution that lies in the liver; NaN where it is 0."""
+        amount = np.abs(self.maps[name].astype(float))
+        return float(amount[self.liver].sum() / amount.sum()) if amount.any() else np.nan
+
+
+def chosen(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Choose the patients furthest from the threshold, at most one of each kind.
+
+    Args:
+        predictions: Of one encoder, every patient once.
+
+    Returns:
+        Their rows, with `kind`, in the order of `KINDS`; a kind that does not occur is left out.
+    """
+    called = (predictions["probability"] >= predictions["threshold"]).astype(int)
+    margin = (predictions["probability"] - predictions["threshold"]).abs()
+    found = {}
+    for kind, (label, said) in KINDS.items():
+        among = margin[(predictions["label"] == label) & (called == said)]
+        if len(among):
+            found[kind] = among.idxmax()
+    return predictions.loc[list(found.values())].assign(kind=list(found))
+
+
+def composed(network: nn.Module, model: Pipeline) -> nn.Sequential:
+    """Put a regression on top of the network whose features it was fitted on.
+
+    Args:
+        network: Maps slices (n, 1, rows, columns) to features (n, channels).
+        model: See `linear.fit`; its standardisation goes into the weights.
+
+    Returns:
+        Maps slices to logits, shape (n,).
+    """
+    channels = model[-1].n_features_in_
+    bias = model.decision_function(np.zeros((1, channels)))
+    head = nn.Linear(channels, 1)
+    head.weight.data.copy_(torch.from_numpy(model.decision_function(np.eye(channels)) - bias)[None])
+    head.bias.data.copy_(torch.from_numpy(bias))
+    return nn.Sequential(network, head, nn.Flatten(0)).eval()
+
+
+def gradient(model: nn.Module, image: Tensor, seed: int) -> np.ndarray:
+    """Strength of the logit's gradient, averaged over noisy copies of the slice (SmoothGrad).
+
+    Args:
+        model: Maps slices to logits, shape (n,).
+        image: A slice, shape (1, 1, size, size), in [0, 1].
+        seed: Seed of the noise.
+
+    Returns:
+        Absolute values of the mean gradient, shape (size, size).
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        found = NoiseTunnel(Saliency(model)).attribute(
+            image.clone().requires_grad_(),
+            nt_samples=SAMPLES,
+            nt_samples_batch_size=AT_ONCE,
+            stdevs=NOISE,
+            abs=False,
+        )
+    return found[0, 0].detach().abs().numpy()
+
+
+def occlusion(model: nn.Module, image: Tensor) -> np.ndarray:
+    """How far the logit falls when a square is painted over with the slice's mean.
+
+    Args:
+        model, image: As for `gradient`.
+
+    Returns:
+        The mean over the squares that hold a pixel, shape (size, size): positive where what is
+        there speaks for the positive class.
+    """
+    side = max(2, image.shape[-1] // WINDOWS)
+    with torch.inference_mode():
+        found = Occlusion(model).attribute(
+            image,
+            sliding_window_shapes=(1, side, side),
+            strides=(1, side // 2, side // 2),
+            baselines=float(image.mean()),
+            perturbations_per_eval=AT_ONCE,
+        )
+    return found[0, 0].numpy()
+
+
+def explain(
+    network: nn.Module,
+    predictions: pd.DataFrame,
+    features: str | Path,
+    split: str | Path,
+    folders: Mapping[str, str],
+    digests: Mapping[str, str],
+    *,
+    window: tuple[int, int],
+    settings: Mapping,
+    seed: int,
+) -> list[Explanation]:
+    """Explain what the linear protocol says of some patients.
+
+    Args:
+        network: The encoder's backbone.
+        predictions: The patients, with kind and fold.
+        features: The evaluation cohort's features under that encoder.
+        split: The split of the predictions.
+        folders: Where the files of the cases lie: volumes, livers, slices, tensors.
+        digests: What these files should hold, see `batches.digests`.
+        window: Lowest and highest HU of the caches.
+        settings: The configuration's section `linear`.
+        seed: Seed of the noise.
+    """
+    places = pd.read_parquet(features, columns=["case", "slice"])
+    patient, vectors = linear.read(features)
+    dealt = splits.read(split)
+    explanations = []
+    for row in predictions.to_dict("records"):
+        targets = splits.training(dealt, row["fold"]).set_index("patient_id")["target"]
+        rows = linear.rows(patient, vectors, settings)
+        model = linear.fit_patients(*rows, targets, settings)
+        own = np.flatnonzero(patient == row["patient_id"])
+        logits = model.decision_function(vectors[own])
+        best = int(np.argmax(logits if KINDS[row["kind"]][1] else -logits))
+        case, place = places.loc[own[best], ["case", "slice"]]
+        files_of = {kind: f"{folders[kind]}/{case}{suffix}" for kind, suffix in READ.items()}
+        files.check(files_of.values(), digests)
+        kept = slices.read(files_of["slices"])[place].index
+        facts = {
+            key: row[key] for key in ("patient_id", "label", "probability", "threshold", "kind")
+        }
+        facts |= {"case": case, "slice": kept, "logit": float(logits[best])}
+        cache = data.collect([files_of["tensors"]], window)
+        image = cache.fetch(np.array([place]))
+        whole = composed(network, model)
+        found = {"gradient": gradient(whole, image, seed), "occlusion": occlusion(whole, image)}
+        ct, liver = (volumes.load(files_of[kind]) for kind in ("volumes", "livers"))
+        shape = ct.array.shape[1:]
+        maps = {name: tensors.restored(array[None], shape)[0] for name, array in found.items()}
+        shown = ct.array[kept], liver.array[kept] > 0, ct.spacing[1:]
+        explanations.append(Explanation(facts, *shown, maps))
+    return explanations
+
+
+def table(explanations: Sequence[Explanation]) -> pd.DataFrame:
+    """List the explanations.
+
+    Returns:
+        A row each: the facts, liver (share of the slice's pixels that are liver, which is what a
+        map without any preference has in the liver), gradient_in_liver and occlusion_in_liver
+        (share of the map's absolute attribution).
+    """
+    return pd.DataFrame(
+        [
+            {
+                **shown.facts,
+                "liver": shown.liver.mean(),
+                **{f"{name}_in_liver": shown.in_liver(name) for name in MAPS},
+            }
+            for shown in explanations
+        ]
+    )
+
+
+@matplotlib.rc_context(plots.SETTINGS)
+def draw(
+    explanations: Sequence[Explanation],
+    encoder: str,
+    paths: Sequence[str | Path],
+    *,
+    disclaimers: Sequence[str],
+) -> Figure:
+    """Draw the explanations of an encoder, a row per patient.
+
+    Args:
+        explanations: At least one.
+        encoder: Its name.
+        paths: Files to write.
+        disclaimers: What must be said of this run, of `formatting.DISCLAIMERS`.
+    """
+    tallest = max(np.divide(*np.multiply(e.ct.shape, e.spacing)) for e in explanations)
+    heights = [0.75 + 2.2 * tallest] * len(explanations) + [0.65]
+    figure = Figure(figsize=(8.2, 0.3 + sum(heights)))
+    figure.suptitle(f"{formatting.method_label(encoder)}, linear protocol", fontweight="bold")
+    *rows, foot = figure.subfigures(len(heights), 1, height_ratios=heights)
+    for part, shown in zip(rows, explanations, strict=True):
+        _row(part, shown)
+    foot.text(0.01, 0.95, NOTE, va="top", fontsize=8)
+    plots.say(foot, disclaimers)
+    plots.save(figure, *paths)
+    return figure
+
+
+def _row(part: SubFigure, shown: Explanation) -> None:
+    """Draw one patient: the slice, and the maps over it."""
+    facts = shown.facts
+    part.suptitle(
+        f"{facts['kind'].capitalize()}: patient {facts['patient_id']}, label "
+        f"{WORDS[facts['label']]}, probability {facts['probability']:.2f}; slice {facts['slice']}",
+        x=0.01,
+        ha="left",
+        fontsize=9.5,
+    )
+    plain, *overlaid = part.subplots(1, 1 + len(MAPS))
+    plots.picture(plain, shown.ct, shown.liver, shown.spacing, "upper")
+    plain.set_title(f"CT; {100 * shown.liver.mean():.0f} % of it is liver")
+    for axes, name in zip(overlaid, MAPS, strict=True):
+        plots.picture(axes, shown.ct, shown.liver, shown.spacing, "upper")
+        share = shown.in_liver(name)
+        words = "zero everywhere" if np.isnan(share) else f"{100 * share:.0f} % of it in the liver"
+        axes.set_title(f"{name.capitalize()}; {words}")
+        _overlay(axes, name, shown.maps[name])
+
+
+def _overlay(axes: Axes, name: str, amount: np.ndarray) -> None:
+    """Lay a map over the picture: the stronger, the less transparent."""
+    # a single pixel must not make all others vanish
+    top = float(np.percentile(np.abs(amount), 99.5)) or float(np.abs(amount).max()) or 1.0
+    strength = np.clip(np.abs(amount) / top, 0, 1)
+    low = -top if name == "occlusion" else 0
+    image = axes.imshow(
+        amount,
+        cmap=COLOURS[name],
+        vmin=low,
+        vmax=top,
+        alpha=0.85 * strength,
+        extent=axes.images[0].get_extent(),
+        interpolation="nearest",
+    )
+    opaque = ScalarMappable(image.norm, image.cmap)
+    beside = axes.inset_axes((1.03, 0.1, 0.04, 0.8))
+    bar = axes.figure.colorbar(opaque, cax=beside, format="{x:.2g}")
+    bar.set_ticks(sorted({low, 0, top}))
+    bar.ax.tick_params(labelsize=7)
+
+
+def run(
+    encoder: str,
+    weights: str | Path,
+    predictions: Sequence[str | Path],
+    features: str | Path,
+    split: str | Path,
+    folders: Mapping[str, str],
+    digests: Mapping[str, str],
+    output: str | Path,
+    paths: Sequence[str | Path],
+    *,
+    network: Mapping,
+    window: tuple[int, int],
+    settings: Mapping,
+    seed: int,
+    disclaimers: Sequence[str],
+    threads: int,
+) -> None:
+    """Explain an encoder's most confident right and wrong patients, as a table and a figure.
+
+    Args:
+        encoder: Its name.
+        weights: Its weights.
+        predictions: What the linear protocol says with it, of every patient once.
+        features, split, folders, digests, window, settings, seed: See `explain`.
+        output: Table to write.
+        paths: Figures to write.
+        network: Section of the configuration.
+        disclaimers: What must be said of this run, of `formatting.DISCLAIMERS`.
+        threads: CPU threads; there is no need of a GPU.
+    """
+    devices.prepare("cpu", threads)
+    confident = chosen(outcomes.read(predictions))
+    given = {"window": window, "settings": settings, "seed": seed}
+    trained = backbone.read(weights, network).backbone
+    found = explain(trained, confident, features, split, folders, digests, **given)
+    files.write_csv(table(found).round(6), output)
+    draw(found, encoder, paths, disclaimers=disclaimers)

@@ -1,0 +1,1 @@
+"""The experiment, its data, pretraining, and the evaluation protocols."""

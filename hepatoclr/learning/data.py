@@ -1,0 +1,243 @@
+"""The slices of many cases as one collection, and the order in which training draws them."""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from hepatoclr.base.errors import UserError
+from hepatoclr.imaging import tensors
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Slices of several cases, read from memory-mapped caches or from memory.
+
+    Attributes:
+        caches: The caches of the cases.
+        case: Number of the case of each slice, shape (n,).
+        place: Place of each slice in its case's cache, shape (n,).
+        window: Lowest and highest HU, scaled to 0 and 1.
+        resident: All pixels of all cases, int16, shape (slices, size, size), where they are kept
+            in memory, the host's or the device's.
+    """
+
+    caches: tensors.Caches
+    case: np.ndarray
+    place: np.ndarray
+    window: tuple[int, int]
+    resident: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.case)
+
+    def fetch(self, indices: np.ndarray, device: torch.device = CPU) -> Tensor:
+        """Read slices to a device, shape (len(indices), 1, size, size), float32 in [0, 1]."""
+        case, place = self.case[indices], self.place[indices]
+        if self.resident is None:
+            pixels = np.empty((len(case), *self.caches.shapes[case[0]][1:]), np.int16)
+            tensors.read((self.caches[one] for one in case), place.tolist(), pixels)
+            pixels = torch.from_numpy(pixels)
+        else:
+            rows = torch.from_numpy(self._case_offsets[case] + place).to(self.resident.device)
+            pixels = self.resident.index_select(0, rows)
+        low, high = self.window
+        return pixels.to(device)[:, None].float().sub_(low).div_(high - low)
+
+    def prefetch(
+        self, batches: Iterable[np.ndarray], device: torch.device = CPU
+    ) -> Iterator[Tensor]:
+        """Read batches one after another; from disk for a GPU, the next while one is worked on.
+
+        On the CPU a second thread would only take cores from the network.
+        """
+        if self.resident is not None or device.type == "cpu":
+            yield from (self.fetch(batch, device) for batch in batches)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            waiting = deque()
+            for batch in batches:
+                waiting.append(reader.submit(self.fetch, batch, device))
+                if len(waiting) > 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def subset(self, indices: np.ndarray) -> "Slices":
+        """The collection of some of the slices."""
+        return replace(self, case=self.case[indices], place=self.place[indices])
+
+    def chunks(self, size: int = 64, device: torch.device = CPU) -> Iterator[Tensor]:
+        """Read all slices in order, `size` at a time."""
+        starts = range(0, len(self), size)
+        every = (np.arange(start, min(start + size, len(self))) for start in starts)
+        return self.prefetch(every, device)
+
+    @cached_property
+    def _case_offsets(self) -> np.ndarray:
+        """Where each case begins among the resident slices."""
+        return np.cumsum([0, *(count for count, *_ in self.caches.shapes)])
+
+
+def collect(
+    paths: Sequence[str],
+    window: tuple[int, int],
+    residence: str = "disk",
+    device: torch.device = CPU,
+    memory_mb: float = 0,
+) -> Slices:
+    """Open the caches of several cases as one collection.
+
+    Args:
+        paths: A cache per case, see `tensors.write`.
+        window: Lowest and highest HU of the caches.
+        residence: Where the pixels are kept: "disk", "memory", "device", or "auto", the last of
+            these that has twice the room they take.
+        device: The device.
+        memory_mb: Memory that this process may use, for "auto".
+
+    Raises:
+        UserError: There is no slice at all.
+    """
+    caches = tensors.Caches(paths)
+    counts = [count for count, *_ in caches.shapes]
+    if not sum(counts):
+        raise UserError("no slice is left to work on; the cohort's table says why")
+    case = np.repeat(np.arange(len(paths)), counts)
+    place = np.concatenate([np.arange(count) for count in counts])
+    slices = Slices(caches, case, place, window)
+    if residence == "auto":
+        size = 2 * sum(map(math.prod, caches.shapes))
+        residence = _with_room_for(2 * size, device, memory_mb)
+    if residence == "disk":
+        return slices
+    size = next(size for count, *size in caches.shapes if count)
+    place = device if residence == "device" else CPU
+    pixels = torch.empty((len(slices), *size), dtype=torch.int16, device=place)
+    for number, part in enumerate(pixels.split(counts)):
+        part.copy_(torch.from_numpy(caches[number][:]).view_as(part))
+    return replace(slices, resident=pixels)
+
+
+def _with_room_for(size: int, device: torch.device, memory_mb: float) -> str:
+    """Where so many bytes have room; on the CPU the device's memory is the host's."""
+    if device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0]:
+        return "device"
+    return "memory" if size <= memory_mb * 1e6 else "disk"
+
+
+def trainable_cases(
+    cohorts: Sequence[pd.DataFrame], caches: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Join cohorts and keep the cases that can be trained on, with their caches.
+
+    Args:
+        cohorts: Tables of the cohorts, see `cohort.table`.
+        caches: A cache per case of all the tables, in their order.
+    """
+    together = pd.concat(cohorts, ignore_index=True)
+    used = (together["included"] & together["target"].notna()).to_numpy()
+    kept = [cache for cache, use in zip(caches, used, strict=True) if use]
+    return together[used].reset_index(drop=True), kept
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws the slices of an epoch; an epoch's draw depends on the seed and its number alone.
+
+    Attributes:
+        patient: Patient of each slice, any hashable, shape (n,).
+        target: Class of each slice, 0 or 1, shape (n,).
+        kind: "weighted" draws both classes, and all patients of a class, equally often;
+            "uniform" visits each slice once; "patients" takes one slice of each patient.
+        samples: Slices per epoch; 0 draws as many as there are, or one per patient.
+        seed: Seed of the draws.
+    """
+
+    patient: np.ndarray
+    target: np.ndarray
+    kind: str
+    samples: int
+    seed: int
+
+    def __len__(self) -> int:
+        most = len(np.unique(self.patient)) if self.kind == "patients" else len(self.patient)
+        return self.samples or most
+
+    @property
+    def max_batch_size(self) -> int:
+        """How many slices can be drawn before one may come again."""
+        if self.kind == "weighted":
+            return len(self)
+        return len(np.unique(self.patient)) if self.kind == "patients" else len(self.patient)
+
+    def batches(self, epoch: int, size: int) -> Iterator[np.ndarray]:
+        """Draw the slices of an epoch, counted from 0, in full batches of indices.
+
+        Raises:
+            UserError: What can be drawn at once does not fill a batch.
+        """
+        if self.max_batch_size < size:
+            unit = "patients, one slice each," if self.kind == "patients" else "slices"
+            raise UserError(
+                f"{self.max_batch_size} {unit} cannot fill a batch of {size}; lower batch_size, "
+                "or set sampling to weighted"
+            )
+        full = (
+            drawn[start : start + size]
+            for drawn in self._rounds(np.random.default_rng([self.seed, epoch]))
+            for start in range(0, len(drawn) - size + 1, size)
+        )
+        yield from islice(full, len(self) // size)
+
+    def _rounds(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """Draws without end, none of which holds a slice (or patient) twice unless weighted."""
+        weights = self._weights() if self.kind == "weighted" else None
+        while True:
+            if self.kind == "weighted":
+                yield rng.choice(len(self.patient), size=len(self), p=weights)
+                continue
+            order = rng.permutation(len(self.patient))
+            if self.kind == "patients":
+                order = order[np.unique(self.patient[order], return_index=True)[1]]
+            yield rng.permutation(order)
+
+    def _weights(self) -> np.ndarray:
+        """Weight of each slice, so that classes, then patients, then slices are equally likely."""
+        _, patient, slices = np.unique(self.patient, return_inverse=True, return_counts=True)
+        weight = 1.0 / slices[patient]
+        for side in (0, 1):
+            weight[self.target == side] /= max(weight[self.target == side].sum(), 1e-12)
+        return weight / weight.sum()
+
+
+def sampler(
+    cases: pd.DataFrame, slices: Slices, chosen: np.ndarray, settings: Mapping, seed: int
+) -> Sampler:
+    """Make the sampler of some slices.
+
+    Args:
+        cases: The cases of `slices`, with patient_id and target.
+        slices: All slices.
+        chosen: Indices of those to draw from; the sampler counts within them.
+        settings: Section of the configuration with `sampling` and `samples_per_epoch`.
+        seed: Seed of the draws.
+    """
+    case = slices.case[chosen]
+    return Sampler(
+        patient=cases["patient_id"].to_numpy()[case],
+        target=cases["target"].to_numpy(int)[case],
+        kind=settings["sampling"],
+        samples=settings["samples_per_epoch"],
+        seed=seed,
+    )

@@ -1,0 +1,58 @@
+"""The pretrained networks of an experiment, by name."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from hepatoclr.base.errors import UserError
+
+NONE = "none"  # random weights
+WEIGHTED = "weak_simclr"  # the method that has a beta
+NESTED = f"{WEIGHTED}-nested"  # each fold takes the beta chosen inside its training patients
+
+
+def name(method: str, beta: float) -> str:
+    """Name the encoder that a method gives; weak_simclr at 0 is simclr and at 1 supervised."""
+    if method != WEIGHTED:
+        return method
+    return {0: "simclr", 1: "supervised"}.get(beta, f"{WEIGHTED}-{beta:g}")
+
+
+def pretrained(methods: Sequence[str], betas: Sequence[float], beta: float) -> dict[str, dict]:
+    """List the pretrainings of an experiment, each once: encoder name to method and beta.
+
+    Args:
+        methods: Methods of Table 1.
+        betas: Weights of weak_simclr in Table 2.
+        beta: Its weight in Table 1.
+    """
+    specs = {}
+    for method, weight in [*((m, beta) for m in methods), *((WEIGHTED, b) for b in betas)]:
+        encoder = name(method, weight)
+        mixed = encoder.startswith(f"{WEIGHTED}-")
+        specs[encoder] = {"method": WEIGHTED, "beta": weight} if mixed else {"method": encoder}
+    return specs
+
+
+def check(methods: Sequence[str], folder: Path) -> None:
+    """See that each method has its file.
+
+    Raises:
+        UserError: A method has none; with the nearest that has.
+    """
+    known = sorted(file.stem for file in folder.glob("[a-z]*.py") if file.stem != "base")
+    for method in methods:
+        if method not in known:
+            close = get_close_matches(method, known, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+            raise UserError(f"experiment.methods: there is no method {method!r}; {hint}")
+
+
+def by_method(methods: Sequence[str], beta: float) -> Mapping[str, str]:
+    """Rows of Table 1: method to encoder, the baseline first."""
+    return {NONE: NONE, **{method: name(method, beta) for method in methods}}
+
+
+def by_beta(betas: Sequence[float]) -> Mapping[float, str]:
+    """Rows of Table 2: beta to encoder."""
+    return {beta: name(WEIGHTED, beta) for beta in sorted(betas)}

@@ -1,0 +1,213 @@
+"""The linear protocol: logistic regression on frozen feature vectors."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from hepatoclr.base import seeds
+from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.stats import metrics, predictions
+
+MOST_STEPS = 10_000
+INNER_FOLDS = 5
+
+
+def fit(vectors: np.ndarray, targets: np.ndarray, C: float, scale: bool) -> Pipeline:
+    """Fit the regression.
+
+    Args:
+        vectors: Feature vectors, shape (n, channels).
+        targets: 0 or 1, shape (n,).
+        C: Inverse strength of the L2 penalty.
+        scale: Standardise the features first.
+    """
+    model = make_pipeline(
+        StandardScaler() if scale else "passthrough", LogisticRegression(C=C, max_iter=MOST_STEPS)
+    )
+    return model.fit(vectors, targets)
+
+
+def rows(
+    patient: pd.Series, vectors: np.ndarray, settings: Mapping
+) -> tuple[pd.Series, np.ndarray]:
+    """Give the rows of the regression: slices, or means over them, patients as they appear.
+
+    Args:
+        patient, vectors, settings: As in `predict`.
+    """
+    if settings["rows"] == "slices":
+        return patient, vectors
+    found = pd.DataFrame(vectors).groupby(patient.to_numpy(), sort=False).mean()
+    return pd.Series(found.index), found.to_numpy()
+
+
+def fit_patients(
+    patient: pd.Series, vectors: np.ndarray, targets: pd.Series, settings: Mapping
+) -> Pipeline:
+    """Fit the regression on the rows of some patients.
+
+    Args:
+        patient, vectors: What `rows` returns.
+        targets, settings: As in `predict`.
+    """
+    known = patient.isin(targets.index).to_numpy()
+    labels = targets.loc[patient[known]].to_numpy(int)
+    return fit(vectors[known], labels, settings["C"], settings["scale"])
+
+
+def predict(
+    patient: pd.Series,
+    vectors: np.ndarray,
+    targets: pd.Series,
+    tested: Sequence[str],
+    settings: Mapping,
+) -> pd.DataFrame:
+    """Fit on some patients and predict others.
+
+    Args:
+        patient: Patient of each slice.
+        vectors: Feature vector of each slice, shape (slices, channels).
+        targets: Target of the training patients, by patient_id.
+        tested: Patients to predict.
+        settings: The configuration's section `linear`.
+
+    Returns:
+        A row per tested patient: patient_id, probability, slices, by_slice (with `rows` slices),
+        threshold.
+    """
+    counts = patient.value_counts()
+    patient, vectors = rows(patient, vectors, settings)
+    model = fit_patients(patient, vectors, targets, settings)
+
+    def by_patient(chosen: np.ndarray) -> pd.DataFrame:
+        """Probability of some patients, by the rows that belong to them."""
+        return predictions.per_patient(patient[chosen], model.predict_proba(vectors[chosen])[:, 1])
+
+    known = patient.isin(targets.index).to_numpy()
+    cut = predictions.threshold(settings["threshold"], lambda: by_patient(known), targets)
+    found = by_patient(patient.isin(tested).to_numpy())
+    if settings["rows"] == "patients":
+        found = found.drop(columns="by_slice")
+    return found.assign(slices=counts.loc[found["patient_id"]].to_numpy(), threshold=cut)
+
+
+def predict_nested(
+    patient: pd.Series,
+    vectors: np.ndarray,
+    training: pd.DataFrame,
+    tested: Sequence[str],
+    settings: Mapping,
+    seed: int,
+) -> pd.DataFrame:
+    """Choose C and the threshold by a cross-validation of the training patients, then predict.
+
+    Args:
+        patient, vectors, tested, settings: As in `predict`.
+        training: Rows of a split, the training patients.
+        seed: Seed of the inner split.
+
+    Returns:
+        As `predict`, with C, the value of `nested_C` of the highest inner AUC (the smallest of
+        equals), and inner_auc, that AUC, pooled over the inner folds. The threshold is Youden's
+        on the inner predictions. Where a class has a single training patient nothing can be
+        chosen: the fixed values stay, and inner_auc is missing.
+    """
+    targets = training.set_index("patient_id")["target"]
+    folds = min(INNER_FOLDS, splits.smallest_class(training))
+    if folds < 2:
+        found = predict(patient, vectors, targets, tested, settings)
+        return found.assign(C=settings["C"], inner_auc=np.nan)
+    inner = splits.stratified(training, folds, int(training["repeat"].iloc[0]), seed)
+    best = (-1.0, None, None)
+    for C in sorted(settings["nested_C"]):
+        parts = []
+        for _, held_out in inner.groupby("fold"):
+            asked, others = held_out["patient_id"], targets.drop(held_out["patient_id"])
+            parts.append(predict(patient, vectors, others, asked, _fixed(settings, C)))
+        found = pd.concat(parts, ignore_index=True)
+        auc = metrics.auc(targets.loc[found["patient_id"]].to_numpy(int), found["probability"])
+        if auc > best[0]:
+            best = auc, C, found
+    auc, C, found = best
+    cut = predictions.threshold("youden", lambda: found, targets)
+    outer = predict(patient, vectors, targets, tested, _fixed(settings, C))
+    return outer.assign(threshold=cut, C=C, inner_auc=auc)
+
+
+def _fixed(settings: Mapping, C: float) -> dict:
+    return {**settings, "C": C, "threshold": "half"}
+
+
+def cross_validate(
+    encoder: str,
+    seed: int,
+    table: str,
+    split: str,
+    folds: Sequence[int],
+    settings: Mapping,
+    fixed: str,
+    nested: str,
+) -> None:
+    """Predict the patients of some folds, each by a model fitted on the other folds.
+
+    Args:
+        encoder: Name of the encoder.
+        seed: Seed that it was trained with.
+        table: Features of the evaluation cohort.
+        split: The split.
+        folds: Folds to test; all where none is named.
+        settings: The configuration's section `linear`.
+        fixed: Predictions to write, with C and threshold of the settings.
+        nested: Predictions to write, with C and threshold chosen inside the training folds.
+    """
+    patient, vectors = read(table)
+    dealt = splits.read(split)
+    repeat = int(dealt["repeat"].iloc[0])
+    targets = dealt.set_index("patient_id")["target"]
+    parts = {"linear": [], "linear_nested": []}
+    for fold in folds or sorted(dealt["fold"].unique()):
+        tested = dealt.loc[dealt["fold"] == fold, "patient_id"]
+        training = splits.training(dealt, fold)
+        known = training.set_index("patient_id")["target"]
+        inner = seeds.derived(seed, repeat, int(fold))
+        both = {
+            "linear": predict(patient, vectors, known, tested, settings),
+            "linear_nested": predict_nested(patient, vectors, training, tested, settings, inner),
+        }
+        for protocol, found in both.items():
+            facts = {"protocol": protocol, "encoder": encoder, "fraction": 1.0, "seed": seed}
+            labels = targets.loc[found["patient_id"]].to_numpy(int)
+            parts[protocol].append(found.assign(**facts, repeat=repeat, fold=fold, label=labels))
+    predictions.write(parts["linear"], fixed)
+    predictions.write(parts["linear_nested"], nested)
+
+
+def apply(
+    encoder: str, known: str, evaluation: str, unknown: str, output: str, settings: Mapping
+) -> None:
+    """Predict an external cohort by a model fitted on the whole evaluation cohort.
+
+    Args:
+        encoder: Name of the encoder.
+        known: Features of the evaluation cohort.
+        evaluation: Table of the evaluation cohort.
+        unknown: Features of the external cohort.
+        output: Predictions to write.
+        settings: The configuration's section `linear`.
+    """
+    targets = cohort_table.patients(cohort_table.read(evaluation)).set_index("patient_id")["target"]
+    patient, vectors = read(known)
+    others, more = read(unknown)
+    both = pd.concat([patient, others], ignore_index=True)
+    found = predict(both, np.concatenate([vectors, more]), targets, others.unique(), settings)
+    predictions.write([found.assign(protocol="linear", encoder=encoder)], output)
+
+
+def read(path: str) -> tuple[pd.Series, np.ndarray]:
+    """Read what `features` wrote: the patient of each slice, and vectors (slices, channels)."""
+    table = pd.read_parquet(path)
+    return table["patient_id"].astype(str), table.filter(regex=r"^f\d+$").to_numpy(np.float64)

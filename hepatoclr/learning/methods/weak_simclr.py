@@ -1,0 +1,38 @@
+"""weak-SimCLR: beta * L_weak + (1 - beta) * L_SimCLR, the paper's joint pretraining."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.nn import functional
+
+from hepatoclr.learning import losses
+from hepatoclr.learning.backbone import Network
+from hepatoclr.learning.methods.base import FIRST, SECOND, WEAK, Method
+
+
+class WeakSimCLR(Method):
+    """Contrast two views and classify a third one.
+
+    A term without weight is not computed, so beta 0 takes exactly SimCLR's steps and beta 1
+    those of supervised pretraining.
+    """
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views of the terms that carry weight."""
+        return ((FIRST, SECOND) if self.beta < 1 else ()) + ((WEAK,) if self.beta > 0 else ())
+
+    def loss(self, network: Network, views: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        """The weighted sum of the two terms."""
+        terms = []
+        if self.beta < 1:
+            first, second = network.project(views[FIRST]), network.project(views[SECOND])
+            simclr = losses.nt_xent(first, second, self.temperature, self.nt_xent)
+            terms.append((1 - self.beta) * simclr)
+        if self.beta > 0:
+            weak = functional.cross_entropy(network.classify(views[WEAK]).float(), labels)
+            terms.append(self.beta * weak)
+        return sum(terms)
+
+
+METHOD = WeakSimCLR

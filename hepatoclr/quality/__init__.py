@@ -1,0 +1,1 @@
+"""What people judge the cases by."""

@@ -1,0 +1,71 @@
+"""Tables, figures and a report of predictions that were made elsewhere, without any training.
+
+    python -m hepatoclr.reporting.compare mine.csv theirs.csv --output results/compare
+
+Needed are the columns encoder (any name of a model), patient_id, label (0 or 1) and probability.
+docs/guide.md lists the others.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hepatoclr.base import files
+from hepatoclr.base.errors import UserError
+from hepatoclr.reporting import plots, report, tables
+from hepatoclr.stats import metrics, predictions
+
+
+def run(paths: Sequence[str | Path], output: str | Path) -> Path:
+    """Compare the models of some prediction files.
+
+    Args:
+        paths: Files of predictions.
+        output: Folder to write tables, figures and report.html to; its name names the run.
+
+    Returns:
+        The report.
+
+    Raises:
+        UserError: The predictions cannot be used; see `predictions.read`.
+    """
+    found, output = predictions.read(paths), Path(output)
+    computed = {name: table for name, table in tables.all(found).items() if len(table)}
+    for name, table in computed.items():
+        stem = output / "tables" / name
+        outputs = [stem.with_suffix(suffix) for suffix in (".csv", ".md", ".tex")]
+        tables.write(table, *outputs, tables.TITLES[name], metrics.counts(found))
+    drawn = {
+        name: [output / "figures" / f"{name}.{suffix}" for suffix in ("svg", "png")]
+        for name in plots.NAMES
+        if plots.DRAWN_OF.get(name, "table1") in computed
+    }
+    plots.all(found, computed, drawn)
+    page = report.render_page(
+        output.name,
+        computed,
+        {name: svg for name, (svg, _) in drawn.items()},
+        {"versions": report.versions(), "provenance": report.provenance({}, paths)},
+        metrics.counts(found),
+    )
+    files.write_text(page, output / "report.html")
+    return output / "report.html"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line; a mistake in the predictions ends with one message."""
+    parser = argparse.ArgumentParser(
+        prog="hepatoclr.reporting.compare", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("predictions", nargs="+", help="CSV files of predictions")
+    parser.add_argument("--output", default="results/compare", help="folder to write to")
+    given = parser.parse_args(arguments)
+    try:
+        print(run(given.predictions, given.output))
+    except UserError as error:
+        sys.exit(f"compare: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""What a run has found, in sentences computed from its tables, and how sure that is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from hepatoclr.reporting import formatting
+
+CHANCE = 0.5
+ALPHA = 0.05
+FEW = 10  # patients of a class, below which a bootstrap knows too little of their spread
+NAMES = {"none": "random weights"}
+WHAT = {
+    "linear": "Linear evaluation",
+    "finetune": "Fine-tuned",
+    "linear_nested": "Linear, nested",
+    "model": "Models",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence that says what was found, and those that say how sure it is."""
+
+    main: str
+    details: list[str]
+
+
+def findings(table1: pd.DataFrame, comparisons: pd.DataFrame | None) -> list[Finding]:
+    """Say for each protocol which method has the highest AUC, and what that is worth.
+
+    Args:
+        table1: What `tables.table1` returns.
+        comparisons: protocol, encoder, reference, difference, low, high, p_holm, detectable;
+            nothing if no comparison was made.
+    """
+    found = []
+    for protocol, part in table1.dropna(subset="auc_mean").groupby("protocol", sort=False):
+        best = part.loc[part["auc_mean"].idxmax()]
+        main = f"{WHAT.get(protocol, protocol)}: {_who(best['method'])} {_has(part)} {_auc(best)}"
+        details = [] if comparisons is None else _compared(best["method"], protocol, comparisons)
+        if best["method"] == "none" and len(part) > 1:
+            details = ["No pretrained encoder has a higher one."]
+        found.append(Finding(f"{main}{_shared(part)}.", details))
+    return found
+
+
+def control(table1: pd.DataFrame) -> Finding:
+    """Say whether a control run, trained and tested on permuted labels, found nothing.
+
+    Args:
+        table1: What `tables.table1` returns.
+    """
+    if not {"auc_low", "auc_high"} <= set(table1) or table1["auc_low"].isna().all():
+        return Finding("Control with permuted labels: without intervals it shows nothing.", [])
+    known = table1.dropna(subset=["auc_low", "auc_high"])
+    above, below = known[known["auc_low"] > CHANCE], known[known["auc_high"] < CHANCE]
+    details = []
+    if len(below):
+        details.append(
+            f"{_lie(below, known, 'below')}. That is no leak: with labels at random the folds of a "
+            "small cohort lean to that side, since what a fold tests its training lacks."
+        )
+    if len(above):
+        details.insert(
+            0,
+            "By chance alone one interval in forty does. More, or the same with another seed, say "
+            "that something of the tested patients reaches the training.",
+        )
+        return Finding(f"The control failed: {_lie(above, known, 'above')}.", details)
+    if len(below):
+        return Finding(f"The control passed: no AUC interval lies above {CHANCE}.", details)
+    few = "its one AUC interval covers" if len(known) == 1 else "all {} AUC intervals cover"
+    return Finding(f"The control passed: {few.format(len(known))} {CHANCE}.", [])
+
+
+def _lie(part: pd.DataFrame, known: pd.DataFrame, side: str) -> str:
+    """Count the AUC intervals at a side of chance, and name them."""
+    places = "; ".join(map(_place, part.to_dict("records")))
+    verb = "lies" if len(part) == 1 else "lie"
+    return f"{len(part)} of {len(known)} AUC intervals {verb} {side} {CHANCE} ({places})"
+
+
+def _place(row: Mapping) -> str:
+    protocol = formatting.PROTOCOL_LABELS.get(row["protocol"], row["protocol"])
+    return f"{formatting.method_label(row['method'])}, {protocol}: {_interval(row, 'auc_')}"
+
+
+def basis(table1: pd.DataFrame | None, counts: Mapping[str, int] | None) -> str:
+    """Say on how many patients all this rests, and that the best was picked afterwards."""
+    sentences = []
+    if counts:
+        text = "Tested on {patients} patients, {positive} positive and {negative} negative."
+        sentences.append(text.format(**counts))
+        if min(counts["positive"], counts["negative"]) < FEW:
+            sentences.append(
+                f"With fewer than {FEW} patients of a class no interval can be trusted."
+            )
+    if table1 is not None and table1["method"].nunique() > 1:
+        sentences.append(
+            f"The best of {table1['method'].nunique()} methods was picked after the results were "
+            "known, which flatters its AUC."
+        )
+    return " ".join(sentences)
+
+
+def _who(method: str) -> str:
+    return NAMES.get(method) or formatting.method_label(method)
+
+
+def _has(part: pd.DataFrame) -> str:
+    verb = "have" if part.loc[part["auc_mean"].idxmax(), "method"] == "none" else "has"
+    return f"{verb} the highest AUC," if len(part) > 1 else f"{verb} an AUC of"
+
+
+def _shared(part: pd.DataFrame) -> str:
+    """Say how many other methods have the highest AUC too, as printed."""
+    printed = part["auc_mean"].map(formatting.number)
+    others = int((printed == formatting.number(part["auc_mean"].max())).sum()) - 1
+    return f", as {'have' if others > 1 else 'has'} {others} other{'s' * (others > 1)}" * (
+        others > 0
+    )
+
+
+def _auc(row: pd.Series) -> str:
+    """An AUC with its interval, or with its sd over folds where there is none."""
+    if pd.isna(row.get("auc_low")):
+        return formatting.plus_minus(row["auc_mean"], row["auc_sd"]) + ", without an interval"
+    return f"{formatting.number(row['auc_mean'])} (95 % interval {_interval(row, 'auc_')})"
+
+
+def _interval(row: Mapping, stem: str = "") -> str:
+    return _to(row[f"{stem}low"], row[f"{stem}high"])
+
+
+def _to(low: float, high: float) -> str:
+    return f"{formatting.number(low)} to {formatting.number(high)}"
+
+
+def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str]:
+    """Compare the best method with each reference."""
+    part = comparisons[comparisons["protocol"] == protocol]
+    own = part[part["encoder"] == _encoder(method, part["encoder"])]
+    known = own.dropna(subset=["difference", "low", "high"]).copy()
+    if "t_low" in known:  # the methods, trained anew, where folds tell of them
+        known["low"] = known["t_low"].fillna(known["low"])
+        known["high"] = known["t_high"].fillna(known["high"])
+    said = [_difference(row) for row in known.to_dict("records")]
+    needed = known["detectable"].dropna()
+    if len(needed) and any(sentence.startswith("No") for sentence in said):
+        ends = dict.fromkeys(map(formatting.number, (needed.min(), needed.max())))
+        said.append(
+            f"These patients would have shown a true difference of {' to '.join(ends)} four times "
+            "in five; a smaller one may well exist."
+        )
+    return said
+
+
+def _encoder(method: str, encoders: Iterable[str]) -> str:
+    """The encoder shown in the row of a method: of `weak_simclr`, that of a fixed weight."""
+    found = set(encoders)
+    variants = [name for name in found - {f"{method}-nested"} if name.startswith(f"{method}-")]
+    return variants[0] if method not in found and len(variants) == 1 else method
+
+
+def _difference(row: Mapping) -> str:
+    """Say what a comparison shows: a difference only where interval and test agree on it."""
+    other = NAMES.get(row["reference"]) or formatting.method_label(row["reference"])
+    apart, p = row["low"] > 0 or row["high"] < 0, row.get("p_holm")
+    numbers = f"{formatting.number(row['difference'])} (95 % interval {_interval(row)}{_p(p)})"
+    if apart and not pd.isna(p) and p < ALPHA:
+        way = "higher" if row["low"] > 0 else "lower"
+        return f"Evidence of a {way} AUC than that of {other}: difference {numbers}."
+    counted = " once the number of comparisons is counted" if apart else ""
+    return f"No evidence of a difference to {other}{counted}: {numbers}."
+
+
+def _p(p: float | None) -> str:
+    if p is None or pd.isna(p):
+        return ""
+    shown = formatting.p_value(p)
+    return f", Holm-adjusted p {shown if shown.startswith('<') else f'= {shown}'}"

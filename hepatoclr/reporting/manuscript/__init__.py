@@ -1,0 +1,1 @@
+"""The manuscript's text and the reporting checklists."""

@@ -1,0 +1,1 @@
+"""Predictions, metrics, and the tests that compare methods."""

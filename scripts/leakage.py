@@ -1,0 +1,11 @@
+from hepatoclr.base import logs
+from hepatoclr.cohorts import cohort_table, leakage, splits
+
+with logs.to_file(snakemake.log[0]):
+    cohorts = map(cohort_table.read, snakemake.input.cohorts)
+    dealt = map(splits.read, snakemake.input.splits)
+    leakage.run(
+        dict(zip(snakemake.params.cohorts, cohorts, strict=True)),
+        dict(zip(snakemake.params.splits, dealt, strict=True)),
+        snakemake.output[0],
+    )

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hepatoclr.base import settings
+from hepatoclr.base.errors import UserError
+from hepatoclr.reporting import documentation
+
+ROOT = Path(__file__).parents[2]
+PRESETS = ROOT / "presets"
+SCHEMA = yaml.safe_load((ROOT / "rules/config.schema.yaml").read_text())
+COHORTS = {"cohorts": {"histo": {"role": "evaluation", "manifest": "histo.csv"}}}
+
+
+def resolve(**chosen):
+    return settings.resolve({**COHORTS, **chosen}, SCHEMA, PRESETS)
+
+
+def test_layers_go_before_each_other():
+    config = resolve(preset="tiny", slices={"by": "area"})
+    assert config["slices"] == {"fraction": 0.7, "by": "area"}  # default, chosen
+    assert config["evaluation"]["folds"] == 2  # preset
+    assert resolve(preset="tiny", evaluation={"folds": 3})["evaluation"]["folds"] == 3
+
+
+def test_the_paper_preset_writes_out_every_default():
+    defaults = settings.with_defaults({}, SCHEMA)
+    paper = yaml.safe_load((PRESETS / "paper.yaml").read_text())
+    del defaults["preset"]
+    assert paper == {**defaults, "run": "paper"}
+
+
+@pytest.mark.parametrize("preset", ["demo", "tiny"])
+def test_presets_are_complete_configurations(preset):
+    assert settings.resolve({"preset": preset}, SCHEMA, PRESETS)["run"] == preset
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"slises": {}}, "slises: unknown key; did you mean 'slices'?"),
+        ({"slices": {"fractoin": 1}}, "slices.fractoin: unknown key; did you mean 'fraction'?"),
+        ({"slices": {"fraction": 70}}, "slices.fraction: 70 is greater than the maximum of 1"),
+        ({"slices": {"by": "aera"}}, "slices.by: must be one of extent, area, got 'aera'; did you"),
+        ({"preset": "papr"}, "did you mean 'paper'?"),
+        ({"pretraining": {"learning_rate": "fast"}}, "learning_rate: must be a number, got 'fast'"),
+        ({"cohorts": {"x": {}}}, "cohorts.x: 'role' is missing"),
+        ({"cohorts": {"../x": {"role": "external"}}}, "'../x' does not"),
+        ({"run": "../x"}, "run: '../x' does not fit the pattern"),
+        ({"tensors": {"window": [400, -100]}}, "tensors.window: [400, -100] must ascend"),
+        ({"tensors": {"window": 400}}, "tensors.window: must be an array, got 400"),
+        ({"tensors": {"window": ["x", 1]}}, "tensors.window.0: must be an integer, got 'x'"),
+        ({"checks": {"exclude": ["trunkated"]}}, "'trunkated'; did you mean 'truncated'?"),
+        ({"seed": -1}, "seed: -1 is less than the minimum of 0"),
+    ],
+)
+def test_mistakes_are_named(chosen, message):
+    with pytest.raises(UserError) as error:
+        resolve(**chosen)
+    assert message in str(error.value)
+
+
+def test_text_becomes_what_the_schema_wants():
+    """Snakemake's command line gives nested values as text."""
+    config = resolve(
+        tensors={"window": ["-150", "250"]},
+        pretraining={"learning_rate": "1e-4"},
+        linear={"scale": "true"},
+        network={"padding": "2"},
+    )
+    assert config["tensors"]["window"] == [-150, 250]
+    assert config["pretraining"]["learning_rate"] == 0.0001
+    assert config["linear"]["scale"] is True
+    assert config["network"]["padding"] == 2
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(UserError, match="3 problems") as error:
+        resolve(seed="x", slises={}, slices={"fraction": 2})
+    assert len(str(error.value).splitlines()) == 4
+
+
+def keys(schema):
+    for name, part in schema.get("properties", {}).items():
+        yield name, part
+        yield from keys(part)
+        if isinstance(part.get("additionalProperties"), dict):
+            yield from keys(part["additionalProperties"])
+
+
+def test_the_schema_is_closed_and_every_key_is_described():
+    for name, part in keys(SCHEMA):
+        assert part.get("description", "").endswith("."), name
+        assert "type" in part or "enum" in part, name
+        if part.get("type") == "object":
+            assert "additionalProperties" in part, name
+
+
+def test_generated_pages_are_in_step():
+    for path, text in documentation.pages(ROOT).items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make docs"

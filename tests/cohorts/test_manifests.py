@@ -1,0 +1,164 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hepatoclr.base.errors import UserError
+from hepatoclr.cohorts import manifests
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((ROOT / "rules/cohort.schema.yaml").read_text())
+LABELS = {"positive": ["F3", "F4"], "negative": ["F0"], "exclude": ["?"]}
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "ct.nii.gz").touch()
+
+    def write(name, header, *lines):
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+        return manifests.read(path, SCHEMA)
+
+    return write
+
+
+def config(backend="totalsegmentator", folds=2, **cohorts):
+    any_series = {"description": [], "thickness_mm": [0, 100], "slices": 5}
+    blank = {"labels": LABELS, "exclude": [], "series": any_series}
+    blank |= {"manifest": "x.csv", "folders": ["/"]}
+    return {
+        "cohorts": {name: {**blank, **given} for name, given in cohorts.items()},
+        "segment": {"backend": backend},
+        "evaluation": {"scheme": "stratified", "folds": folds},
+    }
+
+
+def problems(cohorts, settings):
+    with pytest.raises(UserError) as error:
+        manifests.check(cohorts, settings)
+    return str(error.value)
+
+
+RADIO = ("radio", "patient_id,image,label", "r1,ct.nii.gz,F0", "r2,ct.nii.gz,F4")
+HISTO = ("patient_id,image,label", *(f"{i},ct.nii.gz,{('F0', 'F3')[i % 2]}" for i in range(4)))
+ROLES = {"radio": {"role": "pretraining"}, "histo": {"role": "evaluation"}}
+
+
+def test_a_good_manifest_passes_and_ids_stay_text(write):
+    histo = write("histo", HISTO[0], "0012,ct.nii.gz,F0", *HISTO[1:])
+    manifests.check({"radio": write(*RADIO), "histo": histo}, config(**ROLES))
+    assert histo[0].patient_id == histo[0].case == "0012"
+    assert Path(histo[0].image).is_file()
+
+
+def test_everything_wrong_is_told_at_once_with_row_numbers(write):
+    histo = write(
+        "histo",
+        "patient_id,image,label,scan_id,liver_mask",
+        "a,ct.nii.gz,F0,,",
+        "a,ct.nii.gz,F0,,",
+        "b,no.nii.gz,F3,,gone.nii.gz",
+        "../x,ct.nii.gz,F3,,",
+        "CON,ct.nii.gz,F9,,",
+        "r1,ct.nii.gz,F4,,",
+        "c,ct.nii.gz,F0,1,",
+        "c,ct.nii.gz,F4,2,",
+    )
+    text = problems({"radio": write(*RADIO), "histo": histo}, config(folds=5, **ROLES))
+    for part in (
+        "row 3: patient_id 'a' scan_id '' stands already in row 2; tell a patient's CTs apart by",
+        "row 4: image does not exist; the path counts from the manifest's folder",
+        "row 4: liver_mask does not exist; the path counts from the manifest's folder",
+        "row 5: patient_id '../x' looks like a path",
+        "row 6: patient_id 'CON' is a reserved device name",
+        "row 6: label 'F9' stands in none of the lists",
+        "patient 'c' has positive and negative labels",
+        "the negative class has too few patients, 2; 5 folds need at least 5",
+        "patient 'r1' is in radio (pretraining) and in histo (evaluation): leakage",
+    ):
+        assert part in text, part
+    assert "no.nii.gz" not in text
+    assert "gone.nii.gz" not in text
+
+
+def test_case_only_differences_and_commas_are_different_patients(write):
+    rows = write(
+        "x", HISTO[0], "ab,ct.nii.gz,F0", "aB,ct.nii.gz,F3", '"a,b",ct.nii.gz,F0', "é,ct.nii.gz,F3"
+    )
+    manifests.check({"radio": write(*RADIO), "histo": rows}, config(**ROLES))
+    assert len({row.case.lower() for row in rows}) == 4
+
+
+def test_provided_masks_must_be_there(write):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    text = problems(cohorts, config("provided", **ROLES))
+    assert "row 2: liver_mask is empty, but segment.backend is provided" in text
+
+
+def test_folds_by_site_need_a_site_for_every_row(write):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    settings = config(**ROLES)
+    settings["evaluation"]["scheme"] = "site"
+    text = problems(cohorts, settings)
+    assert f"evaluation.scheme is site, but {len(HISTO) - 1} of {len(HISTO) - 1} rows" in text
+
+
+def test_roles(write):
+    rows = write("histo", *HISTO)
+    text = problems({"a": rows}, config(a={"role": "pretraining"}))
+    assert "exactly one must have the role evaluation, got 0" in text
+    text = problems({"a": rows}, config(a={"role": "evaluation", "simulate": {}}))
+    assert "at least one must have the role pretraining" in text
+    assert "give either a manifest or simulate" in text
+
+
+def test_a_series_is_described_by_regular_expressions(write):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    broken = {"role": "evaluation", "series": {"description": ["portal", "(ven"]}}
+    with pytest.raises(
+        UserError, match=r"cohorts.histo: series.description: '\(ven' is no regular"
+    ):
+        manifests.check(cohorts, config(**ROLES | {"histo": broken}))
+
+
+def test_external_cohorts_need_no_labels(write):
+    external = write("other", "patient_id,image", "x,ct.nii.gz")
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO), "other": external}
+    manifests.check(cohorts, config(**ROLES, other={"role": "external"}))
+
+
+def test_excluded_patients_do_not_count(write):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    left_out = {"role": "evaluation", "exclude": ["1", "nobody"]}
+    text = problems(cohorts, config(radio=ROLES["radio"], histo=left_out))
+    assert "the positive class has too few patients, 1" in text
+    assert "exclude: there is no patient 'nobody'" in text
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "message"),
+    [
+        ("patient_id,image,lable", "1,x,F0", "lable: unknown key; did you mean 'label'?"),
+        ("image,label", "x,F0", "'patient_id' is missing"),
+        ("patient_id,image", "1,x,F0", "row 2: has more values than the header has columns"),
+        ("patient_id,image,liver_label", "1,x,five", "row 2: liver_label: 'five' does not fit"),
+        ("patient_id,image", "1,", "row 2: image"),
+    ],
+)
+def test_columns_and_values(write, header, line, message):
+    with pytest.raises(UserError) as error:
+        write("x", header, line)
+    assert message in str(error.value)
+
+
+def test_a_missing_manifest(tmp_path):
+    with pytest.raises(UserError, match="there is no such manifest"):
+        manifests.read(tmp_path / "none.csv", SCHEMA)
+
+
+def test_written_manifests_can_be_read(tmp_path):
+    records = [{"patient_id": "0012", "image": "a,b.nii.gz", "label": "F0", "stage": 0}]
+    manifests.write(records, tmp_path / "m.csv")
+    (row,) = manifests.read(tmp_path / "m.csv", SCHEMA)
+    assert (row.patient_id, row.image, row.label) == ("0012", str(tmp_path / "a,b.nii.gz"), "F0")

@@ -1,0 +1,131 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hepatoclr.base.errors import UserError
+from hepatoclr.imaging import tensors
+from hepatoclr.learning import data
+
+WINDOW = (-100, 400)
+
+
+@pytest.fixture
+def caches(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for number, count in enumerate([3, 0, 5]):
+        path = tmp_path / f"{number}.b2nd"
+        tensors.write(rng.integers(-100, 401, (count, 16, 16)).astype(np.int16), path)
+        paths.append(str(path))
+    return paths
+
+
+def test_slices_of_several_cases_are_one_collection(caches):
+    slices = data.collect(caches, WINDOW)
+    assert len(slices) == 8
+    assert slices.case.tolist() == [0] * 3 + [2] * 5
+    fetched = slices.fetch(np.array([7, 0]))
+    assert fetched.shape == (2, 1, 16, 16)
+    expected = (tensors.load(caches[2])[4] + 100) / 500
+    assert np.allclose(fetched[0, 0].numpy(), expected, atol=1e-6)
+    assert [len(chunk) for chunk in slices.chunks(5)] == [5, 3]
+    assert np.array_equal(slices.subset(np.array([7])).fetch(np.array([0])), fetched[:1])
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "resident"), [(1, True), (2 * 8 * 16 * 16 * 2 / 1e6, True), (0.008, False)]
+)
+def test_auto_keeps_in_memory_what_fits_twice(caches, memory_mb, resident):
+    slices = data.collect(caches, WINDOW, "auto", memory_mb=memory_mb)
+    assert (slices.resident is not None) == resident
+    order = np.array([7, 0, 3])
+    assert torch.equal(slices.fetch(order), data.collect(caches, WINDOW).fetch(order))
+    assert torch.equal(slices.subset(order).fetch(np.array([1])), slices.fetch(order[1:2]))
+
+
+@pytest.mark.parametrize("residence", ["disk", "memory"])
+def test_batches_are_read_in_order(caches, residence):
+    slices = data.collect(caches, WINDOW, residence)
+    batches = [np.array([4, 1]), np.array([0]), np.array([7, 7, 2])]
+    read = list(slices.prefetch(iter(batches)))
+    assert all(torch.equal(a, slices.fetch(b)) for a, b in zip(read, batches, strict=True))
+
+
+def test_batches_read_ahead_stay_in_order(caches):
+    slices = data.collect(caches, WINDOW)
+    sizes = [3, 1, 2, 4]
+    read = slices.prefetch((np.arange(size) for size in sizes), torch.device("meta"))
+    assert [len(batch) for batch in read] == sizes
+
+
+def test_nothing_left_is_said(caches):
+    with pytest.raises(UserError, match="no slice is left"):
+        data.collect([caches[1]], WINDOW)
+
+
+def test_only_included_cases_with_a_target_are_trained_on():
+    table = pd.DataFrame({"patient_id": list("abc"), "included": [True, False, True]})
+    table["target"] = pd.array([1, 0, None], dtype="Int64")
+    cases, kept = data.trainable_cases([table, table], list("123456"))
+    assert cases["patient_id"].tolist() == ["a", "a"]
+    assert kept == ["1", "4"]
+
+
+def sampler(kind, samples=0, seed=1):
+    """Four patients with 1, 2, 3 and 10 slices; only the last is positive."""
+    patient = np.repeat(list("abcd"), [1, 2, 3, 10])
+    return data.Sampler(patient, (patient == "d").astype(int), kind, samples, seed)
+
+
+def drawn(which, epoch=0, size=4):
+    return np.concatenate(list(which.batches(epoch, size)))
+
+
+def test_weighted_draws_classes_and_patients_equally_often():
+    which = sampler("weighted", samples=40_000)
+    patient = which.patient[drawn(which, size=100)]
+    share = {name: np.mean(patient == name) for name in "abcd"}
+    assert share["d"] == pytest.approx(1 / 2, abs=0.01)
+    assert [share[name] for name in "abc"] == pytest.approx([1 / 6] * 3, abs=0.01)
+
+
+def test_uniform_visits_every_slice_once():
+    assert sorted(drawn(sampler("uniform"))) == list(range(16))
+
+
+def test_patients_takes_one_slice_of_each_none_twice_in_a_batch():
+    which = sampler("patients", samples=12)
+    batches = list(which.batches(0, 4))
+    assert len(batches) == 3
+    assert all(sorted(which.patient[batch]) == list("abcd") for batch in batches)
+
+
+@pytest.mark.parametrize("kind", ["weighted", "uniform", "patients"])
+def test_draws_depend_on_seed_and_epoch_alone(kind):
+    first = drawn(sampler(kind), epoch=3)
+    assert np.array_equal(first, drawn(sampler(kind), epoch=3))
+    assert not np.array_equal(first, drawn(sampler(kind), epoch=4))
+    assert not np.array_equal(first, drawn(sampler(kind, seed=2), epoch=3))
+
+
+def test_a_batch_that_cannot_be_filled_is_said():
+    with pytest.raises(UserError, match="4 patients, one slice each, cannot fill a batch of 92"):
+        drawn(sampler("patients"), size=92)
+    with pytest.raises(UserError, match="16 slices cannot fill a batch of 92"):
+        drawn(sampler("uniform"), size=92)
+
+
+def test_more_cases_than_a_process_may_open_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tensors, "OPEN", 5)
+    for number in range(30):
+        tensors.write(np.full((2, 8, 8), number, np.int16), tmp_path / f"{number:02d}.b2nd")
+    opened = Path("/proc/self/fd")
+    before = len(list(opened.iterdir()))
+    slices = data.collect(sorted(map(str, tmp_path.iterdir())), WINDOW)
+    assert len(list(opened.iterdir())) == before
+    pixels = slices.fetch(np.arange(60))
+    assert torch.equal(pixels[:, 0, 0, 0], torch.arange(30).repeat_interleave(2).add(100) / 500)
+    assert len(list(opened.iterdir())) <= before + 5

@@ -1,0 +1,33 @@
+from hepatoclr.learning import experiment
+
+BETAS = [0, 0.2, 0.4, 0.5, 0.8, 1]
+
+
+def test_the_paper_trains_seven_encoders():
+    methods = ["supervised", "simclr", "supcon", "weak_simclr"]
+    found = experiment.pretrained(methods, BETAS, 0.5)
+    weak = [f"weak_simclr-{beta}" for beta in (0.2, 0.4, 0.5, 0.8)]
+    assert sorted(found) == sorted(["supervised", "simclr", "supcon", *weak])
+    assert found["simclr"] == {"method": "simclr"}
+    assert found["weak_simclr-0.2"] == {"method": "weak_simclr", "beta": 0.2}
+
+
+def test_the_ends_of_table_2_are_trained_without_being_asked_for():
+    assert set(experiment.pretrained(["weak_simclr"], [0, 1.0], 0.5)) == {
+        "simclr",
+        "supervised",
+        "weak_simclr-0.5",
+    }
+
+
+def test_rows_of_the_tables():
+    assert experiment.by_method(["simclr", "weak_simclr"], 0.4) == {
+        "none": "none",
+        "simclr": "simclr",
+        "weak_simclr": "weak_simclr-0.4",
+    }
+    assert list(experiment.by_beta([1, 0.5, 0]).items()) == [
+        (0, "simclr"),
+        (0.5, "weak_simclr-0.5"),
+        (1, "supervised"),
+    ]

@@ -1,0 +1,152 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.imaging import tensors
+from hepatoclr.learning import backbone, data, finetune
+from hepatoclr.learning.augment import Augmentation
+from hepatoclr.stats import metrics
+
+NETWORK = {"channels": (8, 8, 16, 16, 32), "padding": 2, "hidden": 16, "projection": 8}
+SETTINGS = {
+    **{"epochs": 2, "samples_per_epoch": 0, "sampling": "weighted", "batch_size": 8},
+    **{"learning_rate": 1e-3, "weight_decay": 1e-3, "optimiser": "adam", "precision": "auto"},
+    **{"epoch": "last", "threshold": "half", "compile": "auto"},
+}
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Twenty patients of three slices, a positive one brighter, in files as of the workflow."""
+    folder = tmp_path_factory.mktemp("finetune")
+    rng = np.random.default_rng(0)
+    ids = [f"{number:04}" for number in range(20)]
+    caches = []
+    for number, name in enumerate(ids):
+        pixels = rng.integers(-100, 100, (3, 32, 32)) + 200 * (number % 2)
+        caches.append(str(folder / f"{name}.b2nd"))
+        tensors.write(pixels.astype(np.int16), caches[-1])
+    table = pd.DataFrame({"case": ids, "patient_id": ids, "scan_id": "", "label": "x"})
+    table = table.assign(target=[0, 1] * 10, included=True, reason="", flags="", liver_ml=1.0)
+    cohort_table.write(table, folder / "histo.csv")
+    people = table[["patient_id", "target"]]
+    splits.write(splits.stratified(people, 5, 1, 1), folder / "split.csv")
+    backbone.write(backbone.initialise(1, **NETWORK), folder / "none.safetensors")
+    return folder, caches
+
+
+def predict(material, output, folds=(1,), fraction=1.0, **chosen):
+    folder, caches = material
+    finetune.run(
+        *("none", folder / "none.safetensors", folder / "histo.csv", caches, {}),
+        *(folder / "split.csv", list(folds), output),
+        fraction=fraction,
+        window=(-100, 400),
+        network=NETWORK,
+        augmentation={},
+        settings={**SETTINGS, **chosen},
+        seed=1,
+        device="cpu",
+        threads=1,
+        residence="auto",
+        memory_mb=100,
+    )
+    return pd.read_csv(output, dtype={"patient_id": "str"})
+
+
+def test_folds_hold_their_patients_and_leave_no_state(material, tmp_path):
+    found = predict(material, tmp_path / "all.csv", folds=(1, 2))
+    dealt = splits.read(material[0] / "split.csv").set_index("patient_id")
+    assert (dealt.loc[found["patient_id"], "fold"].to_numpy() == found["fold"]).all()
+    assert (dealt.loc[found["patient_id"], "target"].to_numpy() == found["label"]).all()
+    assert len(found) == 8
+    assert (found["slices"] == 3).all()
+    kept = sorted(path.suffix for path in tmp_path.iterdir())
+    assert kept == [".csv", ".done", ".sha256"]  # with the seal, and the mark that it has ended
+
+
+def test_it_learns_what_can_be_seen(material, tmp_path):
+    found = predict(material, tmp_path / "x.csv", folds=(1, 2, 3), epochs=12, learning_rate=3e-3)
+    assert metrics.auc(found["label"], found["probability"]) > 0.9
+
+
+@pytest.mark.parametrize("epoch", ["inner", "best-on-validation"])
+def test_the_best_epoch_is_kept(material, tmp_path, monkeypatch, epoch):
+    watched = []
+    keep = finetune._Best.__call__
+
+    def watch(self, network, line):
+        keep(self, network, line)
+        watched.append((self.auc, set(self.job.watched), set(self.job.tested)))
+
+    monkeypatch.setattr(finetune._Best, "__call__", watch)
+    predict(material, tmp_path / "x.csv", epochs=3, epoch=epoch)
+    best, seen, tested = zip(*watched, strict=True)
+    assert list(best) == sorted(best)
+    assert (seen[0] == tested[0]) == (epoch == "best-on-validation")
+    assert not (seen[0] & tested[0]) or epoch == "best-on-validation"
+
+
+def test_youdens_threshold_comes_from_training_patients(material, tmp_path):
+    found = predict(material, tmp_path / "x.csv", threshold="youden")
+    assert found["threshold"].nunique() == 1
+    assert found["threshold"].iloc[0] != 0.5
+
+
+@pytest.mark.parametrize("sampling", ["patients", "uniform"])
+def test_a_small_share_is_one_batch(material, tmp_path, sampling):
+    found = predict(
+        material, tmp_path / "x.csv", fraction=0.4, batch_size=92, sampling=sampling, epochs=1
+    )
+    assert (found["fraction"] == 0.4).all()
+
+
+def test_the_last_layer_starts_afresh_and_the_rest_does_not(material):
+    pretrained = backbone.initialise(9, **NETWORK)
+    backbone.write(pretrained, material[0] / "other.safetensors")
+    net = finetune.start(material[0] / "other.safetensors", NETWORK, seed=1)
+    assert torch.equal(net.shared[0].weight, pretrained.shared[0].weight)
+    assert torch.equal(net.backbone.blocks[0].weight, pretrained.backbone.blocks[0].weight)
+    fresh = backbone.initialise(1, **NETWORK).classifier.weight
+    assert torch.equal(net.classifier.weight, fresh)
+
+
+def test_training_never_sees_the_tested_patients(material):
+    folder, caches = material
+    cases, used = data.trainable_cases([cohort_table.read(folder / "histo.csv")], caches)
+    slices = data.collect(used, (-100, 400))
+    job = finetune.Fold(cases, slices, splits.read(folder / "split.csv"), 3, 1.0, SETTINGS, 1)
+    seen = []
+    fetch = data.Slices.fetch
+
+    class Watched(data.Slices):
+        def fetch(self, indices, *place):
+            seen.extend(cases["patient_id"].to_numpy()[self.case[indices]])
+            return fetch(self, indices, *place)
+
+    job.slices = Watched(slices.caches, slices.case, slices.place, slices.window)
+    net = backbone.initialise(1, **NETWORK)
+    job.train(net, Augmentation(), torch.device("cpu"), None)
+    assert seen
+    assert not set(seen) & set(job.tested)
+
+
+def test_only_the_leaky_epoch_is_marked(material, tmp_path):
+    assert "leaky" not in predict(material, tmp_path / "inner.csv", epoch="inner", epochs=1)
+    leaky = predict(material, tmp_path / "leaky.csv", epoch="best-on-validation", epochs=1)
+    assert leaky["leaky"].eq(1).all()
+
+
+def test_youdens_threshold_comes_from_held_out_patients_where_there_are(
+    material, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        finetune.predictions, "threshold", lambda kind, known, _: asked.append(known()) or 0.5
+    )
+    predict(material, tmp_path / "x.csv", epoch="inner", threshold="youden", epochs=1)
+    assert len(asked[0]) == 4  # a fifth of sixteen training patients, rounded up
+    predict(material, tmp_path / "x.csv", threshold="youden", epochs=1)
+    assert len(asked[1]) == 16

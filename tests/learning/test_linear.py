@@ -1,0 +1,146 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from hepatoclr.cohorts import splits
+from hepatoclr.learning import linear
+from hepatoclr.stats import metrics, predictions
+
+SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": "half", "nested_C": [0.01, 1]}
+
+
+@pytest.fixture
+def cohort():
+    """Forty patients with three to five slices; feature 0 tells the target."""
+    rng = np.random.default_rng(0)
+    ids = [f"{number:04}" for number in range(40)]
+    targets = pd.Series([0, 1] * 20, index=ids)
+    patient = pd.Series(np.repeat(ids, rng.integers(3, 6, 40)))
+    vectors = rng.normal(size=(len(patient), 6))
+    vectors[:, 0] += 2 * targets.loc[patient].to_numpy()
+    return patient, vectors, targets
+
+
+def test_probability_is_the_mean_over_slices_of_scikit_learns(cohort):
+    patient, vectors, targets = cohort
+    tested, known = list(targets.index[:8]), targets.iloc[8:]
+    found = linear.predict(patient, vectors, known, tested, SETTINGS).set_index("patient_id")
+    used = patient.isin(known.index).to_numpy()
+    model = LogisticRegression(C=1.0, max_iter=1000)
+    model.fit(vectors[used], targets.loc[patient[used]])
+    for name in tested:
+        rows = vectors[(patient == name).to_numpy()]
+        expected = model.predict_proba(rows)[:, 1].mean()
+        assert found.loc[name, "probability"] == pytest.approx(expected, abs=1e-4)
+        assert found.loc[name, "slices"] == len(rows)
+    assert (found["threshold"] == 0.5).all()
+
+
+@pytest.mark.parametrize("rows", ["slices", "patients"])
+@pytest.mark.parametrize("scale", [False, True])
+@pytest.mark.parametrize("threshold", ["half", "youden"])
+def test_options_predict_what_can_be_predicted(cohort, rows, scale, threshold):
+    patient, vectors, targets = cohort
+    settings = {"C": 1.0, "scale": scale, "rows": rows, "threshold": threshold}
+    tested = list(targets.index[:10])
+    found = linear.predict(patient, vectors, targets.iloc[10:], tested, settings)
+    right = (found["probability"] > 0.5).to_numpy() == targets.loc[found["patient_id"]].to_numpy()
+    assert right.mean() >= 0.9
+    assert found["patient_id"].tolist() == tested
+    assert found["slices"].tolist() == [int((patient == name).sum()) for name in tested]
+    assert (found["threshold"].iloc[0] == 0.5) == (threshold == "half")
+
+
+def test_tested_patients_do_not_touch_the_fit(cohort):
+    patient, vectors, targets = cohort
+    tested, known = list(targets.index[:8]), targets.iloc[8:]
+    plain = linear.predict(patient, vectors, known, tested, {**SETTINGS, "scale": True})
+    moved = vectors.copy()
+    moved[patient.isin(tested[1:]).to_numpy()] += 100
+    again = linear.predict(patient, moved, known, tested, {**SETTINGS, "scale": True})
+    assert plain["probability"].iloc[0] == again["probability"].iloc[0]
+
+
+def test_cross_validation_writes_each_patient_once(cohort, tmp_path):
+    patient, vectors, targets = cohort
+    table = pd.DataFrame(vectors, columns=[f"f{i}" for i in range(6)]).assign(patient_id=patient)
+    table.to_parquet(tmp_path / "features.parquet")
+    people = targets.rename_axis("patient_id").rename("target").reset_index()
+    splits.write(splits.stratified(people, 5, 1, 1), tmp_path / "split.csv")
+    files = [tmp_path / "features.parquet", tmp_path / "split.csv"]
+    linear.cross_validate(
+        "simclr", 1, *files, [], SETTINGS, tmp_path / "all.csv", tmp_path / "nested.csv"
+    )
+    for fold in range(1, 6):
+        linear.cross_validate(
+            "simclr", 1, *files, [fold], SETTINGS, tmp_path / f"{fold}.csv", tmp_path / "n.csv"
+        )
+    whole = pd.read_csv(tmp_path / "all.csv", dtype={"patient_id": "str"})
+    parts = [pd.read_csv(tmp_path / f"{k}.csv", dtype={"patient_id": "str"}) for k in range(1, 6)]
+    assert tuple(whole.columns) == predictions.COLUMNS[:12]
+    assert sorted(whole["patient_id"]) == sorted(targets.index)
+    assert whole.equals(pd.concat(parts, ignore_index=True))
+
+
+def test_nested_choices_are_made_without_the_tested_patients(cohort):
+    patient, vectors, targets = cohort
+    training = splits.stratified(
+        targets.iloc[8:].rename_axis("patient_id").rename("target").reset_index(), 2, 1, 1
+    )
+    tested = list(targets.index[:8])
+    found = linear.predict_nested(patient, vectors, training, tested, SETTINGS, 3)
+    moved = vectors.copy()
+    moved[patient.isin(tested).to_numpy()] += 100
+    again = linear.predict_nested(patient, moved, training, tested, SETTINGS, 3)
+    for name in ("C", "inner_auc", "threshold"):
+        assert found[name].nunique() == 1
+        assert found[name].equals(again[name])
+    settings = {**SETTINGS, "C": found["C"].iloc[0]}
+    plain = linear.predict(patient, vectors, targets.iloc[8:], tested, settings)
+    assert found["probability"].equals(plain["probability"])
+
+
+def test_the_nested_c_is_the_one_that_does_best_on_held_out_patients():
+    # eighty features of noise and forty patients: a weak penalty fits the noise
+    rng = np.random.default_rng(1)
+    ids = [f"{number:04}" for number in range(48)]
+    targets = pd.Series([0, 1] * 24, index=ids)
+    vectors = rng.normal(size=(48, 80))
+    vectors[:, 0] += 2 * targets.to_numpy()
+    training = targets.iloc[8:].rename_axis("patient_id").rename("target").reset_index()
+    settings = {**SETTINGS, "nested_C": [1e-2, 1e3]}
+    inner = splits.stratified(training, 5, 1, 3)
+    found = linear.predict_nested(pd.Series(ids), vectors, inner, ids[:8], settings, 3)
+    aucs = {}
+    for C in settings["nested_C"]:
+        said = pd.Series(index=training["patient_id"], dtype=float)
+        for _, held_out in splits.stratified(inner, 5, 1, 3).groupby("fold"):
+            known = ~training["patient_id"].isin(held_out["patient_id"]).to_numpy()
+            model = LogisticRegression(C=C, max_iter=10_000)
+            model.fit(vectors[8:][known], training["target"][known])
+            said[held_out["patient_id"]] = model.predict_proba(
+                vectors[[ids.index(name) for name in held_out["patient_id"]]]
+            )[:, 1]
+        aucs[C] = metrics.auc(training["target"], said.to_numpy())
+    assert found["C"].iloc[0] == max(aucs, key=aucs.get)
+    assert found["inner_auc"].iloc[0] == pytest.approx(max(aucs.values()))
+
+
+def test_nothing_is_chosen_where_a_class_has_one_training_patient(cohort):
+    patient, vectors, targets = cohort
+    few = targets.iloc[[0, 2, 4, 1]].rename_axis("patient_id").rename("target").reset_index()
+    training = few.assign(repeat=1, fold=1)
+    found = linear.predict_nested(patient, vectors, training, list(targets.index[8:]), SETTINGS, 3)
+    assert found["C"].eq(1).all()
+    assert found["threshold"].eq(0.5).all()
+    assert found["inner_auc"].isna().all()
+
+
+def test_by_slice_averages_to_the_probability(cohort):
+    patient, vectors, targets = cohort
+    found = linear.predict(patient, vectors, targets.iloc[8:], list(targets.index[:8]), SETTINGS)
+    for row in found.itertuples():
+        each = [float(text) for text in row.by_slice.split()]
+        assert len(each) == row.slices
+        assert np.mean(each) == pytest.approx(row.probability, abs=1e-4)

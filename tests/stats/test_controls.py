@@ -1,0 +1,99 @@
+"""The pipeline finds what is there, and nothing where nothing is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from tiny_project import ROOT, Project
+
+from hepatoclr.base import settings
+from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.learning import linear
+from hepatoclr.stats import comparison_tests, predictions
+
+RUN = "results/control-signal"
+LINEAR = [f"{RUN}/predictions/linear/{encoder}/seed1/repeat1.csv" for encoder in ("none", "simclr")]
+
+
+def intervals(project):
+    """Protocol and encoder to the AUC's 95 % interval."""
+    found = {}
+    for path in sorted((project.folder / RUN / "predictions").rglob("repeat1.csv")):
+        table = predictions.read_as_written(path)
+        scores = table["probability"].to_numpy()[None, None]
+        (auc,), covariance = comparison_tests.delong(table["label"].to_numpy(), scores)
+        key = table["protocol"].iloc[0], table["encoder"].iloc[0]
+        found[key] = (auc, *comparison_tests.auc_interval(auc, covariance[0, 0]))
+    return pd.DataFrame(found, index=["auc", "low", "high"]).T
+
+
+@pytest.fixture(scope="module")
+def controls(tmp_path_factory):
+    """Both controls, the second in the folder of the first, to simulate and pretrain once."""
+    project = Project(tmp_path_factory.mktemp("controls"))
+    project.snakemake("--cores", "2", *LINEAR, preset="control-signal")
+    project.honest = cohort_table.read(project.folder / RUN / "cohorts/histo.csv")
+    project.signal = intervals(project)
+    permuted = {"preset": "control-permuted", "run": "control-signal"}
+    project.printed = project.snakemake("--cores", "2", f"{RUN}/tables/table1.csv", **permuted)
+    project.permuted = cohort_table.read(project.folder / RUN / "cohorts/histo.csv")
+    project.chance = intervals(project)
+    return project
+
+
+def test_the_two_presets_differ_in_the_permutation_alone():
+    schema = yaml.safe_load((ROOT / "rules/config.schema.yaml").read_text())
+    signal, permuted = (
+        settings.resolve({"preset": f"control-{name}"}, schema, ROOT / "presets")
+        for name in ("signal", "permuted")
+    )
+    assert permuted.pop("run") == "control-permuted"
+    assert permuted["evaluation"].pop("permute")
+    assert not signal["evaluation"].pop("permute")
+    assert signal.pop("run") == "control-signal"
+    assert {**signal, "preset": ""} == {**permuted, "preset": ""}
+
+
+def test_an_obvious_disease_is_found(controls):
+    assert controls.signal["low"].max() > 0.8
+    assert controls.signal.loc[("linear", "simclr"), "auc"] > 0.8
+
+
+def test_permuted_labels_are_chance_for_every_encoder_and_protocol(controls):
+    assert len(controls.chance) == 6
+    assert (controls.chance["low"] < 0.5).all(), controls.chance
+    assert (controls.chance["high"] > 0.5).all(), controls.chance
+
+
+def test_permuting_happens_before_the_splits_and_pretrains_nothing(controls):
+    assert "Pretraining" not in controls.printed
+    assert "Splitting the evaluation cohort" in controls.printed
+    targets = controls.permuted.set_index("patient_id")["target"]
+    assert (targets != controls.honest.set_index("patient_id")["target"]).any()
+    assert controls.permuted["label"].equals(controls.honest["label"])
+    assert (controls.permuted["remarks"] == cohort_table.PERMUTED).all()
+    split = splits.read(controls.folder / RUN / "splits/repeat1.csv")
+    found = predictions.read_as_written(controls.folder / LINEAR[0])
+    for patient, target in split[["patient_id", "target"]].to_numpy():
+        assert target == targets[patient]
+    assert (found.set_index("patient_id")["label"] == targets[found["patient_id"]]).all()
+
+
+def test_over_many_permutations_nothing_is_learnt(controls):
+    """One draw may agree with the true labels by chance; the mean of many cannot."""
+    patient, vectors = linear.read(controls.folder / RUN / "features/histo/none/seed1.parquet")
+    aucs = []
+    for seed in range(1, 11):
+        people = cohort_table.patients(cohort_table.permuted(controls.honest, seed))
+        split = splits.stratified(people, 5, 1, seed)
+        targets = split.set_index("patient_id")["target"].astype(int)
+        fixed = {"C": 1, "scale": False, "rows": "patients", "threshold": "half"}
+        parts = [
+            linear.predict(patient, vectors, targets.drop(tested), tested, fixed)
+            for tested in (split.loc[split["fold"] == fold, "patient_id"] for fold in range(1, 6))
+        ]
+        found = pd.concat(parts).set_index("patient_id")["probability"]
+        scores = found[targets.index].to_numpy()[None, None]
+        aucs.append(comparison_tests.delong(targets.to_numpy(), scores)[0].item())
+    error = np.std(aucs, ddof=1) / np.sqrt(len(aucs))
+    assert np.mean(aucs) < 0.5 + 2 * error
