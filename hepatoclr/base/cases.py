@@ -73,7 +73,7 @@ def require(facts: str | Path) -> dict:
     """
     found = files.read_json(facts)
     if EXCLUDED in found:
-        raise BadCase(found[EXCLUDED], found["stage"])
+        raise BadCase(found[EXCLUDED], stage=found["stage"])
     return found
 
 
