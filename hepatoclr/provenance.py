@@ -48,8 +48,8 @@ def record(
         pins: The requirements that the environment should hold.
 
     Returns:
-        What can be written as JSON: code, environment, hardware, config, disclaimers, seeds, inputs,
-        files (kind to path below `run` to its sha256).
+        What can be written as JSON: code, environment, hardware, config, disclaimers, seeds,
+        inputs, files (kind to path below `run` to its sha256).
     """
     digests = {name: files.sha256(path) for name, path in manifests.items()}
     reached = fingerprint.reached(project, *sources)

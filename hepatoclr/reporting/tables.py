@@ -1,8 +1,8 @@
 """The result tables, computed from predictions alone, beside the paper's numbers.
 
 A table is a plain data frame; its last column, `data`, says what must be said of the numbers (see
-`formatting.DISCLAIMERS`). `all` computes every table; one that the predictions hold nothing for is empty.
-`write` gives a table three times: CSV for machines, Markdown and LaTeX for people.
+`formatting.DISCLAIMERS`). `all` computes every table; one that the predictions hold nothing for is
+empty. `write` gives a table three times: CSV for machines, Markdown and LaTeX for people.
 
 The unit of every interval and test is the patient: repeats and seeds test the same patients again
 and are averaged. All tables draw the same bootstrap samples of the patients.
@@ -84,7 +84,8 @@ def all(
         predictions: What `predictions.read` returns.
         methods: Row name of Table 1 to encoder name; None for the encoders found.
         betas: Weight in [0, 1] to encoder name; None for no Table 2.
-        disclaimers: What must be said of this run, of `formatting.DISCLAIMERS`: "synthetic", "permuted".
+        disclaimers: What must be said of this run, of `formatting.DISCLAIMERS`: "synthetic",
+            "permuted".
 
     Returns:
         A table for each of `TITLES`, empty where the predictions hold nothing for it.

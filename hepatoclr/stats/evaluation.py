@@ -91,8 +91,8 @@ def measures(to_arrays: Scores, weights: np.ndarray | None = None) -> dict[str, 
     Per fold, and averaged over folds, seeds and repeats, as in Table 1: auc and
     balanced_accuracy. Pooled, that is taken over all patients of a repeat and averaged over seeds
     and repeats: auc_pooled, sensitivity, specificity, ppv, npv, f1, brier, log_loss, and what
-    `comparison_tests.calibration` adds. In a fold of 8 to 20 patients nobody may be called positive, and
-    a calibration slope is noise.
+    `comparison_tests.calibration` adds. In a fold of 8 to 20 patients nobody may be called
+    positive, and a calibration slope is noise.
 
     Args:
         to_arrays: What `to_arrays` returns.

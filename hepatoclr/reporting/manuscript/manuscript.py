@@ -153,7 +153,7 @@ def facts(
 
 
 def disclaimers(table1: pd.DataFrame, settings: Mapping, synthetic: bool) -> list[str]:
-    """List what must be said before anything else of a run's numbers: keys of `formatting.DISCLAIMERS`."""
+    """List what must be said first of a run's numbers: keys of `formatting.DISCLAIMERS`."""
     said = formatting.disclaimers(table1)
     leaky = settings["finetune"]["epoch"] == "best-on-validation"
     own = {"synthetic": synthetic, "leaky": leaky}
