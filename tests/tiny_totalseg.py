@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hepatoclr.imaging import segment
+from hepatoclr.imaging import measures
+from hepatoclr.imaging.segmentation import backends
 from hepatoclr.imaging.segmentation import totalsegmentator as totalseg
 from hepatoclr.imaging.volumes import Volume
 
@@ -205,7 +206,7 @@ def main(folder: Path) -> None:
     ct, truth = phantom()
     asked, environment = without_network(), dict(os.environ)
     loaded, started = counted(torch, "load"), counted(multiprocessing.process.BaseProcess, "start")
-    find = segment.load("totalsegmentator", weights=folder / "weights", device="cpu")
+    find = backends.load("totalsegmentator", weights=folder / "weights", device="cpu")
     found = find(ct)
     seconds = -time.perf_counter()
     wide = find(in_wide_air(ct))
@@ -221,7 +222,7 @@ def main(folder: Path) -> None:
         "seconds": seconds,
         "dtype": str(found.array.dtype),
         "same_affine": bool(np.array_equal(found.affine, ct.affine)),
-        "facts": {**found.facts, **segment.measured(found, ct)},
+        "facts": {**found.facts, **measures.measure(found, ct)},
         "asked": asked,
         "environment_kept": environment == dict(os.environ),
     }

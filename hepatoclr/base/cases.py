@@ -57,7 +57,8 @@ def exclude_on_error(
         for output in outputs:
             Path(output).parent.mkdir(parents=True, exist_ok=True)
             Path(output).write_bytes(b"")
-        files.write_json({EXCLUDED: str(error), "stage": error.stage or stage}, facts)
+        reason = {EXCLUDED: str(error), "stage": error.stage or stage}
+        files.write_json({**reason, **error.facts}, facts)
 
 
 def usable(facts: str | Path) -> bool:

@@ -18,11 +18,13 @@ class BadCase(UserError):
 
     Attributes:
         stage: The stage that found so, where an earlier one did.
+        facts: What the facts of the case say beside the reason.
     """
 
     def __init__(self, reason: str, stage: str = "") -> None:
         super().__init__(reason)
         self.stage = stage
+        self.facts: dict = {}
 
 
 class EmptyLiver(BadCase):

@@ -14,7 +14,7 @@ def judge(facts: Mapping, limits: Mapping) -> dict[str, str]:
     """List the flags of a case.
 
     Args:
-        facts: Facts of its liver: `flags` of the earlier stages and what `segment.measured` gives.
+        facts: Facts of its liver: `flags` of the earlier stages and what `measures.measure` gives.
             A measure that is missing or None is not judged.
         limits: Section `checks` of the configuration: liver_ml and liver_hu as [low, high],
             largest_component, phase.

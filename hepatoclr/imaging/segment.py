@@ -1,17 +1,18 @@
-"""The liver of a CT, and what is measured of it."""
+"""The liver of a CT."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from scipy import ndimage
-
-from hepatoclr.base import cases, files
-from hepatoclr.base.errors import EmptyLiver
-from hepatoclr.imaging import volumes
-from hepatoclr.imaging.segmentation.backends import load
+from hepatoclr.base import cases, cutoff, files
+from hepatoclr.base.errors import BadCase
+from hepatoclr.imaging import measures, volumes
+from hepatoclr.imaging.segmentation import backends
 from hepatoclr.imaging.segmentation.base import Finder
 from hepatoclr.imaging.volumes import Volume
+
+log = logging.getLogger(__name__)
 
 
 def liver(
@@ -25,86 +26,94 @@ def liver(
 
     Args:
         ct: HU, canonical.
-        backend: A file of `backends/`.
-        mask: Mask that exists already, see `backends.provided`.
+        backend: A file of `segmentation/`.
+        mask: Mask that exists already, see `segmentation.provided`.
         label: The liver's label in it.
         **settings: model, weights and device, see `backends.load`.
 
     Returns:
         uint8 mask on the CT's grid, 1 where liver; the facts say where it comes from, and what
-        `measured` found.
+        `measures.measure` found.
 
     Raises:
         UserError: There is no such backend, or something that it needs is missing.
         BadCase: The mask cannot be used, or holds no liver.
     """
-    return _found(load(backend, **settings), ct, mask, label)
-
-
-def measured(liver: Volume, ct: Volume) -> dict:
-    """Measure a liver mask.
-
-    Args:
-        liver: Not 0 where liver.
-        ct: HU, on the same grid.
-
-    Returns:
-        volume_ml; slices, the number that hold liver; touches_first_slice (the lowest) and
-        touches_last_slice; liver_hu, the mean inside; largest_component, the share of the mask
-        that its largest piece holds, of voxels that share faces.
-
-    Raises:
-        EmptyLiver: No voxel is liver.
-    """
-    voxels = np.count_nonzero(liver.array, axis=(1, 2))
-    if not voxels.any():
-        raise EmptyLiver(
-            "the liver mask is empty. Look at the CT: if it shows no liver, leave the case out; "
-            "if it does, give a mask with segment.backend provided."
-        )
-    inside = liver.array != 0
-    (box,) = ndimage.find_objects(inside.view(np.uint8))
-    pieces, _ = ndimage.label(inside[box])
-    return {
-        "volume_ml": round(float(voxels.sum()) * liver.voxel_ml, 1),
-        "slices": int(np.count_nonzero(voxels)),
-        "touches_first_slice": bool(voxels[0]),
-        "touches_last_slice": bool(voxels[-1]),
-        "liver_hu": round(float(ct.array[box][inside[box]].mean()), 1),
-        "largest_component": round(float(np.bincount(pieces.ravel())[1:].max() / voxels.sum()), 4),
-    }
+    return _find(backends.load(backend, **settings), ct, mask, label)
 
 
 def segment(
-    find: Finder,
     volume: str | Path,
-    earlier: str | Path,
+    ingested: str | Path,
     liver: str | Path,
     facts: str | Path,
-    mask: str | None = None,
+    backend: str,
+    model: str = "fast",
+    weights: str | Path | None = None,
+    device: str = "auto",
+    mask: str | Path | None = None,
     label: int | None = None,
+    code: Sequence[str] = (),
+    attempt: int = 1,
 ) -> None:
     """Find the liver of a case; write the mask, then the facts, with the flags of ingest.
 
+    A mask that a person corrected is kept, see `measures.is_corrected`. Where the files are those
+    that would be written again, nothing is found, see `cutoff`. A mask without facts is what an
+    interrupted job left, and is overwritten.
+
     Args:
-        find: The backend's, see `backends.load`.
         volume: The CT, as `volumes.save` wrote it.
-        earlier: What ingest found, JSON.
+        ingested: What ingest found, JSON.
         liver, facts: Files to write.
+        backend, model, weights, device: See `backends.load`.
         mask: The mask of the manifest.
         label: The liver's label in it.
+        code: Fingerprints of the code that finds the liver.
+        attempt: Which attempt at the case it is, see `cases.give_up`.
 
     Raises:
-        BadCase: Ingest set the case aside, or its liver cannot be found.
+        BadCase: Ingest excluded the case, or its liver cannot be found.
     """
-    flags = cases.require(earlier)["flags"]
-    found = _found(find, volumes.load(volume), mask, label)
+    known = files.read_json(facts) if Path(facts).is_file() else {}
+    if measures.is_corrected(liver, known):
+        log.info("%s is not the mask that was written here: it is kept", liver)
+        written = {Path(liver).name: measures.written_sha256(liver, known)}
+        kept = _of_corrected(known, files.read_json(ingested))
+        files.write_json({**kept, cutoff.OUTPUTS: written}, facts)
+        return
+    cases.give_up(attempt)
+    flags = cases.require(ingested)["flags"]
+    key = cutoff.made_from(
+        [path for path in (volume, mask) if path and Path(path).is_file()],
+        **{"backend": backend, "model": model, "label": label, "flags": flags, "code": code},
+        weights=backends.weights_identity(backend, model, weights),
+    )
+    if cutoff.unchanged(facts, key, [liver]):
+        return
+    Path(facts).unlink(missing_ok=True)
+    try:
+        ct = volumes.load(volume)
+        found = _find(backends.load(backend, model, weights, device), ct, mask, label)
+    except BadCase as error:
+        digests = {Path(liver).name: measures.EMPTY}
+        error.facts = {"flags": flags, cutoff.MADE_FROM: key, cutoff.OUTPUTS: digests}
+        raise
     volumes.save(found, liver)
-    files.write_json({**found.facts, "flags": {**flags, **found.facts["flags"]}}, facts)
+    flags |= found.facts["flags"]
+    files.write_json({**found.facts, "flags": flags, **cutoff.record(key, [liver])}, facts)
 
 
-def _found(find: Finder, ct: Volume, mask: str | Path | None, label: int | None) -> Volume:
+def _find(find: Finder, ct: Volume, mask: str | Path | None, label: int | None) -> Volume:
     """A finder's mask, with its measures."""
     found = find(ct, mask, label)
-    facts = {**found.facts, **measured(found, ct)}
+    facts = {**found.facts, **measures.measure(found, ct)}
     return replace(found, facts={**facts, "flags": facts.pop("flags", {})})
+
+
+def _of_corrected(known: dict, ingested: dict) -> dict:
+    """Facts of a corrected mask: those of the CT as it is now; measures come with the slices."""
+    if cases.EXCLUDED in ingested:
+        return ingested
+    kept = {key: value for key, value in known.items() if key not in (cases.EXCLUDED, "stage")}
+    return {**kept, "flags": {**ingested["flags"], **measures.CORRECTED}}

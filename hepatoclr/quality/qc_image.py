@@ -107,8 +107,8 @@ def draw(
         ct: HU, or None for a case that was excluded when its image was read.
         liver: Mask on the CT's grid, not 0 where liver, or None for a case without one.
         kept: The kept slices.
-        facts: Facts of the liver: volume_ml and liver_hu, where they are known, or the reason
-            of a case excluded.
+        facts: Facts of the liver: volume_ml, liver_hu and flags, where they are known, or the
+            reason of a case excluded.
         window: Lowest and highest HU to show.
         synthetic: Whether the CT is simulated, which the picture then says.
 
@@ -144,6 +144,7 @@ def _caption(ct: Volume, kept: Sequence[Slice], facts: Mapping) -> str:
     z, y, x = ct.spacing
     known = {"volume_ml": "liver {:.0f} ml", "liver_hu": "mean {:.0f} HU"}
     parts = [text.format(facts[key]) for key, text in known.items() if facts.get(key) is not None]
+    parts += ["mask corrected by hand"] * ("corrected" in facts.get("flags", {}))
     parts.append(f"{len(kept)} of {len(ct.array)} slices kept")
     return ",  ".join([*parts, f"voxels {x:.2f} x {y:.2f} x {z:.2f} mm"])
 

@@ -13,9 +13,9 @@ import pytest
 from example_ct import affine, random_hu, write_series
 from pydicom import config, dcmread
 
-from hepatoclr.base import devices, files
+from hepatoclr.base import cases, devices, files
 from hepatoclr.base.errors import BadCase, EmptyLiver, UserError
-from hepatoclr.imaging import ingest, segment, volumes
+from hepatoclr.imaging import ingest, measures, segment, volumes
 from hepatoclr.imaging.segmentation import backends, base, provided
 from hepatoclr.imaging.segmentation import totalsegmentator as totalseg
 from hepatoclr.imaging.volumes import Volume
@@ -221,7 +221,7 @@ def test_no_text_of_a_dicom_seg_reaches_the_log(organs, tmp_path, recwarn):
 
 def test_measures(ct, organs):
     mask = (organs == 5).astype(np.uint8)
-    facts = segment.measured(Volume(mask, affine()), ct)
+    facts = measures.measure(Volume(mask, affine()), ct)
     assert facts == {
         "volume_ml": round(7 * 9 * 6 * 2.5 * 0.9 * 0.8 / 1000, 1),
         "slices": 7,
@@ -230,11 +230,11 @@ def test_measures(ct, organs):
         "liver_hu": round(float(ct.array[organs == 5].mean()), 1),
         "largest_component": 1.0,
     }
-    cut = segment.measured(Volume(mask[:5], affine()), Volume(ct.array[:5], affine()))
+    cut = measures.measure(Volume(mask[:5], affine()), Volume(ct.array[:5], affine()))
     assert (cut["touches_first_slice"], cut["touches_last_slice"]) == (False, True)
     two = Volume((organs > 0).astype(np.uint8), affine())
     share = np.count_nonzero(organs == 5) / np.count_nonzero(organs)
-    assert segment.measured(two, ct)["largest_component"] == pytest.approx(share, abs=1e-4)
+    assert measures.measure(two, ct)["largest_component"] == pytest.approx(share, abs=1e-4)
 
 
 def test_the_rim_of_an_organ_does_not_count():
@@ -273,7 +273,8 @@ def test_the_documented_backend_works(tmp_path):
     shutil.copytree(ROOT / "hepatoclr", tmp_path / "hepatoclr")
     (tmp_path / "hepatoclr/imaging/segmentation/threshold.py").write_text(documented_backend())
     code = (
-        "import numpy as np; from hepatoclr import backends, segment; "
+        "import numpy as np; from hepatoclr.imaging import segment; "
+        "from hepatoclr.imaging.segmentation import backends; "
         "from hepatoclr.imaging.volumes import Volume; "
         "ct = Volume(np.full((4, 6, 6), -1000, np.int16), np.diag([-1.0, -1, 1, 1])); "
         "ct.array[1:3, 1:5, 1:5] = 100; backends.preflight('threshold'); "
@@ -290,28 +291,130 @@ def test_the_documented_backend_works(tmp_path):
 # the files of a case
 
 
-def bright(ct: Volume, mask=None, label=None) -> Volume:
-    return Volume((ct.array > 0).astype(np.uint8), ct.affine, {"backend": "bright", "flags": {}})
+class Case:
+    """The files of a case: a CT with a bright box, what ingest found, mask and facts."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        names = ("ct.nii.gz", "ct.json", "liver.nii.gz", "liver.json")
+        self.volume, self.ingested, self.liver, self.facts = (folder / name for name in names)
+        self.hu, self.found = np.full(SHAPE, -1000, np.int16), 0
+        self.hu[2:6, 5:9, 5:9] = 100
+        volumes.save(Volume(self.hu, affine()), self.volume)
+        files.write_json({"flags": {"odd": "it is odd"}}, self.ingested)
+        monkeypatch.setattr(backends, "load", lambda *_: self.find)
+
+    def find(self, ct: Volume, mask: str | None, label: int | None) -> Volume:
+        self.found += 1
+        facts = {"backend": "bright", "aorta_hu": 150, "flags": {}}
+        return Volume((ct.array > 0).astype(np.uint8), ct.affine, facts)
+
+    def segment(self, **changes) -> dict:
+        """Run the stage as its script does; gives the facts."""
+        guard = "segment", "a case", [self.liver], self.facts, "exclude"
+        with cases.exclude_on_error(*guard):
+            given = self.volume, self.ingested, self.liver, self.facts, "provided"
+            segment.segment(*given, **changes)
+        return files.read_json(self.facts)
+
+    def assess(self) -> dict:
+        return measures.assess(self.liver, self.facts, self.volume)[1]
+
+    def correct(self, slices: slice = slice(2, 4)) -> bytes:
+        """Draw another mask over the liver, as a person does, in floats and another orientation."""
+        drawn = np.zeros(SHAPE)
+        drawn[slices, 5:9, 5:9] = 1
+        save(drawn, self.liver, "RAS")
+        return self.liver.read_bytes()
 
 
-def test_a_case_keeps_the_flags_of_ingest(tmp_path):
-    hu = np.full(SHAPE, -1000, np.int16)
-    hu[2:6, 5:9, 5:9] = 100
-    paths = [tmp_path / name for name in ("ct.nii.gz", "ct.json", "liver.nii.gz", "liver.json")]
-    volumes.save(Volume(hu, affine()), paths[0])
-    files.write_json({"flags": {"odd": "it is odd"}}, paths[1])
-    segment.segment(bright, *paths)
-    np.testing.assert_array_equal(volumes.load(paths[2]).array, hu > 0)
-    facts = files.read_json(paths[3])
+@pytest.fixture
+def case(tmp_path, monkeypatch) -> Case:
+    return Case(tmp_path, monkeypatch)
+
+
+def test_a_case_keeps_the_flags_of_ingest(case):
+    facts = case.segment()
+    np.testing.assert_array_equal(volumes.load(case.liver).array, case.hu > 0)
     assert facts["flags"] == {"odd": "it is odd"}
     assert (facts["backend"], facts["slices"]) == ("bright", 4)
+    assert facts["sha256"] == {"liver.nii.gz": files.sha256(case.liver)}
+    assert case.assess() == {key: facts[key] for key in facts if key not in ("made_from", "sha256")}
 
 
-def test_a_case_that_ingest_set_aside_stays_so(tmp_path):
-    files.write_json({"excluded": "no CT", "stage": "ingest"}, tmp_path / "ct.json")
-    with pytest.raises(BadCase, match="no CT") as refused:
-        segment.segment(bright, "ct.nii.gz", tmp_path / "ct.json", "liver.nii.gz", "liver.json")
-    assert refused.value.stage == "ingest"
+def test_nothing_is_found_where_contents_are_the_same(case, tmp_path):
+    before = case.segment(code=["a"])
+    shutil.copy(case.volume, tmp_path / "copy.nii.gz")
+    case.volume = tmp_path / "copy.nii.gz"
+    assert case.segment(code=["a"], device="cuda", attempt=2) == before
+    assert case.found == 1
+    case.segment(code=["b"])
+    mask = save(np.ones(SHAPE, np.uint8), tmp_path / "mask.nii.gz")
+    case.segment(code=["b"], mask=mask)
+    files.write_json({"flags": {}}, case.ingested)
+    case.segment(code=["b"], mask=mask)
+    assert case.found == 4
+    case.facts.unlink()  # an interrupted job leaves a mask without facts
+    case.segment(code=["b"], mask=mask)
+    assert case.found == 5
+
+
+def test_a_mask_corrected_by_hand_is_kept_and_measured(case):
+    case.segment()
+    drawn = case.correct()
+    assert case.assess()["slices"] == 2
+    facts = case.segment(code=["changed"])
+    assert (case.liver.read_bytes(), case.found) == (drawn, 1)
+    corrected = {"odd": "it is odd", "corrected": "the liver mask was corrected by hand"}
+    assert facts["flags"] == corrected
+    facts = case.assess()
+    assert facts["flags"] == corrected
+    assert (facts["slices"], facts["aorta_hu"]) == (2, 150)
+    assert facts["volume_ml"] == pytest.approx(2 * 16 * 2.5 * 0.9 * 0.8 / 1000, abs=0.05)
+    case.liver.unlink()
+    assert case.segment()["flags"] == {"odd": "it is odd"}
+    assert (case.assess()["slices"], case.found) == (4, 2)
+
+
+def test_a_mask_drawn_for_a_case_without_liver_makes_it_usable(case):
+    volumes.save(Volume(np.full(SHAPE, -1000, np.int16), affine()), case.volume)
+    facts = case.segment()
+    assert (facts["excluded"][:23], case.liver.read_bytes()) == ("the liver mask is empty", b"")
+    assert case.segment() == facts
+    assert case.found == 1  # what excluded the case once would exclude it again
+    with pytest.raises(BadCase, match="the liver mask is empty") as refused:
+        case.assess()
+    assert refused.value.stage == "segment"
+    drawn = case.correct()
+    for _ in range(2):
+        assert list(case.assess()["flags"]) == ["odd", "corrected"]
+        assert "excluded" not in case.segment(attempt=3)
+    assert (case.liver.read_bytes(), case.found) == (drawn, 1)
+    case.correct(slice(0, 0))
+    with pytest.raises(EmptyLiver):
+        case.assess()
+    volumes.save(Volume(np.ones((3, 3, 3), np.uint8), affine()), case.liver)
+    with pytest.raises(UserError, match="on another grid than its CT"):
+        case.assess()
+
+
+def test_a_case_that_ingest_excluded_stays_so(case):
+    files.write_json({"excluded": "no CT", "stage": "ingest"}, case.ingested)
+    assert case.segment() == {"excluded": "no CT", "stage": "ingest"}
+    drawn = case.correct()
+    for _ in range(2):
+        with pytest.raises(BadCase, match="no CT") as refused:
+            case.assess()
+        assert refused.value.stage == "ingest"
+        assert case.segment()["excluded"] == "no CT"
+    assert case.liver.read_bytes() == drawn
+    files.write_json({"flags": {}}, case.ingested)
+    assert list(case.segment()["flags"]) == ["corrected"]
+    assert (case.liver.read_bytes(), case.assess()["slices"], case.found) == (drawn, 2, 0)
+
+
+def test_a_case_that_killed_its_process_twice_is_excluded(case):
+    assert "killed twice" in case.segment(attempt=3)["excluded"]
+    assert case.segment(attempt=1)["backend"] == "bright"
 
 
 # TotalSegmentator
@@ -381,7 +484,7 @@ def test_preflight_says_what_is_missing_where_and_how_to_get_it(tmp_path):
 
 def test_preflight_loads_nothing_heavy():
     code = (
-        "import sys; from hepatoclr import backends, segment\n"
+        "import sys; from hepatoclr.imaging.segmentation import backends\n"
         "try: backends.preflight('totalsegmentator', 'fast', '/nowhere')\n"
         "except Exception: pass\n"
         "heavy = {'torch', 'totalsegmentator', 'SimpleITK', 'highdicom'}; "

@@ -2,8 +2,9 @@
 
 A backend is a module with a function `load(model, weights, device)`, which returns a function
 that finds the liver of one CT, see `base.Finder`. What it loads once, such as a network, it keeps
-for the next CT. It may have a function `preflight(model, weights)`, which raises `UserError` where
-something is missing that every case would need.
+for the next CT. It may have functions `preflight(model, weights)`, which raises `UserError` where
+something is missing that every case would need, and `identity(model, weights)`, which gives what
+tells its weights from others, for JSON.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ FOLDER = Path(__file__).parent
 def load(
     backend: str, model: str = "fast", weights: str | Path | None = None, device: str = "auto"
 ) -> Callable:
-    """Make the finder (see `base.Finder`) of the file `backends/<backend>.py`.
+    """Make the finder (see `base.Finder`) of the file `<backend>.py`.
 
     Args:
         backend: totalsegmentator, provided, or a file you added.
@@ -46,13 +47,24 @@ def preflight(backend: str, model: str = "fast", weights: str | Path | None = No
         look(model, weights)
 
 
+def weights_identity(backend: str, model: str, weights: str | Path | None) -> object:
+    """Tell a backend's weights from others by their contents; None where it has none.
+
+    Raises:
+        UserError: There is no such backend.
+    """
+    check(backend)
+    module = import_module(f"hepatoclr.imaging.segmentation.{backend}")
+    return module.identity(model, weights) if hasattr(module, "identity") else None
+
+
 def check(backend: str) -> None:
     """See that a backend has its file.
 
     Raises:
         UserError: It has none; with the nearest that has.
     """
-    known = sorted(file.stem for file in FOLDER.glob("[a-z]*.py") if file.stem != "base")
+    known = sorted({file.stem for file in FOLDER.glob("[a-z]*.py")} - {"backends", "base"})
     if backend not in known:
         close = get_close_matches(backend, known, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"

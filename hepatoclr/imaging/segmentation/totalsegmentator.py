@@ -123,13 +123,21 @@ def totalsegmentator(
     facts = {
         "backend": "totalsegmentator",
         "model": model,
-        "version": importlib.metadata.version("TotalSegmentator"),
-        "weights": {str(task): _digest(folder / FOLDERS[task]) for task in RUN[model]},
+        **identity(model, folder),
         "device": device.partition(":")[0],
         **{name: median_hu(ct, labels == label) for name, label in organs.items()},
         "flags": {},
     }
     return Volume((labels == LIVER).astype(np.uint8), ct.affine, facts)
+
+
+def identity(model: str, weights: str | Path | None = None) -> dict:
+    """The version of TotalSegmentator, and a digest of each network that runs."""
+    folder = weights_folder(weights)
+    return {
+        "version": importlib.metadata.version("TotalSegmentator"),
+        "weights": {str(task): _digest(folder / FOLDERS[task]) for task in RUN[model]},
+    }
 
 
 def weights_folder(weights: str | Path | None = None) -> Path:
