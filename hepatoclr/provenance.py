@@ -159,4 +159,4 @@ def _devices(trainings: Iterable[str | Path]) -> list[str]:
 def _images(table: str | Path) -> dict[str, str]:
     """Case to the digest of its image, where it could be read."""
     rows = cohort_table.read(table)
-    return dict(rows.loc[rows["content"] != "", ["case", "content"]].to_numpy().tolist())
+    return dict(rows.loc[rows["pixel_sha256"] != "", ["case", "pixel_sha256"]].to_numpy().tolist())

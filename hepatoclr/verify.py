@@ -17,7 +17,7 @@ from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 from hepatoclr import provenance
-from hepatoclr.base import files, fingerprint, settings, texts
+from hepatoclr.base import files, fingerprint, messages, settings
 from hepatoclr.base.errors import UserError
 from hepatoclr.reporting import formatting
 from hepatoclr.reporting import tables as computing
@@ -97,7 +97,7 @@ def read(folder: Path) -> dict:
         ) from None
     if wrong := settings.problems(record, SCHEMA):
         raise UserError(
-            settings.listing(f"{path}: this is no record of a run; it has", wrong)
+            messages.listing(f"{path}: this is no record of a run; it has", wrong)
             + "\nRestore it from the archive."
         )
     for name in (name for digests in record["files"].values() for name in digests):
@@ -248,11 +248,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         summary, problems = run(parser.parse_args(arguments).run)
     except (UserError, OSError) as error:
-        sys.exit(texts.escape_control_characters(f"verify: {error}"))
-    print(texts.escape_control_characters("\n".join(summary)))
+        sys.exit(messages.escape_control_characters(f"verify: {error}"))
+    print(messages.escape_control_characters("\n".join(summary)))
     if problems:
         sys.exit(
-            texts.escape_control_characters("\n".join(f"verify: {problem}" for problem in problems))
+            messages.escape_control_characters(
+                "\n".join(f"verify: {problem}" for problem in problems)
+            )
         )
 
 

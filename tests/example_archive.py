@@ -66,7 +66,7 @@ def record(run, results):
 def write(run):
     """Write the folder."""
     table = run / "cohorts/histo.csv"
-    files.write_text("case,content,target\n1,95780f590dd70081,1\n2,,\n", table)
+    files.write_text("case,pixel_sha256,target\n1,95780f590dd70081,1\n2,,\n", table)
     predicted = list(predict(run))
     results = {
         "cohorts": [table],

@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 EXCLUDED = "excluded"
 TRIES = 2  # one death may be the machine's
-# steps of a cohort's table at which the configuration leaves a case out
+# steps of a cohort's table at which the configuration excludes a case
 LABEL, PATIENT = "label", "patient"
-LEFT_OUT = (LABEL, PATIENT)
+BY_CONFIGURATION = (LABEL, PATIENT)
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def require(facts: str | Path) -> dict:
     """Read the facts of an earlier stage.
 
     Raises:
-        BadCase: That stage, or one before it, set the case aside; with its reason.
+        BadCase: That stage, or one before it, excluded the case; with its reason.
     """
     found = files.read_json(facts)
     if EXCLUDED in found:
@@ -79,25 +79,25 @@ def require(facts: str | Path) -> dict:
 
 
 def tally(steps: Iterable[str]) -> str:
-    """Say in one line how many cases are used, and what became of the others.
+    """Say in one line how many cases are used, and where the others were excluded.
 
     Args:
-        steps: Where each case was lost, empty if it is used: `step` of a cohort's table.
+        steps: `step` of a cohort's table, empty where the case is used.
     """
-    lost = Counter(steps)
-    cases, used = lost.total(), lost.pop("", 0)
-    left_out = sum(lost.pop(step, 0) for step in LEFT_OUT)
-    parts = [f"{used} of {cases} cases used"]
-    if left_out:
-        parts.append(f"{left_out} left out by the configuration")
-    if lost:
-        counts = ", ".join(f"{count} {step}" for step, count in lost.most_common())
-        parts.append(f"{lost.total()} excluded: {counts}")
-    return "; ".join(parts)
+    excluded = Counter(steps)
+    cases, used = excluded.total(), excluded.pop("", 0)
+    by_configuration = sum(excluded.pop(step, 0) for step in BY_CONFIGURATION)
+    counted = [f"{used} of {cases} cases used"]
+    if by_configuration:
+        counted.append(f"{by_configuration} excluded by the configuration")
+    if excluded:
+        counts = ", ".join(f"{count} {step}" for step, count in excluded.most_common())
+        counted.append(f"{excluded.total()} excluded: {counts}")
+    return "; ".join(counted)
 
 
 def give_up(attempt: int) -> None:
-    """End the third attempt at a case: an attempt that failed by itself would have set it aside.
+    """End the third attempt at a case: one that failed by itself would have excluded it.
 
     Raises:
         BadCase: The first two were killed.

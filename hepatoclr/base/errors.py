@@ -1,6 +1,6 @@
 """The errors a user can act on: each says what was found and what to do."""
 
-from hepatoclr.base import texts
+from hepatoclr.base import messages
 
 
 class UserError(Exception):
@@ -10,7 +10,7 @@ class UserError(Exception):
     """
 
     def __str__(self) -> str:
-        return texts.escape_control_characters(super().__str__())
+        return messages.escape_control_characters(super().__str__())
 
 
 class BadCase(UserError):

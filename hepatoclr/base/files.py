@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from hepatoclr.base import messages
 from hepatoclr.base.errors import UserError
 
 if TYPE_CHECKING:  # what writes no table need not wait for pandas
     import pandas as pd
 
-FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 LEAST = 2**16  # bytes free
 
@@ -53,7 +53,7 @@ def disk_full_as_user_error(folder: Path) -> Iterator[None]:
     except Exception as error:
         told = isinstance(error, OSError) and error.errno in NO_ROOM
         if told or (folder.exists() and shutil.disk_usage(folder).free < LEAST):
-            raise UserError(f"{folder.parent}: {FULL}") from error
+            raise UserError(f"{folder.parent}: {messages.DISK_FULL}") from error
         raise
 
 

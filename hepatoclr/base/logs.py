@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from hepatoclr.base import files
+from hepatoclr.base import files, messages
 from hepatoclr.base.errors import UserError
 
 CORE_TIME = "core time {total:.2f} s, {start:.2f} s of it before the work began"
 CORE_TIME_LINE = re.compile(r"^core time ([\d.]+) s, ([\d.]+) s of it before the work began$", re.M)
 
-RIGHTS = "Give yourself the right to read and write there, then run the same command again."
 MENDABLE = {  # by the user, so that no traceback is wanted
-    **dict.fromkeys(files.NO_ROOM, files.FULL),
-    errno.EACCES: f"permission denied. {RIGHTS}",
-    errno.EROFS: f"the disk is read-only. {RIGHTS}",
+    **dict.fromkeys(files.NO_ROOM, messages.DISK_FULL),
+    errno.EACCES: messages.DENIED,
+    errno.EROFS: messages.READ_ONLY,
 }
 
 

@@ -9,11 +9,7 @@ scans.
 
 import re
 
-from hepatoclr.base import texts
-
 SAFE = r"[a-z0-9+_-]+(?:~[a-z0-9+_-]+)?"
-LONGEST = 100  # two of these, a separator and a suffix stay below the 255 bytes of a file name
-DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
 
 
 def encode(text: str) -> str:
@@ -51,20 +47,3 @@ def decode(name: str) -> str:
 def case(patient_id: str, scan_id: str = "") -> str:
     """Name a case: the patient, and the scan where the manifest names one."""
     return encode(patient_id) + (f"~{encode(scan_id)}" if scan_id else "")
-
-
-def invalid_reason(text: str) -> str | None:
-    """Say why an id cannot be used, or None where it can."""
-    if not text.strip():
-        return "is empty"
-    if refused := texts.invalid_reason(text):
-        return refused
-    if "/" in text or "\\" in text or text in (".", ".."):
-        return "looks like a path"
-    if DEVICES.fullmatch(text):
-        return "is a reserved device name on some systems"
-    if len(encode(text)) > LONGEST:
-        return (
-            f"is too long: its file name would take {len(encode(text))} bytes of at most {LONGEST}"
-        )
-    return None

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from hepatoclr.base import texts
+from hepatoclr.base import messages, texts
 from hepatoclr.base.errors import UserError
 
 TRUTH = {"true": True, "True": True, "false": False, "False": False}
@@ -34,7 +34,7 @@ def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
     config = typed(merge(preset(chosen.get("preset", default), presets), chosen), schema)
     wrong = [*problems(config, schema), *_control_characters(config)]
     if wrong:
-        raise UserError(listing("the configuration has", wrong))
+        raise UserError(messages.listing("the configuration has", wrong))
     return with_defaults(config, schema)
 
 
@@ -140,12 +140,6 @@ def problems(value: Any, schema: Mapping) -> list[str]:
     """List what in a value breaks its schema, one sentence each, with the nearest known key."""
     errors = Validator(schema).iter_errors(value)
     return sorted({line for error in errors for line in _sentences(error)})
-
-
-def listing(opening: str, lines: list[str]) -> str:
-    """Say how many things are wrong, then each on its line."""
-    count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
-    return "\n".join([f"{opening} {count}:", *(f"  - {line}" for line in lines)])
 
 
 def _sentences(error: jsonschema.ValidationError) -> Iterator[str]:

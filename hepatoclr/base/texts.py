@@ -17,12 +17,3 @@ def invalid_reason(text: str) -> str | None:
     if FORMULA.search(unicodedata.normalize("NFKC", text)):
         return "would be a formula in a spreadsheet; begin it with a letter or digit"
     return None
-
-
-def escape_control_characters(text: str) -> str:
-    """Give text without what commands a terminal; line breaks stay."""
-    return CONTROL.sub(lambda found: found[0] if found[0] == "\n" else _escaped(found[0]), text)
-
-
-def _escaped(letter: str) -> str:
-    return letter.encode("unicode_escape").decode()

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from hepatoclr.base import files, settings
+from hepatoclr.base import files
 from hepatoclr.base.errors import UserError
+from hepatoclr.base.messages import listing
 from hepatoclr.cohorts import splits
 from hepatoclr.cohorts.cohort_table import patients
 
@@ -55,7 +56,7 @@ def table(
     rows = sum(map(len, dealt.values()))
     checks = [
         Check("patient in cohorts of different roles", used["patient_id"].nunique(), _roles(used)),
-        Check("image under several patients", used["content"].nunique(), _images(used)),
+        Check("image under several patients", used["pixel_sha256"].nunique(), _images(used)),
         Check("patient dealt twice in a split", rows, _each(dealt, _twice)),
         Check("patient trained on and tested in a fold", rows, _each(dealt, _both_sides)),
         Check(
@@ -87,7 +88,7 @@ def run(cohorts: Mapping[str, pd.DataFrame], dealt: Mapping[str, pd.DataFrame], 
     """
     found, leaks = table(cohorts, dealt)
     if leaks:
-        raise UserError(settings.listing("the guards against leakage found", leaks))
+        raise UserError(listing("the guards against leakage found", leaks))
     for details in found.loc[found["verdict"] == WARNING, "details"]:
         log.warning(details)
     files.write_csv(found, path)
@@ -106,7 +107,7 @@ def _images(used: pd.DataFrame) -> list[str]:
     return [
         f"The same image stands under several patients, {_named(rows)}: correct the manifest, or "
         f"exclude all but one of them ({_keys(rows['cohort'])})."
-        for _, rows in used[used["content"] != ""].groupby("content")
+        for _, rows in used[used["pixel_sha256"] != ""].groupby("pixel_sha256")
         if rows["patient_id"].nunique() > 1
     ]
 

@@ -1,13 +1,19 @@
 """Checks of a case: what its measures say against the limits of the configuration.
 
-A check gives a flag, a short name with a sentence. Flags are only said here; which of them set a
-case aside is for the cohort's table to decide.
+A check gives a flag, a short name with a sentence. Which flags exclude a case is for the cohort's
+table to decide.
 """
 
 from collections.abc import Iterator, Mapping
 
+from hepatoclr.cohorts import messages
+
 UNENHANCED_AORTA = 80  # HU; blood without contrast medium measures 30 to 60
 ARTERIAL_EXCESS = 100  # HU; aorta over spleen: 150 to 250 in the arterial phase, 10 to 70 later
+RANGES = (  # flag, fact, limits, sentence
+    ("volume", "volume_ml", "liver_ml", messages.VOLUME),
+    ("density", "liver_hu", "liver_hu", messages.DENSITY),
+)
 
 
 def judge(facts: Mapping, limits: Mapping) -> dict[str, str]:
@@ -59,34 +65,18 @@ def phase(
 
 def _earned(facts: Mapping, limits: Mapping) -> Iterator[tuple[str, str]]:
     """The flags that measures earn, with their sentences."""
-    ends = [
-        name
-        for name, fact in (("lowest", "touches_first_slice"), ("highest", "touches_last_slice"))
-        if facts.get(fact)
-    ]
-    if ends:
-        slices = " and the ".join(ends) + (" slice" if len(ends) == 1 else " slices")
-        yield "truncated", f"the liver reaches the {slices} and may be cut off"
-    yield from _outside("volume", "the liver's volume", facts.get("volume_ml"), limits["liver_ml"])
-    yield from _outside("density", "the liver's mean", facts.get("liver_hu"), limits["liver_hu"])
+    ends = tuple(bool(facts.get(f"touches_{end}_slice")) for end in ("first", "last"))
+    if any(ends):
+        yield "truncated", messages.TRUNCATED.format(messages.ENDS[ends])
+    for flag, measure, limit, sentence in RANGES:
+        value, (low, high) = facts.get(measure), limits[limit]
+        if value is not None and not low <= value <= high:
+            yield flag, sentence.format(value, low, high)
     share, least = facts.get("largest_component"), limits["largest_component"]
     if share is not None and share < least:
-        yield (
-            "components",
-            f"the mask is in pieces: the largest holds {share:.1%} of it, less than {least:.1%}",
-        )
-    organs = {name: facts.get(name) for name in ("liver_hu", "aorta_hu", "spleen_hu")}
-    found = phase(**organs)
+        yield "components", messages.COMPONENTS.format(share, least)
+    organs = {organ: facts.get(f"{organ}_hu") for organ in ("liver", "aorta", "spleen")}
+    found = phase(*organs.values())
     if found and found not in limits["phase"]:
-        seen = ", ".join(f"{n[:-3]} {hu:.0f} HU" for n, hu in organs.items() if hu is not None)
-        yield "phase", f"the contrast phase looks {found} ({seen})"
-
-
-def _outside(
-    name: str, what: str, value: float | None, limits: tuple[float, float]
-) -> Iterator[tuple[str, str]]:
-    """The flag of a measure that lies outside its limits."""
-    unit = {"volume": "ml", "density": "HU"}[name]
-    low, high = limits
-    if value is not None and not low <= value <= high:
-        yield name, f"{what} is {value:g} {unit}, outside {low:g} to {high:g} {unit}"
+        seen = [messages.ORGAN.format(*item) for item in organs.items() if item[1] is not None]
+        yield "phase", messages.PHASE.format(found, ", ".join(seen))

@@ -111,7 +111,7 @@ def _as_ct(found: Volume, form: str) -> Volume:
         "slices": len(ct.array),
         "size": list(ct.array.shape),
         "spacing_mm": [round(length, 6) for length in ct.spacing],
-        "content": content(ct.array),
+        "pixel_sha256": content(ct.array),
         "tilt_degrees": round(tilt, 2),
         "oblique_degrees": round(oblique, 2),
         **found.facts,

@@ -162,8 +162,8 @@ def _boxes(counts: pd.DataFrame) -> Iterator[tuple[bool, list[str]]]:
 
     steps = counts.index[1 : counts.index.get_loc(USED)]
     yield False, ["In the manifest", all_of(MANIFEST)]
-    yield True, lost("Left out", cases.LEFT_OUT)
-    yield True, lost("Excluded", steps.difference(cases.LEFT_OUT, sort=False))
+    yield True, lost("Left out", cases.BY_CONFIGURATION)
+    yield True, lost("Excluded", steps.difference(cases.BY_CONFIGURATION, sort=False))
     classes = [name for name in (*TARGETS, UNLABELLED) if name in counts.index]
     shown = [f"{name}: {number(name)}" for name in classes if counts.loc[name, "cases"]]
     yield False, ["Used", all_of(USED), *shown]

@@ -85,7 +85,7 @@ def render_page(run: str, cohort: str, rows: Sequence[Mapping[str, str]], synthe
 def _line(row: Mapping[str, str]) -> Line:
     """Say of a case what the page shows."""
     step, flags = row["step"], row["flags"].split("; ") if row["flags"] else []
-    status = LEFT_OUT if step in cases.LEFT_OUT else EXCLUDED if step else USED
+    status = LEFT_OUT if step in cases.BY_CONFIGURATION else EXCLUDED if step else USED
     tags = [*flags, *([status] if step else [] if flags else [CLEAN])]
     shown = {**row, **{key: f"{float(row[key]):.0f}" for key in NUMBERS if row[key]}}
     shown["status"] = f"{status} ({step})" if step else status

@@ -293,7 +293,7 @@ def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     rows = []
     for name, cohort in cohorts.items():
         used, lost = cohort[cohort["included"]], cohort[~cohort["included"]]
-        left_out = int(lost["step"].isin(cases.LEFT_OUT).sum())
+        left_out = int(lost["step"].isin(cases.BY_CONFIGURATION).sum())
         people = used.drop_duplicates("patient_id")["target"]
         rows.append(
             {

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from hepatoclr.cohorts import manifests, splits
+from hepatoclr.cohorts import splits
 from hepatoclr.cohorts.cohort_table import patients
 from hepatoclr.stats import comparison_tests
+
+if TYPE_CHECKING:
+    from hepatoclr.cohorts.manifests import Row
 
 COLUMNS = ("shortcut", "kind", "values", "auc", "low", "high")
 NUMBER, CATEGORY, SEVERAL = "number", "category", "several"
@@ -24,7 +28,7 @@ CATEGORIES = {"site": "site", "scanner": "scanner"}
 
 
 def known(
-    cohort: pd.DataFrame, rows: Sequence[manifests.Row]
+    cohort: pd.DataFrame, rows: "Sequence[Row]"
 ) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
     """Take what is known of the used patients beside their images.
 
@@ -63,7 +67,7 @@ def _one_hot(values: Sequence[list[str]], patient: pd.Series) -> pd.DataFrame:
 
 
 def table(
-    cohort: pd.DataFrame, rows: Sequence[manifests.Row], dealt: Sequence[pd.DataFrame]
+    cohort: pd.DataFrame, rows: "Sequence[Row]", dealt: Sequence[pd.DataFrame]
 ) -> pd.DataFrame:
     """Predict the label by each shortcut, on the folds that the networks are tested on.
 

@@ -22,19 +22,3 @@ def test_names_as_documented():
     assert names.encode("0012") == "0012"
     assert names.encode("Patient 7") == "+p+atient_207"
     assert names.case("0012", "CT 1") == "0012~+ct_201"
-
-
-@pytest.mark.parametrize(
-    "text", ["", "  ", "../x", "/etc", "a\\b", "..", "CON", "nul.txt", "a\nb", "=1+1", "-rf"]
-)
-def test_dangerous_ids_are_refused(text):
-    assert names.invalid_reason(text)
-
-
-@pytest.mark.parametrize("text", IDS)
-def test_ordinary_ids_are_not(text):
-    assert names.invalid_reason(text) is None
-
-
-def test_an_id_too_long_for_a_file_name_is_refused():
-    assert "too long" in names.invalid_reason("é" * 40)

@@ -4,7 +4,7 @@ import pytest
 
 from hepatoclr.base import cases, files
 from hepatoclr.base.errors import BadCase, UserError
-from hepatoclr.cohorts import cohort_table, manifests
+from hepatoclr.cohorts import assemble, cohort_table, manifests, messages
 from hepatoclr.imaging import slices
 
 LABELS = {"positive": ["F3"], "negative": ["F0"], "exclude": ["?"]}
@@ -15,14 +15,9 @@ LIMITS = {
     "largest_component": 0.95,
     "phase": ["portal"],
 }
-SCAN = {"spacing_mm": [2.5, 0.7, 0.7], "content": "00f1"}
+SCAN = {"spacing_mm": [2.5, 0.7, 0.7], "pixel_sha256": "00f1"}
 LIVER = {"volume_ml": 1500.5, "liver_hu": 101.25, "touches_first_slice": False, "flags": {}}
 SHORT = {**LIVER, "touches_first_slice": True}
-COLUMNS = [
-    *("case", "patient_id", "scan_id", "role", "label", "weak_label", "target", "slices"),
-    *("liver_ml", "liver_hu", "flags", "remarks", "included", "step", "reason", "site", "phase"),
-    *("scanner", "slice_mm", "pixel_mm", "content"),
-]
 
 
 def row(number, label, **more):
@@ -33,7 +28,7 @@ def row(number, label, **more):
 def listed(rows, facts, **more):
     settings = {"role": "evaluation", "labels": LABELS, "exclude": ["0004"], "limits": LIMITS}
     given = {"scans": [SCAN] * len(rows), "facts": facts, "kept": [9] * len(rows)}
-    return cohort_table.table("histo", rows, **given | settings | more)
+    return assemble.table("histo", rows, **given | settings | more)
 
 
 def store(case, facts, volumes, livers, kept):
@@ -55,7 +50,7 @@ def table():
 
 
 def test_every_case_is_there_used_or_why_not(table):
-    assert table.columns.tolist() == COLUMNS
+    assert tuple(table.columns) == cohort_table.COLUMNS
     assert table["included"].tolist() == [True, True, False, False, False, False, True]
     assert table["target"].fillna(-1).tolist() == [0, 1, -1, 0, 1, 0, 0]
     assert table["step"].tolist() == ["", "", "label", "patient", "ingest", "truncated", ""]
@@ -88,7 +83,7 @@ def test_the_table_tells_how_a_ct_was_made_and_which_image_it_is():
     rows = [row(number, "F0", weak_label="mild") for number in range(1, 4)]
     found = listed(rows, [LIVER, LIVER, unread], scans=[ge, nameless, unread])
     assert found["scanner"].tolist() == ["GE Revolution STANDARD", "", ""]
-    assert found["content"].tolist() == ["00f1", "00f1", ""]
+    assert found["pixel_sha256"].tolist() == ["00f1", "00f1", ""]
     assert found["slice_mm"].fillna(-1).tolist() == [2.5, 2.5, -1]
     assert found["weak_label"].tolist() == ["mild"] * 3
 
@@ -97,10 +92,10 @@ def test_a_control_deals_the_targets_anew_among_the_used_patients():
     rows = [row(number, "F3" if number % 2 else "F0") for number in range(1, 41)]
     rows += [row(1, "F3", scan_id="b"), row(99, "?")]
     honest = listed(rows, [LIVER] * 42, exclude=["0002"])
-    control = cohort_table.permuted(honest, 1)
+    control = assemble.permuted(honest, 1)
     used = honest["included"]
     assert control[["case", "label", "included"]].equals(honest[["case", "label", "included"]])
-    assert (control["remarks"] == cohort_table.PERMUTED).equals(used)
+    assert (control["remarks"] == messages.PERMUTED).equals(used)
     people = [
         cohort_table.patients(one).set_index("patient_id")["target"] for one in (honest, control)
     ]
@@ -108,8 +103,8 @@ def test_a_control_deals_the_targets_anew_among_the_used_patients():
     assert 10 < (people[0] != people[1]).sum() < 30
     assert control.groupby("patient_id")["target"].nunique().max() == 1
     assert control["target"][~used].equals(honest["target"][~used])
-    assert control.equals(cohort_table.permuted(honest, 1))
-    assert not control.equals(cohort_table.permuted(honest, 2))
+    assert control.equals(assemble.permuted(honest, 1))
+    assert not control.equals(assemble.permuted(honest, 2))
 
 
 def test_flags_are_listed_whether_or_not_they_exclude(table):
@@ -168,10 +163,10 @@ def test_stop_names_the_cases_that_were_set_aside(tmp_path):
     for one, facts in zip(rows, [bad, SHORT, LIVER, LIVER], strict=True):
         store(one.case, facts, *given)
     rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
-    found = cohort_table.assemble("histo", rows, *given, on_bad_case="exclude", **rest)
+    found = assemble.assemble("histo", rows, *given, on_bad_case="exclude", **rest)
     assert found["step"].tolist() == ["segment", "truncated", "", "label"]
     with pytest.raises(UserError) as stopped:
-        cohort_table.assemble("histo", rows, *given, on_bad_case="stop", **rest)
+        assemble.assemble("histo", rows, *given, on_bad_case="stop", **rest)
     first, *lines = str(stopped.value).splitlines()
     assert first == "on_bad_case is stop, and cohort histo has 2 problems:"
     assert lines[0] == "  - 0001: no liver"
@@ -183,7 +178,7 @@ def test_cases_left_out_by_the_configuration_stop_nothing(tmp_path):
     store("0001", LIVER, *folders)
     given = [[row(1, "?")], *folders]
     rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
-    found = cohort_table.assemble("histo", *given, on_bad_case="stop", **rest)
+    found = assemble.assemble("histo", *given, on_bad_case="stop", **rest)
     assert found["step"].tolist() == ["label"]
 
 
@@ -192,10 +187,10 @@ def test_cases_left_out_by_the_configuration_stop_nothing(tmp_path):
     [
         (["", ""], "2 of 2 cases used"),
         (["", "ingest"], "1 of 2 cases used; 1 excluded: 1 ingest"),
-        (["", "label", "patient"], "1 of 3 cases used; 2 left out by the configuration"),
+        (["", "label", "patient"], "1 of 3 cases used; 2 excluded by the configuration"),
         (
             ["ingest", "truncated", "label", "", "truncated"],
-            "1 of 5 cases used; 1 left out by the configuration; 3 excluded: 2 truncated, 1 ingest",
+            "1 of 5 cases used; 1 excluded by the configuration; 3 excluded: 2 truncated, 1 ingest",
         ),
     ],
 )

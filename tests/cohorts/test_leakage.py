@@ -11,13 +11,13 @@ from tiny_project import result
 from hepatoclr.base.errors import UserError
 from hepatoclr.cohorts import cohort_table, leakage, splits
 
-COLUMNS = {"role": "evaluation", "included": True, "site": "", "content": ""}
+COLUMNS = {"role": "evaluation", "included": True, "site": "", "pixel_sha256": ""}
 
 
 def table(ids, **columns):
     """A cohort's table, as far as the guards look at it."""
     found = pd.DataFrame({"case": ids, "patient_id": ids}).assign(**COLUMNS)
-    found["content"] = [f"image of {name}" for name in ids]
+    found["pixel_sha256"] = [f"image of {name}" for name in ids]
     found["target"] = [number % 2 for number in range(len(ids))]
     return found.assign(**columns)
 
@@ -58,8 +58,8 @@ def test_every_scheme_passes(cohorts, scheme):
 
 
 def test_one_image_under_two_patients_is_a_leak_within_and_across_cohorts(cohorts, dealt):
-    cohorts["histo"].loc[1, "content"] = "image of h0"
-    cohorts["radio"].loc[2, "content"] = "image of h5"
+    cohorts["histo"].loc[1, "pixel_sha256"] = "image of h0"
+    cohorts["radio"].loc[2, "pixel_sha256"] = "image of h5"
     assert leaks(cohorts, dealt) == [
         "The same image stands under several patients, h0 (case h0 of histo) and h1 (case h1 of "
         "histo): correct the manifest, or exclude all but one of them (cohorts.histo.exclude).",
@@ -84,7 +84,7 @@ def test_a_patient_in_cohorts_of_different_roles_is_a_leak(cohorts, dealt):
         "roles: exclude the patient from all but one (cohorts.histo.exclude or "
         "cohorts.radio.exclude)."
     ]
-    cohorts["more"] = cohorts["radio"].iloc[[1]].assign(content="another image")
+    cohorts["more"] = cohorts["radio"].iloc[[1]].assign(pixel_sha256="another image")
     cohorts["radio"].loc[0, "included"] = False
     assert not leaks(cohorts, dealt)
 
@@ -110,7 +110,7 @@ def test_a_split_that_was_tampered_with_is_a_leak(cohorts, dealt):
 
 
 def test_all_leaks_are_told_at_once_and_nothing_is_written(cohorts, dealt, tmp_path):
-    cohorts["histo"].loc[1, "content"] = "image of h0"
+    cohorts["histo"].loc[1, "pixel_sha256"] = "image of h0"
     cohorts["radio"].loc[0, "patient_id"] = "h3"
     with pytest.raises(UserError, match="the guards against leakage found 2 problems"):
         leakage.run(cohorts, dealt, tmp_path / "guards.csv")

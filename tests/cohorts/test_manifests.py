@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from test_names import IDS
 
 from hepatoclr.base.errors import UserError
-from hepatoclr.cohorts import manifests
+from hepatoclr.cohorts import manifest_checks, manifests
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "rules/cohort.schema.yaml").read_text())
@@ -18,7 +19,7 @@ def write(tmp_path):
     def write(name, header, *lines):
         path = tmp_path / f"{name}.csv"
         path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
-        return manifests.read(path, SCHEMA)
+        return manifest_checks.read(path, SCHEMA)
 
     return write
 
@@ -36,7 +37,7 @@ def config(backend="totalsegmentator", folds=2, **cohorts):
 
 def problems(cohorts, settings):
     with pytest.raises(UserError) as error:
-        manifests.check(cohorts, settings)
+        manifest_checks.check(cohorts, settings)
     return str(error.value)
 
 
@@ -47,7 +48,7 @@ ROLES = {"radio": {"role": "pretraining"}, "histo": {"role": "evaluation"}}
 
 def test_a_good_manifest_passes_and_ids_stay_text(write):
     histo = write("histo", HISTO[0], "0012,ct.nii.gz,F0", *HISTO[1:])
-    manifests.check({"radio": write(*RADIO), "histo": histo}, config(**ROLES))
+    manifest_checks.check({"radio": write(*RADIO), "histo": histo}, config(**ROLES))
     assert histo[0].patient_id == histo[0].case == "0012"
     assert Path(histo[0].image).is_file()
 
@@ -86,7 +87,7 @@ def test_case_only_differences_and_commas_are_different_patients(write):
     rows = write(
         "x", HISTO[0], "ab,ct.nii.gz,F0", "aB,ct.nii.gz,F3", '"a,b",ct.nii.gz,F0', "é,ct.nii.gz,F3"
     )
-    manifests.check({"radio": write(*RADIO), "histo": rows}, config(**ROLES))
+    manifest_checks.check({"radio": write(*RADIO), "histo": rows}, config(**ROLES))
     assert len({row.case.lower() for row in rows}) == 4
 
 
@@ -119,13 +120,13 @@ def test_a_series_is_described_by_regular_expressions(write):
     with pytest.raises(
         UserError, match=r"cohorts.histo: series.description: '\(ven' is no regular"
     ):
-        manifests.check(cohorts, config(**ROLES | {"histo": broken}))
+        manifest_checks.check(cohorts, config(**ROLES | {"histo": broken}))
 
 
 def test_external_cohorts_need_no_labels(write):
     external = write("other", "patient_id,image", "x,ct.nii.gz")
     cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO), "other": external}
-    manifests.check(cohorts, config(**ROLES, other={"role": "external"}))
+    manifest_checks.check(cohorts, config(**ROLES, other={"role": "external"}))
 
 
 def test_excluded_patients_do_not_count(write):
@@ -154,11 +155,27 @@ def test_columns_and_values(write, header, line, message):
 
 def test_a_missing_manifest(tmp_path):
     with pytest.raises(UserError, match="there is no such manifest"):
-        manifests.read(tmp_path / "none.csv", SCHEMA)
+        manifest_checks.read(tmp_path / "none.csv", SCHEMA)
 
 
 def test_written_manifests_can_be_read(tmp_path):
     records = [{"patient_id": "0012", "image": "a,b.nii.gz", "label": "F0", "stage": 0}]
     manifests.write(records, tmp_path / "m.csv")
-    (row,) = manifests.read(tmp_path / "m.csv", SCHEMA)
+    (row,) = manifests.read(tmp_path / "m.csv")
     assert (row.patient_id, row.image, row.label) == ("0012", str(tmp_path / "a,b.nii.gz"), "F0")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "../x", "/etc", "a\\b", "..", "CON", "nul.txt", "a\nb", "=1+1", "-rf"]
+)
+def test_dangerous_ids_are_refused(text):
+    assert manifest_checks.invalid_id_reason(text)
+
+
+@pytest.mark.parametrize("text", IDS)
+def test_ordinary_ids_are_not(text):
+    assert manifest_checks.invalid_id_reason(text) is None
+
+
+def test_an_id_too_long_for_a_file_name_is_refused():
+    assert "too long" in manifest_checks.invalid_id_reason("é" * 40)

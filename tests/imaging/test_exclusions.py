@@ -79,7 +79,7 @@ def test_the_table_says_why_and_the_last_lines_how_many(project):
     }  # fmt: skip
     assert table.loc["d", "slices"] > 0
     assert (
-        "histo: 2 of 5 cases used; 1 left out by the configuration; "
+        "histo: 2 of 5 cases used; 1 excluded by the configuration; "
         "2 excluded: 1 ingest, 1 truncated (see results/paper/qc/histo.html)"
     ) in project.printed
 

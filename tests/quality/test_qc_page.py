@@ -58,7 +58,7 @@ def test_what_needs_a_look_comes_first():
 
 def test_the_page_counts_the_cases():
     text = page()
-    tally = "3 of 6 cases used; 1 left out by the configuration; 2 excluded: 1 ingest, 1 truncated"
+    tally = "3 of 6 cases used; 1 excluded by the configuration; 2 excluded: 1 ingest, 1 truncated"
     assert f'<p class="tally">{tally}</p>' in text
     boxes = re.findall(r'value="(.*?)"> (.*?)</label>', text)
     assert [words for _, words in boxes] == [

@@ -7,7 +7,7 @@ import yaml
 from tiny_project import ROOT, Project
 
 from hepatoclr.base import settings
-from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.cohorts import assemble, cohort_table, messages, splits
 from hepatoclr.learning import linear
 from hepatoclr.stats import comparison_tests, predictions
 
@@ -71,7 +71,7 @@ def test_permuting_happens_before_the_splits_and_pretrains_nothing(controls):
     targets = controls.permuted.set_index("patient_id")["target"]
     assert (targets != controls.honest.set_index("patient_id")["target"]).any()
     assert controls.permuted["label"].equals(controls.honest["label"])
-    assert (controls.permuted["remarks"] == cohort_table.PERMUTED).all()
+    assert (controls.permuted["remarks"] == messages.PERMUTED).all()
     split = splits.read(controls.folder / RUN / "splits/repeat1.csv")
     found = predictions.read_as_written(controls.folder / LINEAR[0])
     for patient, target in split[["patient_id", "target"]].to_numpy():
@@ -84,7 +84,7 @@ def test_over_many_permutations_nothing_is_learnt(controls):
     patient, vectors = linear.read(controls.folder / RUN / "features/histo/none/seed1.parquet")
     aucs = []
     for seed in range(1, 11):
-        people = cohort_table.patients(cohort_table.permuted(controls.honest, seed))
+        people = cohort_table.patients(assemble.permuted(controls.honest, seed))
         split = splits.stratified(people, 5, 1, seed)
         targets = split.set_index("patient_id")["target"].astype(int)
         fixed = {"C": 1, "scale": False, "rows": "patients", "threshold": "half"}

@@ -31,10 +31,10 @@ import yaml
 from tiny_project import ROOT, result
 
 from hepatoclr import verify
-from hepatoclr.base import devices, settings, texts
+from hepatoclr.base import devices, messages, settings, texts
 from hepatoclr.base.devices import Gpu
 from hepatoclr.base.errors import BadCase, UserError
-from hepatoclr.cohorts import manifests
+from hepatoclr.cohorts import manifest_checks, manifests
 from hepatoclr.imaging import ingest, tensors
 from hepatoclr.imaging.segmentation import totalsegmentator as totalseg
 from hepatoclr.learning import backbone, training
@@ -130,7 +130,7 @@ def test_a_hostile_setting_is_refused(chosen, message):
     with pytest.raises(UserError) as refused:
         settings.resolve({"preset": "tiny", **chosen}, CONFIG, ROOT / "presets")
     assert message in str(refused.value)
-    assert texts.escape_control_characters(str(refused.value)) == str(refused.value)
+    assert messages.escape_control_characters(str(refused.value)) == str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def refused_manifest(folder, **values):
     with open(folder / "m.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([row.keys(), row.values()])
     with pytest.raises(UserError) as refused:
-        manifests.read(folder / "m.csv", COHORT)
-    assert texts.escape_control_characters(str(refused.value)) == str(refused.value)
+        manifest_checks.read(folder / "m.csv", COHORT)
+    assert messages.escape_control_characters(str(refused.value)) == str(refused.value)
     return str(refused.value)
 
 
@@ -195,7 +195,9 @@ def leading(image, folder, **cohort):
     """What is wrong with the path of a manifest."""
     row = manifests.row({"patient_id": "1", "image": image, "label": "F0"}, folder, 2)
     given = {"manifest": str(folder / "m.csv"), "folders": [], **cohort}
-    return list(manifests._file_problems(row, manifests._folders(given), "totalsegmentator"))
+    return list(
+        manifest_checks._file_problems(row, manifest_checks._folders(given), "totalsegmentator")
+    )
 
 
 def test_a_manifest_leads_nowhere_but_where_the_configuration_says(tmp_path):
@@ -510,7 +512,7 @@ def test_an_archive_commands_no_terminal(tmp_path, capsys):
         verify.main([str(run)])
     told = capsys.readouterr().out + str(ended.value)
     assert "owned" in told
-    assert texts.escape_control_characters(told) == told
+    assert messages.escape_control_characters(told) == told
 
 
 def test_an_archive_does_not_have_files_read_that_it_does_not_name(tmp_path, monkeypatch):

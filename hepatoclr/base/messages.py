@@ -1,0 +1,23 @@
+"""What is said to people. No result depends on it, so fingerprints of code pass over it."""
+
+from hepatoclr.base.texts import CONTROL
+
+DISK_FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
+RIGHTS = "Give yourself the right to read and write there, then run the same command again."
+DENIED = f"permission denied. {RIGHTS}"
+READ_ONLY = f"the disk is read-only. {RIGHTS}"
+
+
+def listing(opening: str, lines: list[str]) -> str:
+    """Say how many things are wrong, then each on its line."""
+    count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
+    return "\n".join([f"{opening} {count}:", *(f"  - {line}" for line in lines)])
+
+
+def escape_control_characters(text: str) -> str:
+    """Give text without what commands a terminal; line breaks stay."""
+    return CONTROL.sub(lambda found: found[0] if found[0] == "\n" else _escaped(found[0]), text)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()

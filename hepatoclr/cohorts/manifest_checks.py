@@ -1,0 +1,221 @@
+"""Everything that can be wrong with cohorts and their manifests, listed before any job starts."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hepatoclr.base import names, settings, texts
+from hepatoclr.base.errors import UserError
+from hepatoclr.base.messages import listing
+from hepatoclr.cohorts import manifests
+from hepatoclr.cohorts.manifests import EXCLUDED, NEGATIVE, PATHS, POSITIVE, Row, in_bucket, meaning
+
+OBJECT = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9.-]+(/(?!\.{1,2}(/|$))[^/?#]+)+")
+VARIABLE = re.compile(r"[{}<>]")  # in paths a workflow takes what stands between them for one
+LONGEST = 100  # two of these, a separator and a suffix stay below the 255 bytes of a file name
+DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
+
+
+def read(path: str | Path, schema: Mapping) -> list[Row]:
+    """Read a manifest.
+
+    Raises:
+        UserError: The file cannot be read or its columns or values break the schema.
+    """
+    columns, records = manifests.columns_and_records(path)
+    wrong = settings.problems(dict.fromkeys(columns, "1"), schema) or [
+        f"row {number}: {text}"
+        for number, record in enumerate(records, start=2)
+        for text in _record_problems(record, schema)
+    ]
+    if wrong:
+        raise UserError(listing(f"{path} has", wrong))
+    return [manifests.row(record, Path(path).parent, n) for n, record in enumerate(records, 2)]
+
+
+def buckets(cohorts: Mapping[str, list[Row]]) -> bool:
+    """Say whether any image or mask lies in a bucket."""
+    rows = (row for rows in cohorts.values() for row in rows)
+    return any(in_bucket(path) for row in rows for path in (row.image, row.liver_mask))
+
+
+def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
+    """Check all cohorts together, before any job.
+
+    Args:
+        cohorts: The rows of each cohort.
+        config: The complete configuration.
+
+    Raises:
+        UserError: Everything that is wrong, one line each.
+    """
+    wrong = list(_role_problems(config["cohorts"]))
+    for name, rows in cohorts.items():
+        lines = [
+            *_series_problems(config["cohorts"][name]["series"]),
+            *_row_problems(rows, config, name),
+            *_class_problems(rows, config, name),
+        ]
+        wrong += [f"cohorts.{name}: {line}" for line in lines]
+    wrong += _leaks(cohorts, config["cohorts"])
+    if wrong:
+        raise UserError(listing("the cohorts have", wrong))
+
+
+def _record_problems(record: Mapping, schema: Mapping) -> list[str]:
+    if None in record:
+        return ["has more values than the header has columns; quote values that hold commas"]
+    values = {key: (value or "").strip() for key, value in record.items()}
+    return [*settings.problems(values, schema), *_text_problems(values)]
+
+
+def _text_problems(values: Mapping[str, str]) -> Iterator[str]:
+    for column, text in values.items():
+        if column in PATHS:  # which no table shows, and no message, for they may hold names
+            if texts.CONTROL.search(text):
+                yield f"{column} holds a control character"
+        elif refused := texts.invalid_reason(text):
+            yield f"{column} {text!r} {refused}"
+
+
+def _role_problems(cohorts: Mapping) -> Iterator[str]:
+    roles = Counter(cohort["role"] for cohort in cohorts.values())
+    if roles["evaluation"] != 1:
+        yield f"cohorts: exactly one must have the role evaluation, got {roles['evaluation']}"
+    if not roles["pretraining"]:
+        yield "cohorts: at least one must have the role pretraining, got none"
+    for name, cohort in cohorts.items():
+        if ("manifest" in cohort) == ("simulate" in cohort):
+            yield f"cohorts.{name}: give either a manifest or simulate"
+
+
+def invalid_id_reason(text: str) -> str | None:
+    """Say why an id cannot be used, or None where it can."""
+    if not text.strip():
+        return "is empty"
+    if refused := texts.invalid_reason(text):
+        return refused
+    if "/" in text or "\\" in text or text in (".", ".."):
+        return "looks like a path"
+    if DEVICES.fullmatch(text):
+        return "is a reserved device name on some systems"
+    if (length := len(names.encode(text))) > LONGEST:
+        return f"is too long: its file name would take {length} bytes of at most {LONGEST}"
+    return None
+
+
+def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
+    cohort = config["cohorts"][name]
+    external, lists = cohort["role"] == "external", any(cohort["labels"].values())
+    folders = _folders(cohort) if "simulate" not in cohort else []
+    first: dict[str, int] = {}
+    for row in rows:
+        for column, text in (("patient_id", row.patient_id), ("scan_id", row.scan_id)):
+            reason = invalid_id_reason(text) if text or column == "patient_id" else None
+            if reason:
+                yield f"row {row.number}: {column} {text!r} {reason}"
+        if row.case in first:
+            hint = "" if row.scan_id else "; tell a patient's CTs apart by scan_id"
+            yield (
+                f"row {row.number}: patient_id {row.patient_id!r} scan_id {row.scan_id!r} "
+                f"stands already in row {first[row.case]}{hint}"
+            )
+        first.setdefault(row.case, row.number)
+        needed = row.label and lists if external else True
+        if needed and not meaning(row.label, cohort["labels"]):
+            yield f"row {row.number}: label {row.label!r} stands in none of the lists of labels"
+        if "simulate" not in cohort:
+            yield from _file_problems(row, folders, config["segment"]["backend"])
+    unknown = set(cohort["exclude"]) - {row.patient_id for row in rows}
+    for patient in sorted(unknown):
+        yield f"exclude: there is no patient {patient!r}"
+
+
+def _folders(cohort: Mapping) -> list[str]:
+    """Where images and masks of a cohort may lie, links followed, each with a separator behind."""
+    named = [Path(cohort.get("manifest", "")).parent, *cohort["folders"]]
+    return [f"{_real(folder).rstrip('/')}/" for folder in named]
+
+
+def _real(path: str | Path) -> str:
+    """Where a path leads, links followed; in a bucket there are none."""
+    return str(path) if in_bucket(str(path)) else os.path.realpath(path)
+
+
+def _file_problems(row: Row, folders: Sequence[str], backend: str) -> Iterator[str]:
+    if backend == "provided" and not row.liver_mask:
+        yield f"row {row.number}: liver_mask is empty, but segment.backend is provided"
+    for column in PATHS:  # the path itself is not said: it may hold a name
+        path = getattr(row, column)
+        if VARIABLE.search(path):
+            yield f"row {row.number}: the path of {column} holds {{, }}, < or >; rename what does"
+        elif in_bucket(path) and not OBJECT.fullmatch(path):
+            yield f"row {row.number}: {column} must be s3://bucket/key, without ., .., ? or #"
+        elif path and not f"{_real(path)}/".startswith(tuple(folders)):
+            yield (
+                f"row {row.number}: {column} does not lie below the manifest's folder; if it is "
+                "meant to be read, name the folder that it lies in in the cohort's `folders`"
+            )
+        elif in_bucket(path):  # whether it is there Snakemake will see
+            continue
+        elif path and not os.path.exists(path):  # noqa: PTH110  a name may be too long for Path
+            hint = "the path counts from the manifest's folder"
+            yield f"row {row.number}: {column} does not exist; {hint}"
+
+
+def _series_problems(series: Mapping) -> Iterator[str]:
+    for expression in series["description"]:
+        try:
+            re.compile(expression)
+        except re.error as error:
+            yield f"series.description: {expression!r} is no regular expression: {error}"
+
+
+def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
+    cohort = config["cohorts"][name]
+    for label, count in Counter(
+        label for side in (POSITIVE, NEGATIVE, EXCLUDED) for label in cohort["labels"][side]
+    ).items():
+        if count > 1:
+            yield f"labels: {label!r} stands in the lists {count} times"
+    sides = defaultdict(set)
+    for row in rows:
+        if row.patient_id not in cohort["exclude"]:
+            sides[meaning(row.label, cohort["labels"])].add(row.patient_id)
+    for patient in sorted(sides[POSITIVE] & sides[NEGATIVE]):
+        yield f"patient {patient!r} has positive and negative labels; one label per patient"
+    if cohort["role"] == "external":
+        return
+    if cohort["role"] == "evaluation" and config["evaluation"]["scheme"] == "site":
+        nowhere = sum(not row.site for row in rows)
+        if nowhere:
+            yield (
+                f"evaluation.scheme is site, but {nowhere} of {len(rows)} rows name no site; fill "
+                "in the column site, or take another scheme"
+            )
+    least = _folds(config["evaluation"]) if cohort["role"] == "evaluation" else 1
+    for side in (POSITIVE, NEGATIVE):
+        if len(sides[side]) < least:
+            need = f"{least} folds need at least {least}" if least > 1 else "training needs both"
+            yield f"the {side} class has too few patients, {len(sides[side])}; {need}"
+
+
+def _folds(evaluation: Mapping) -> int:
+    """The least number of folds that the patients of a class are split into."""
+    return evaluation["folds"] if evaluation["scheme"] == "stratified" else 2
+
+
+def _leaks(cohorts: Mapping[str, list[Row]], settings_of: Mapping) -> Iterator[str]:
+    """A patient must not be met in training and in evaluation."""
+    met: dict[str, str] = {}
+    for name, rows in cohorts.items():
+        used = {row.patient_id for row in rows} - set(settings_of[name]["exclude"])
+        for patient in sorted(used):
+            other = met.setdefault(patient, name)
+            if settings_of[other]["role"] != settings_of[name]["role"]:
+                yield (
+                    f"patient {patient!r} is in {other} ({settings_of[other]['role']}) and in "
+                    f"{name} ({settings_of[name]['role']}): leakage; exclude the patient from one"
+                )
