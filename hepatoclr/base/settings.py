@@ -100,7 +100,7 @@ def with_defaults(value: Any, schema: Mapping) -> Any:
     if not isinstance(value, Mapping):
         return value
     known, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
-    missing = {key: part["default"] for key, part in known.items() if "default" in part}
+    missing = {key: about["default"] for key, about in known.items() if "default" in about}
     return {
         key: with_defaults(item, known.get(key, others))
         for key, item in {**missing, **value}.items()
@@ -137,19 +137,24 @@ def _control_characters(value: Any, where: str = "") -> Iterator[str]:
 
 
 def problems(value: Any, schema: Mapping) -> list[str]:
-    """List what in a value breaks its schema, one sentence each, with the nearest known key."""
-    errors = Validator(schema).iter_errors(value)
-    return sorted({line for error in errors for line in _sentences(error)})
+    """List what in a value breaks its schema, one sentence each, with the nearest known key.
+
+    Keyword `formerly` of our schemas, at the top, says what became of old keys and values.
+    """
+    errors, formerly = Validator(schema).iter_errors(value), schema.get("formerly", {})
+    return sorted({line for error in errors for line in _sentences(error, formerly)})
 
 
-def _sentences(error: jsonschema.ValidationError) -> Iterator[str]:
-    where = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties":
+def _sentences(error: jsonschema.ValidationError, formerly: Mapping) -> Iterator[str]:
+    where = ".".join(str(key) for key in error.absolute_path)
+    if (old := f"{where}: {error.instance}") in formerly:
+        yield f"{old} {formerly[old]}"
+    elif error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         for key in error.instance.keys() - set(known):
             path = f"{where}.{key}" if where else key
             hint = _hint(str(key), known) or f"; known are: {', '.join(known)}"
-            yield f"{path}: unknown key{hint}"
+            yield f"{path}: {formerly.get(path) or f'unknown key{hint}'}"
     elif error.validator == "required":
         for key in set(error.validator_value) - set(error.instance):
             yield f"{where or 'the top level'}: {key!r} is missing"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hepatoclr.base import files, jobs, logs
+from hepatoclr.base import files, logs
 from hepatoclr.base.errors import UserError
 
 
@@ -66,7 +66,7 @@ def burn(seconds):
 def test_a_log_ends_with_the_core_time_of_process_and_children(tmp_path):
     code = (
         "import subprocess, sys, test_files\n"
-        "from hepatoclr import logs\n"
+        "from hepatoclr.base import logs\n"
         "test_files.burn(0.5)\n"
         "with logs.to_file(sys.argv[1]):\n"
         "    test_files.burn(0.4)\n"
@@ -88,54 +88,22 @@ def test_a_log_of_a_killed_process_has_no_core_time():
     assert logs.core_time("INFO core time is short\ncore time 1.") is None
 
 
-def job(folder, text="made", reads=()):
-    """A job that writes a file."""
-    output = folder / "x.csv"
-    with jobs.running(folder / "job.log", reads, [str(output)]):
-        files.write_text(text, output)
-    return output
-
-
-def test_what_a_job_leaves_is_sealed_as_sha256sum_reads_it(tmp_path):
-    output = job(tmp_path)
-    assert files.intact([output])
-    subprocess.run(["sha256sum", "--check", "--status", ".x.csv.sha256"], cwd=tmp_path, check=True)
-    output.write_text("edited")
-    assert not files.intact([output])
-
-
-def test_a_job_that_fails_seals_nothing(tmp_path):
-    with suppress(ZeroDivisionError), jobs.running(tmp_path / "job.log", [], [tmp_path / "x"]):
-        files.write_text("made", tmp_path / "x")
-        _ = 1 / 0
-    assert not files.intact([tmp_path / "x"])
-
-
-@pytest.mark.parametrize("damage", ["mad", "made\0", "nade", ""])
-def test_a_job_does_not_begin_on_a_damaged_file(tmp_path, capsys, damage):
-    output, begun = job(tmp_path), []
-    before = output.stat()
-    output.write_text(damage)
-    os.utime(output, ns=(before.st_atime_ns, before.st_mtime_ns))  # as rot leaves it
-    with pytest.raises(SystemExit), jobs.running(tmp_path / "next.log", [str(output)], []):
-        begun.append(1)
-    told = capsys.readouterr().err
-    assert f"error: damaged, or changed since it was written: {output}. Moved to" in told
-    assert "run the same command again" in told
-    assert not begun
-    assert not output.exists()
-    assert Path(f"{output}.damaged").read_text() == damage
-
-
-def test_an_edit_that_was_moved_back_is_taken(tmp_path):
-    output = job(tmp_path)
-    output.write_text("mine")
-    with pytest.raises(UserError):
-        files.check([output])
-    Path(f"{output}.damaged").rename(output)
-    files.check([output])
-
-
-def test_files_of_the_user_have_no_seal_and_pass(tmp_path):
-    (tmp_path / "mine.csv").write_text("x")
-    files.check([tmp_path / "mine.csv", tmp_path, tmp_path / "gone"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "b/2").write_bytes(b"xy"),
+        lambda folder: os.utime(folder / "b/2", ns=(1, 1)),
+        lambda folder: (folder / "b/2").rename(folder / "b/3"),
+        lambda folder: (folder / "b/3").touch(),
+        lambda folder: (folder / "b/2").unlink(),
+    ],
+)
+def test_the_stamp_of_a_folder_changes_with_every_file_in_it(tmp_path, change):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "1").write_text("x")
+    (tmp_path / "b/2").write_text("x")
+    (tmp_path / "link").symlink_to("nowhere")
+    before = files.stamp(tmp_path)
+    assert files.stamp(tmp_path) == before
+    change(tmp_path)
+    assert files.stamp(tmp_path) != before

@@ -61,6 +61,17 @@ def test_mistakes_are_named(chosen, message):
     assert message in str(error.value)
 
 
+def test_old_keys_and_values_are_answered_with_what_became_of_them():
+    keys = {"new": {"enum": [0.5, "youden"]}}
+    below = {"type": "object", "additionalProperties": False, "properties": keys}
+    formerly = {"a.old": "is `a.new` now", "a.new: half": "is 0.5 now"}
+    schema = {"properties": {"a": below}, "formerly": formerly}
+    assert settings.problems({"a": {"old": 1, "new": "half"}}, schema) == [
+        "a.new: half is 0.5 now",
+        "a.old: is `a.new` now",
+    ]
+
+
 def test_text_becomes_what_the_schema_wants():
     """Snakemake's command line gives nested values as text."""
     config = resolve(
