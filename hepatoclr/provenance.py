@@ -6,7 +6,6 @@ Nothing in it changes from run to run but what truly differs, and no path of the
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hepatoclr.base import files, fingerprint
-from hepatoclr.base.version import VERSION
+from hepatoclr.base.version import VERSION, git_state
 from hepatoclr.cohorts import cohort_table
 
 FILE = "provenance.json"
@@ -77,20 +76,6 @@ def record(
             for kind, paths in results.items()
         },
     }
-
-
-def git_state(folder: Path) -> str:
-    """The commit of a folder under git, and whether it was changed since."""
-    try:
-        commit, changes = (
-            subprocess.run(
-                ["git", "-C", folder, *command], capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "not under version control"
-    return f"commit {commit}{', with changes' if changes else ''}"
 
 
 def environment(pins: Path) -> dict:

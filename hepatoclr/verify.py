@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from hepatoclr import provenance
 from hepatoclr.base import files, fingerprint, messages, settings
 from hepatoclr.base.errors import UserError
+from hepatoclr.learning import experiment
 from hepatoclr.reporting import formatting
 from hepatoclr.reporting import tables as computing
 from hepatoclr.stats import metrics, predictions
@@ -118,14 +119,14 @@ def recomputed(folder: Path, record: Mapping) -> dict[str, str]:
     Raises:
         UserError: As `predictions.read` and `tables.all`.
     """
-    experiment = record["config"]["experiment"]
+    given = record["config"]["experiment"]
     found = predictions.read(folder / path for path in record["files"]["predictions"])
     with warnings.catch_warnings(), TemporaryDirectory() as place:
         warnings.simplefilter("ignore")  # what cannot be estimated is empty in the table
         computed = computing.all(
             found,
-            experiment.by_method(experiment["methods"], experiment["beta"]),
-            experiment.by_beta(experiment["betas"]),
+            experiment.by_method(given["methods"], given["beta"]),
+            experiment.by_beta(given["betas"]),
             record["disclaimers"],
         )
         for name, table in computed.items():

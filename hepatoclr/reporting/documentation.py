@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTICE = "<!-- Generated from rules/{name}.schema.yaml by `make docs`; edit that file. -->\n\n"
 
 

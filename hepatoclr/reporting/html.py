@@ -14,7 +14,7 @@ def render(template: str, **values) -> str:
     policy lets it, and nothing else, run. `tied` keeps signs and their numbers on one line.
     """
     environment = Environment(
-        loader=PackageLoader("hepatoclr"),
+        loader=PackageLoader("hepatoclr.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

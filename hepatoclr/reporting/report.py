@@ -16,8 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from hepatoclr.base import cases, files
-from hepatoclr.base.version import VERSION
-from hepatoclr.provenance import git_state
+from hepatoclr.base.version import VERSION, git_state
 from hepatoclr.reporting import costs, findings, formatting, html, html_tables, svg
 
 Table = pd.DataFrame | str | Path

@@ -395,7 +395,8 @@ def test_every_item_is_answered_or_the_authors(name):
         f"{text.title()}, {heading}"
         for text in manuscript.TEXTS
         for heading in re.findall(
-            r'heading\("(.*?)"\)', (ROOT / f"hepatoclr/reporting/templates/{text}.j2").read_text()
+            r'heading\("(.*?)"\)',
+            (ROOT / f"hepatoclr/reporting/manuscript/templates/{text}.j2").read_text(),
         )
     } | {"manuscript folder", "tables folder", "explanations folder"}
     for item in checklists.read(name)["items"]:

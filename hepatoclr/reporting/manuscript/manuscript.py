@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hepatoclr.base import files
 from hepatoclr.cohorts import cohort_table
+from hepatoclr.learning import experiment
 from hepatoclr.reporting import formatting
 from hepatoclr.reporting.tables import DRAWS
 
@@ -115,7 +116,7 @@ def facts(
     """
     table1 = tables["table1"]
     synthetic = any(about["synthetic"] for about in described.values())
-    experiment = settings["experiment"]
+    chosen = settings["experiment"]
     marked = disclaimers(table1, settings, synthetic)
     known = {
         name: {
@@ -139,7 +140,7 @@ def facts(
         "pretrained_on": _of(known, "pretraining"),
         "evaluated_on": _of(known, "evaluation")[0],
         "applied_to": _of(known, "external"),
-        "encoders": list(experiment.pretrained(*map(experiment.get, ("methods", "betas", "beta")))),
+        "encoders": list(experiment.pretrained(*map(chosen.get, ("methods", "betas", "beta")))),
         "tables": [name for name, table in tables.items() if len(table)],
         "table1": list(_performance(table1)),
         "table2": list(_performance(tables.get("table2", pd.DataFrame(columns=["", "protocol"])))),
@@ -264,7 +265,7 @@ def environment(markup: Markup, cited: list[str] | None = None) -> Environment:
         cited: Takes the keys of the references as they are cited.
     """
     made = Environment(
-        loader=PackageLoader("hepatoclr"),
+        loader=PackageLoader("hepatoclr.reporting.manuscript"),
         undefined=StrictUndefined,
         finalize=lambda value: value if isinstance(value, Written) else markup.escape(str(value)),
         autoescape=False,  # noqa: S701  that of Jinja is for HTML; `finalize` is for ours
