@@ -1,4 +1,4 @@
-"""Guards against leakage: what must hold between the cohorts and the splits before any training."""
+"""Leakage: what must hold between the cohorts and the splits before any training."""
 
 import logging
 import re
@@ -27,42 +27,42 @@ class Check(NamedTuple):
         what: What must not be.
         looked_at: How many patients, images or rows were looked at.
         found: A sentence for each time that it was found.
-        verdict: What it means if it is found.
+        severity: What it means if it is found.
     """
 
     what: str
     looked_at: int
     found: list[str]
-    verdict: str = LEAK
+    severity: str = LEAK
 
 
 def table(
-    cohorts: Mapping[str, pd.DataFrame], dealt: Mapping[str, pd.DataFrame]
+    cohorts: Mapping[str, pd.DataFrame], repeats: Mapping[str, pd.DataFrame]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Look for leaks; only what is used counts, what is excluded does no harm.
 
     Args:
-        cohorts: Name to table of every cohort, see `cohort.table`.
-        dealt: Name to split of every repeat, see `splits`.
+        cohorts: Name to table of every cohort, see `assemble.table`.
+        repeats: Name to split of every repeat, see `splits`.
 
     Returns:
-        A row per check: check, looked_at, found (how often), verdict (ok, warning or leak),
+        A row per check: check, looked_at, found (how often), result (ok, warning or leak),
         details; and the sentences of all leaks.
     """
     used = pd.concat(
         [cohort[cohort["included"]].assign(cohort=name) for name, cohort in cohorts.items()]
     )
     people = patients(used[used["role"] == EVALUATION]).set_index("patient_id")["target"]
-    rows = sum(map(len, dealt.values()))
+    rows = sum(map(len, repeats.values()))
     checks = [
         Check("patient in cohorts of different roles", used["patient_id"].nunique(), _roles(used)),
         Check("image under several patients", used["pixel_sha256"].nunique(), _images(used)),
-        Check("patient dealt twice in a split", rows, _each(dealt, _twice)),
-        Check("patient trained on and tested in a fold", rows, _each(dealt, _both_sides)),
+        Check("patient twice in a split", rows, _each(repeats, _twice)),
+        Check("patient trained on and tested in a fold", rows, _each(repeats, _both_sides)),
         Check(
             "split of other patients or targets than the cohort's",
             rows,
-            _each(dealt, lambda split: _others(split, people)),
+            _each(repeats, lambda split: _others(split, people)),
         ),
         Check(
             "ids of patients that differ in case, spaces, signs or leading zeros only",
@@ -72,24 +72,26 @@ def table(
         ),
     ]
     records = [
-        (what, looked_at, len(found), verdict if found else OK, " ".join(found))
-        for what, looked_at, found, verdict in checks
+        (what, looked_at, len(found), severity if found else OK, " ".join(found))
+        for what, looked_at, found, severity in checks
     ]
-    columns = ["check", "looked_at", "found", "verdict", "details"]
-    leaks = [line for check in checks if check.verdict == LEAK for line in check.found]
+    columns = ["check", "looked_at", "found", "result", "details"]
+    leaks = [line for check in checks if check.severity == LEAK for line in check.found]
     return pd.DataFrame(records, columns=columns), leaks
 
 
-def run(cohorts: Mapping[str, pd.DataFrame], dealt: Mapping[str, pd.DataFrame], path: str) -> None:
+def run(
+    cohorts: Mapping[str, pd.DataFrame], repeats: Mapping[str, pd.DataFrame], path: str
+) -> None:
     """Write what `table` finds.
 
     Raises:
         UserError: There is a leak; the message lists all of them.
     """
-    found, leaks = table(cohorts, dealt)
+    found, leaks = table(cohorts, repeats)
     if leaks:
-        raise UserError(listing("the guards against leakage found", leaks))
-    for details in found.loc[found["verdict"] == WARNING, "details"]:
+        raise UserError(listing("the checks for leakage found", leaks))
+    for details in found.loc[found["result"] == WARNING, "details"]:
         log.warning(details)
     files.write_csv(found, path)
 
@@ -136,11 +138,11 @@ def _keys(cohorts: pd.Series) -> str:
     return " or ".join(f"cohorts.{name}.exclude" for name in sorted(set(cohorts)))
 
 
-def _each(dealt: Mapping[str, pd.DataFrame], look) -> list[str]:
+def _each(repeats: Mapping[str, pd.DataFrame], look) -> list[str]:
     """What a look finds in each of the splits, with what to do."""
     return [
         f"In splits/{name}.csv {line}: remove the file and run again."
-        for name, split in dealt.items()
+        for name, split in repeats.items()
         for line in look(split)
     ]
 
@@ -148,13 +150,13 @@ def _each(dealt: Mapping[str, pd.DataFrame], look) -> list[str]:
 def _twice(split: pd.DataFrame) -> Iterator[str]:
     for patient, count in Counter(split["patient_id"]).items():
         if count > 1:
-            yield f"patient {patient} is dealt {count} times"
+            yield f"patient {patient} stands {count} times"
 
 
 def _both_sides(split: pd.DataFrame) -> Iterator[str]:
-    for fold, tested in split.groupby("fold"):
-        known = splits.training(split, int(fold))["patient_id"]
-        for patient in sorted(set(tested["patient_id"]) & set(known)):
+    for fold, test in split.groupby("fold"):
+        train = splits.training(split, int(fold))["patient_id"]
+        for patient in sorted(set(test["patient_id"]) & set(train)):
             yield f"patient {patient} is trained on and tested in fold {fold}"
 
 

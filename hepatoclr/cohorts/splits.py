@@ -1,7 +1,7 @@
 """The splits of the cross-validation, shared by all methods.
 
 A split has a row per patient: repeat, fold (1, 2, ... where the patient is tested), patient_id,
-target, and `without`, the patient whom that fold leaves out of training as well, or empty.
+target, and `also_excluded`, another patient whom that fold does not train on, or empty.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ SCHEMES = ("stratified", "leave-one-out", "balanced-leave-one-out", "site")
 def make_splits(
     patients: pd.DataFrame, scheme: str, folds: int, repeat: int, seed: int
 ) -> pd.DataFrame:
-    """Deal the patients into folds.
+    """Split the patients into folds.
 
     Args:
         patients: A row per patient: patient_id, target (0 or 1) and, for `site`, sites.
@@ -42,7 +42,7 @@ def make_splits(
 
 
 def stratified(patients: pd.DataFrame, folds: int, repeat: int, seed: int) -> pd.DataFrame:
-    """Deal the patients into folds, both classes evenly; each repeat has its own split.
+    """Split the patients into folds, both classes evenly; each repeat has its own split.
 
     Raises:
         UserError: A class has fewer patients than there are folds.
@@ -69,8 +69,8 @@ def leave_one_out(
 
     Without the tested patient the training set holds less of their class, so that a model which
     says nothing but its prevalence ranks every patient wrongly: the pooled AUC is biased. Balanced,
-    a patient of the other class, drawn at random, is left out of training as well, and prevalence
-    is the same in all folds (Austin et al. 2024, arXiv 2406.01652).
+    a patient of the other class, drawn at random, is not trained on either, and prevalence is the
+    same in all folds (Austin et al. 2024, arXiv 2406.01652).
 
     Raises:
         UserError: A class has fewer than two patients.
@@ -84,7 +84,7 @@ def leave_one_out(
             target: split.loc[split["target"] != target, "patient_id"].to_numpy()
             for target in (0, 1)
         }
-        split["without"] = [rng.choice(others[target]) for target in split["target"]]
+        split["also_excluded"] = [rng.choice(others[target]) for target in split["target"]]
     return split
 
 
@@ -126,8 +126,8 @@ def smallest_class(patients: pd.DataFrame) -> int:
 
 
 def _split(patients: pd.DataFrame, repeat: int, fold: Sequence[int]) -> pd.DataFrame:
-    split = patients[["patient_id", "target"]].assign(repeat=repeat, fold=fold, without="")
-    return split[["repeat", "fold", "patient_id", "target", "without"]]
+    split = patients[["patient_id", "target"]].assign(repeat=repeat, fold=fold, also_excluded="")
+    return split[["repeat", "fold", "patient_id", "target", "also_excluded"]]
 
 
 def training(split: pd.DataFrame, fold: int, fraction: float = 1, seed: int = 0) -> pd.DataFrame:
@@ -135,8 +135,8 @@ def training(split: pd.DataFrame, fold: int, fraction: float = 1, seed: int = 0)
 
     Shares are nested: the patients of 40 % are among those of 60 %.
     """
-    tested = split["fold"] == fold
-    pool = split[~tested & ~split["patient_id"].isin(split.loc[tested, "without"])]
+    test = split["fold"] == fold
+    pool = split[~test & ~split["patient_id"].isin(split.loc[test, "also_excluded"])]
     rng = np.random.default_rng([seed, int(split["repeat"].iloc[0]), fold])
     shuffled = pool.iloc[rng.permutation(len(pool))]
     rank = shuffled.groupby("target").cumcount() + 0.5
@@ -152,5 +152,5 @@ def write(split: pd.DataFrame, path: str | Path) -> None:
 
 def read(path: str | Path) -> pd.DataFrame:
     """Read a split; ids stay text."""
-    texts = {"patient_id": "str", "without": "str"}
-    return pd.read_csv(path, dtype=texts, keep_default_na=False)
+    text = {"patient_id": "str", "also_excluded": "str"}
+    return pd.read_csv(path, dtype=text, keep_default_na=False)

@@ -15,7 +15,7 @@ COLUMNS = {"role": "evaluation", "included": True, "site": "", "pixel_sha256": "
 
 
 def table(ids, **columns):
-    """A cohort's table, as far as the guards look at it."""
+    """A cohort's table, as far as it is looked at."""
     found = pd.DataFrame({"case": ids, "patient_id": ids}).assign(**COLUMNS)
     found["pixel_sha256"] = [f"image of {name}" for name in ids]
     found["target"] = [number % 2 for number in range(len(ids))]
@@ -31,23 +31,23 @@ def cohorts():
 
 
 @pytest.fixture
-def dealt(cohorts):
+def repeats(cohorts):
     people = cohort_table.patients(cohorts["histo"])
     return {f"repeat{repeat}": splits.stratified(people, 2, repeat, 1) for repeat in (1, 2)}
 
 
-def leaks(cohorts, dealt):
-    return leakage.table(cohorts, dealt)[1]
+def leaks(cohorts, repeats):
+    return leakage.table(cohorts, repeats)[1]
 
 
-def test_honest_cohorts_and_splits_pass(cohorts, dealt, tmp_path):
-    found, wrong = leakage.table(cohorts, dealt)
+def test_honest_cohorts_and_splits_pass(cohorts, repeats, tmp_path):
+    found, wrong = leakage.table(cohorts, repeats)
     assert not wrong
-    assert set(found["verdict"]) == {"ok"}
+    assert set(found["result"]) == {"ok"}
     assert found["found"].eq(0).all()
     assert found["looked_at"].tolist() == [11, 11, 16, 16, 16, 11]
-    leakage.run(cohorts, dealt, tmp_path / "guards.csv")
-    assert len(pd.read_csv(tmp_path / "guards.csv")) == 6
+    leakage.run(cohorts, repeats, tmp_path / "leakage.csv")
+    assert len(pd.read_csv(tmp_path / "leakage.csv")) == 6
 
 
 @pytest.mark.parametrize("scheme", splits.SCHEMES)
@@ -57,10 +57,10 @@ def test_every_scheme_passes(cohorts, scheme):
     assert not leaks(cohorts, {"repeat1": splits.make_splits(people, scheme, 2, 1, 1)})
 
 
-def test_one_image_under_two_patients_is_a_leak_within_and_across_cohorts(cohorts, dealt):
+def test_one_image_under_two_patients_is_a_leak_within_and_across_cohorts(cohorts, repeats):
     cohorts["histo"].loc[1, "pixel_sha256"] = "image of h0"
     cohorts["radio"].loc[2, "pixel_sha256"] = "image of h5"
-    assert leaks(cohorts, dealt) == [
+    assert leaks(cohorts, repeats) == [
         "The same image stands under several patients, h0 (case h0 of histo) and h1 (case h1 of "
         "histo): correct the manifest, or exclude all but one of them (cohorts.histo.exclude).",
         "The same image stands under several patients, r3 (case r3 of radio) and h5 (case h5 of "
@@ -71,30 +71,30 @@ def test_one_image_under_two_patients_is_a_leak_within_and_across_cohorts(cohort
     assert "image" not in " ".join(leaks(cohorts, {}))
 
 
-def test_two_cts_of_one_patient_are_no_leak(cohorts, dealt):
+def test_two_cts_of_one_patient_are_no_leak(cohorts, repeats):
     more = cohorts["histo"].iloc[[0]].assign(case="h0~b")
     cohorts["histo"] = pd.concat([cohorts["histo"], more], ignore_index=True)
-    assert not leaks(cohorts, dealt)
+    assert not leaks(cohorts, repeats)
 
 
-def test_a_patient_in_cohorts_of_different_roles_is_a_leak(cohorts, dealt):
+def test_a_patient_in_cohorts_of_different_roles_is_a_leak(cohorts, repeats):
     cohorts["radio"].loc[0, "patient_id"] = "h3"
-    assert leaks(cohorts, dealt) == [
+    assert leaks(cohorts, repeats) == [
         "Patient h3 is in h3 (case r1 of radio) and h3 (case h3 of histo), cohorts of different "
         "roles: exclude the patient from all but one (cohorts.histo.exclude or "
         "cohorts.radio.exclude)."
     ]
     cohorts["more"] = cohorts["radio"].iloc[[1]].assign(pixel_sha256="another image")
     cohorts["radio"].loc[0, "included"] = False
-    assert not leaks(cohorts, dealt)
+    assert not leaks(cohorts, repeats)
 
 
-def test_a_split_that_was_tampered_with_is_a_leak(cohorts, dealt):
-    split = dealt["repeat1"]
+def test_a_split_that_was_tampered_with_is_a_leak(cohorts, repeats):
+    split = repeats["repeat1"]
     again = split.iloc[[0]].assign(fold=3 - split["fold"].iloc[0])
     twice = pd.concat([split, again], ignore_index=True)
     assert leaks(cohorts, {"repeat1": twice}) == [
-        "In splits/repeat1.csv patient h0 is dealt 2 times: remove the file and run again.",
+        "In splits/repeat1.csv patient h0 stands 2 times: remove the file and run again.",
         *(
             f"In splits/repeat1.csv patient h0 is trained on and tested in fold {fold}: remove "
             "the file and run again."
@@ -109,22 +109,22 @@ def test_a_split_that_was_tampered_with_is_a_leak(cohorts, dealt):
     assert "patient h2 has target 1, not 0" in found
 
 
-def test_all_leaks_are_told_at_once_and_nothing_is_written(cohorts, dealt, tmp_path):
+def test_all_leaks_are_told_at_once_and_nothing_is_written(cohorts, repeats, tmp_path):
     cohorts["histo"].loc[1, "pixel_sha256"] = "image of h0"
     cohorts["radio"].loc[0, "patient_id"] = "h3"
-    with pytest.raises(UserError, match="the guards against leakage found 2 problems"):
-        leakage.run(cohorts, dealt, tmp_path / "guards.csv")
+    with pytest.raises(UserError, match="the checks for leakage found 2 problems"):
+        leakage.run(cohorts, repeats, tmp_path / "leakage.csv")
     assert not list(tmp_path.iterdir())
 
 
-def test_ids_that_are_alike_are_a_warning(cohorts, dealt, tmp_path, caplog):
+def test_ids_that_are_alike_are_a_warning(cohorts, repeats, tmp_path, caplog):
     cohorts["radio"].loc[0, "patient_id"] = "H 03"
-    found, wrong = leakage.table(cohorts, dealt)
+    found, wrong = leakage.table(cohorts, repeats)
     assert not wrong
-    assert found["verdict"].tolist()[-1] == "warning"
+    assert found["result"].tolist()[-1] == "warning"
     details = found["details"].iloc[-1]
     assert "The ids of H 03 (case r1 of radio) and h3 (case h3 of histo) are alike" in details
-    leakage.run(cohorts, dealt, tmp_path / "guards.csv")
+    leakage.run(cohorts, repeats, tmp_path / "leakage.csv")
     assert "are alike" in caplog.text
 
 
@@ -208,7 +208,7 @@ def test_one_image_under_two_patients_stops_the_run_before_any_training(project)
     config = clinic(project, double)
     wanted = "results/clinic/predictions/linear/simclr/seed1/repeat1.csv"
     text = project.snakemake("--cores", "2", wanted, check=False, **config)
-    assert "the guards against leakage found one problem" in text
+    assert "the checks for leakage found one problem" in text
     assert "The same image stands under several patients, histo-0004 (case histo-0004 of" in text
     assert "somebody else (case somebody_20else of histo): correct the manifest" in text
     assert "exclude all but one of them (cohorts.histo.exclude)" in text
@@ -217,7 +217,7 @@ def test_one_image_under_two_patients_stops_the_run_before_any_training(project)
     assert not (project.folder / wanted).exists()
     left_out = "{histo: {exclude: [somebody else]}}"
     jobs, _ = project.plan(**config, cohorts=left_out)
-    assert jobs["guards"] == 1
+    assert jobs["leakage"] == 1
     project.snakemake("--cores", "2", wanted, **config, cohorts=left_out)
     assert (project.folder / wanted).exists()
 
@@ -228,18 +228,18 @@ def test_a_patient_on_both_sides_of_a_split_stops_the_evaluation(project):
     again = split.iloc[[0]].assign(fold=3 - split["fold"].iloc[0])
     splits.write(pd.concat([split, again]), file)
     file.with_name(f".{file.name}.sha256").unlink()  # or it is damaged
-    before = result(project, "tables/guards.csv").read_bytes()
+    before = result(project, "tables/leakage.csv").read_bytes()
     text = project.snakemake("--cores", "2", check=False)
     patient = split["patient_id"].iloc[0]
-    assert f"patient {patient} is dealt 2 times: remove the file and run again" in text
+    assert f"patient {patient} stands 2 times: remove the file and run again" in text
     assert f"patient {patient} is trained on and tested in fold 1" in text
     assert "Linear evaluation" not in text
     assert "Fine-tuning" not in text
-    assert result(project, "tables/guards.csv").read_bytes() == before
+    assert result(project, "tables/leakage.csv").read_bytes() == before
     file.unlink()
     result(project, "predictions/linear/simclr/seed1/repeat1.csv").unlink()
     jobs, _ = project.plan()
-    assert jobs["splits"] == jobs["guards"] == 1
+    assert jobs["splits"] == jobs["leakage"] == 1
     assert jobs["linear"] == 5
     assert jobs["pretrain"] == 0
 
@@ -247,9 +247,9 @@ def test_a_patient_on_both_sides_of_a_split_stops_the_evaluation(project):
 def test_another_endpoint_is_a_setting_and_pretrains_nothing(project):
     labels = {"cohorts": "{histo: {labels: {positive: [F2, F3, F4], negative: [F0, F1]}}}"}
     jobs, _ = project.plan(**labels)
-    assert jobs["cohort"] == jobs["splits"] == jobs["guards"] == 1
+    assert jobs["cohort"] == jobs["splits"] == jobs["leakage"] == 1
     assert jobs["linear"] == jobs["finetune"] == 5
-    stages = {"simulate", "ingest", "segment", "slices", "tensors", "initialise", "pretrain"}
+    stages = {"simulate", "ingest", "segment", "slices", "tensors", "random_encoder", "pretrain"}
     assert not set(jobs) & stages
     wanted = "results/tiny/predictions/linear/simclr/seed1/repeat1.csv"
     project.snakemake("--cores", "2", wanted, **labels)

@@ -32,16 +32,16 @@ def test_a_class_too_small():
 
 def test_training_shares_are_nested_stratified_and_untouched_by_the_test_fold():
     split = splits.stratified(patients(50, 30), 5, 1, 1)
-    shares = {part: splits.training(split, 2, part, 1) for part in (0.4, 0.6, 0.8, 1.0)}
-    tested = set(split.loc[split["fold"] == 2, "patient_id"])
+    shares = {share: splits.training(split, 2, share, 1) for share in (0.4, 0.6, 0.8, 1.0)}
+    test = set(split.loc[split["fold"] == 2, "patient_id"])
     before = set()
-    for part, chosen in shares.items():
+    for share, chosen in shares.items():
         assert before <= set(chosen["patient_id"])
-        assert not tested & set(chosen["patient_id"])
-        assert len(chosen) == round(part * 64)
+        assert not test & set(chosen["patient_id"])
+        assert len(chosen) == round(share * 64)
         assert chosen["target"].mean() == pytest.approx(24 / 64, abs=0.02)
         before = set(chosen["patient_id"])
-    assert before == set(split["patient_id"]) - tested
+    assert before == set(split["patient_id"]) - test
 
 
 def test_round_trip_keeps_ids(tmp_path):
@@ -56,10 +56,10 @@ def test_every_scheme_tests_every_patient_once_and_never_trains_on_them():
         split = splits.make_splits(people, scheme, folds=5, repeat=2, seed=1)
         assert sorted(split["patient_id"]) == sorted(people["patient_id"])
         assert set(split["repeat"]) == {2}
-        for fold, tested in split.groupby("fold"):
-            known = splits.training(split, fold)
-            assert not set(tested["patient_id"]) & set(known["patient_id"])
-            assert set(known["target"]) == {0, 1}
+        for fold, test in split.groupby("fold"):
+            train = splits.training(split, fold)
+            assert not set(test["patient_id"]) & set(train["patient_id"])
+            assert set(train["target"]) == {0, 1}
     assert split["fold"].tolist() == [1, 2] * 8
 
 
