@@ -40,7 +40,7 @@ def record(
         settings: The configuration in force.
         disclaimers: What must be said of the run, of `layout.DISCLAIMERS`.
         manifests: Cohort to its manifest.
-        cohorts: Cohort to its table, see `cohort_table.table`.
+        cohorts: Cohort to its table, see `assemble.table`.
         trainings: The `metadata.json` of each encoder.
         project: The project's folder.
         sources: Files where the code begins that made the run, relative to `project`.

@@ -1,7 +1,12 @@
 """What is said to people. No result depends on it, so fingerprints of code pass over it."""
 
-from hepatoclr.base.texts import CONTROL
+import re
 
+# of ASCII and Latin-1, separators of lines, reversals of the direction, halves of characters
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+HOLDS_CONTROL = "holds a control character"
+IS_FORMULA = "would be a formula in a spreadsheet; begin it with a letter or digit"
 DISK_FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
 RIGHTS = "Give yourself the right to read and write there, then run the same command again."
 DENIED = f"permission denied. {RIGHTS}"

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from hepatoclr.base import messages, texts
+from hepatoclr.base import messages
 from hepatoclr.base.errors import UserError
 
 TRUTH = {"true": True, "True": True, "false": False, "False": False}
@@ -128,8 +128,8 @@ Validator = jsonschema.validators.extend(
 
 def _control_characters(value: Any, where: str = "") -> Iterator[str]:
     """List the texts of a configuration that hold some, keys included."""
-    if isinstance(value, str) and texts.CONTROL.search(value):
-        yield f"{where}: {value!r} holds a control character"
+    if isinstance(value, str) and messages.CONTROL.search(value):
+        yield f"{where}: {value!r} {messages.HOLDS_CONTROL}"
     items = value.items() if isinstance(value, Mapping) else ()
     items = enumerate(value) if isinstance(value, list) else items
     for key, item in items:

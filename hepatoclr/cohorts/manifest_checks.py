@@ -6,9 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hepatoclr.base import names, settings, texts
+from hepatoclr.base import messages, names, settings, texts
 from hepatoclr.base.errors import UserError
-from hepatoclr.base.messages import listing
 from hepatoclr.cohorts import manifests
 from hepatoclr.cohorts.manifests import EXCLUDED, NEGATIVE, PATHS, POSITIVE, Row, in_bucket, meaning
 
@@ -31,7 +30,7 @@ def read(path: str | Path, schema: Mapping) -> list[Row]:
         for text in _record_problems(record, schema)
     ]
     if wrong:
-        raise UserError(listing(f"{path} has", wrong))
+        raise UserError(messages.listing(f"{path} has", wrong))
     return [manifests.row(record, Path(path).parent, n) for n, record in enumerate(records, 2)]
 
 
@@ -61,7 +60,7 @@ def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
         wrong += [f"cohorts.{name}: {line}" for line in lines]
     wrong += _leaks(cohorts, config["cohorts"])
     if wrong:
-        raise UserError(listing("the cohorts have", wrong))
+        raise UserError(messages.listing("the cohorts have", wrong))
 
 
 def _record_problems(record: Mapping, schema: Mapping) -> list[str]:
@@ -74,8 +73,8 @@ def _record_problems(record: Mapping, schema: Mapping) -> list[str]:
 def _text_problems(values: Mapping[str, str]) -> Iterator[str]:
     for column, text in values.items():
         if column in PATHS:  # which no table shows, and no message, for they may hold names
-            if texts.CONTROL.search(text):
-                yield f"{column} holds a control character"
+            if messages.CONTROL.search(text):
+                yield f"{column} {messages.HOLDS_CONTROL}"
         elif refused := texts.invalid_reason(text):
             yield f"{column} {text!r} {refused}"
 

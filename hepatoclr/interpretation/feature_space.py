@@ -32,7 +32,7 @@ def patients(table: pd.DataFrame) -> pd.DataFrame:
     """List the patients of a cohort with what is known of them.
 
     Args:
-        table: The cohort's table, see `cohort_table.table`.
+        table: The cohort's table, see `assemble.table`.
 
     Returns:
         A row per used patient, of their first used case: case, patient_id, and those of

@@ -142,7 +142,7 @@ def trainable_cases(
     """Join cohorts and keep the cases that can be trained on, with their caches.
 
     Args:
-        cohorts: Tables of the cohorts, see `cohort.table`.
+        cohorts: Tables of the cohorts, see `assemble.table`.
         caches: A cache per case of all the tables, in their order.
     """
     together = pd.concat(cohorts, ignore_index=True)

@@ -41,7 +41,7 @@ def table(
     """Count cases and patients from the manifests to the tables.
 
     Args:
-        cohorts: Cohort to its table, see `cohort.table`.
+        cohorts: Cohort to its table, see `assemble.table`.
         evaluated: Name of an evaluation to the patients that it predicts.
 
     Returns:

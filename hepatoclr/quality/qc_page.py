@@ -59,7 +59,7 @@ def render_page(run: str, cohort: str, rows: Sequence[Mapping[str, str]], synthe
     Args:
         run: Name of the run.
         cohort: Name of the cohort; `<cohort>/<case>.png`, relative to the page, is the picture.
-        rows: The cohort's table, see `cohort.table`, as text.
+        rows: The cohort's table, see `assemble.table`, as text.
         synthetic: Whether the cohort is simulated.
 
     Returns:

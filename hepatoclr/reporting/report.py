@@ -287,7 +287,7 @@ def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Count the cases of each cohort: used, flagged among these, left out, excluded; patients.
 
     Args:
-        cohorts: Cohort to its table, see `cohort.table`.
+        cohorts: Cohort to its table, see `assemble.table`.
     """
     rows = []
     for name, cohort in cohorts.items():

@@ -15,7 +15,7 @@ def both(cohort: pd.DataFrame, meanings: Iterable[Mapping]) -> pd.DataFrame:
     """Take the patients of the evaluation cohort who have a weak label as well.
 
     Args:
-        cohort: Table of the cohort, see `cohort.table`; a patient's first included case counts.
+        cohort: Table of the cohort, see `assemble.table`; a patient's first included case counts.
         meanings: Lists of labels (positive, negative) of the pretraining cohorts; the first that
             knows a word gives its meaning. Patients whose word none knows are left out.
 

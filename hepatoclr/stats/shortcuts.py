@@ -33,7 +33,7 @@ def known(
     """Take what is known of the used patients beside their images.
 
     Args:
-        cohort: Table of the evaluation cohort, see `cohort.table`.
+        cohort: Table of the evaluation cohort, see `assemble.table`.
         rows: Its manifest.
 
     Returns:

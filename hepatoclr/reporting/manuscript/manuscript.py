@@ -103,7 +103,7 @@ def facts(
         settings: The resolved configuration without its cohorts.
         described: Cohort to its role, its labels (positive, negative, exclude), and whether it is
             synthetic.
-        cohorts: Cohort to its table, see `cohort_table.table`.
+        cohorts: Cohort to its table, see `assemble.table`.
         flow: What `flow.table` returns.
         tables: Name to table: table1, and whatever of table2 and `ROWS` the run has; of others it
             is known whether they hold anything.

@@ -1,0 +1,45 @@
+"""What the code of a stage reaches, by name: an edit of anything else runs none of its jobs."""
+
+from pathlib import Path
+
+import pytest
+
+from hepatoclr.base import fingerprint
+
+ROOT = Path(__file__).parents[2]
+BASE = {"base.errors", "base.files", "base.logs"}
+CASE = BASE | {"base.cases", "imaging.volumes"}
+REACH = {
+    "segment": CASE
+    | {"base.cutoff", "imaging.segment", "imaging.measures"}
+    | {"imaging.segmentation.base", "imaging.segmentation.backends"},
+    "tensors": BASE | {"imaging.volumes", "imaging.slices", "imaging.tensors"},
+    "splits": BASE | {"base.seeds", "cohorts.cohort_table", "cohorts.splits"},
+    "features": BASE
+    | {"base.devices", "cohorts.cohort_table", "imaging.tensors"}
+    | {"learning.backbone", "learning.data", "learning.features"},
+}
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+BEFORE_ANY_JOB = {"base.settings", "base.slurm", "cohorts.manifest_checks"}
+SENTENCES = {"base.messages", "cohorts.messages"}
+
+
+def reached(script, *more):
+    """Modules of the library that a script reaches, without `hepatoclr` and packages."""
+    files = [found.split("@")[0] for found in fingerprint.reached(ROOT, f"scripts/{script}", *more)]
+    modules = [file.removesuffix(".py").replace("/", ".") for file in files]
+    return {
+        module.removeprefix("hepatoclr.")
+        for module in modules
+        if module.startswith("hepatoclr.") and not module.endswith("__init__")
+    }
+
+
+@pytest.mark.parametrize("stage", REACH)
+def test_a_stage_reaches_what_its_results_are_made_of(stage):
+    assert reached(f"{stage}.py") == REACH[stage]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_job_reaches_checks_before_any_job_or_sentences(script):
+    assert not reached(script) & (BEFORE_ANY_JOB | SENTENCES)
