@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_names import IDS
 
 from hepatoclr.base.errors import UserError
 from hepatoclr.cohorts import manifest_checks, manifests
@@ -172,7 +171,9 @@ def test_dangerous_ids_are_refused(text):
     assert manifest_checks.invalid_id_reason(text)
 
 
-@pytest.mark.parametrize("text", IDS)
+@pytest.mark.parametrize(
+    "text", ["0012", "Müller, Jörg", "患者-１", "a{b}", 'quo"te', "1+1=2", "-1"]
+)
 def test_ordinary_ids_are_not(text):
     assert manifest_checks.invalid_id_reason(text) is None
 

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from test_settings import SCHEMA
+import yaml
+from tiny_project import ROOT
 
 from hepatoclr.base import settings
 from hepatoclr.cohorts import quality_flags
 from hepatoclr.imaging import ingest, volumes
 from hepatoclr.imaging.segmentation import base, totalsegmentator
 
+SCHEMA = yaml.safe_load((ROOT / "rules/config.schema.yaml").read_text())
 LIMITS = settings.with_defaults({}, SCHEMA)["checks"]
 WELL = {
     "flags": {},
