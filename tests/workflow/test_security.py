@@ -374,7 +374,7 @@ except UserError as error:
 
 def test_weights_run_no_code(tmp_path, canary):
     pytest.importorskip("totalsegmentator")
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    paths = os.pathsep.join(map(str, [ROOT, ROOT / "tests", Path(__file__).parent]))
     done = subprocess.run(
         [sys.executable, "-c", WEIGHTS, tmp_path / "weights", canary],
         capture_output=True,
