@@ -14,21 +14,21 @@ include: "rules/segment.smk"
 include: "rules/slices.smk"
 include: "rules/tensors.smk"
 include: "rules/cohort.smk"
-include: "rules/guards.smk"
+include: "rules/leakage.smk"
 include: "rules/pretrain.smk"
 include: "rules/features.smk"
 include: "rules/linear.smk"
 include: "rules/finetune.smk"
-include: "rules/beta.smk"
+include: "rules/select_beta.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
-include: "rules/flow.smk"
+include: "rules/patient_flow.smk"
 include: "rules/explain.smk"
 include: "rules/feature_space.smk"
 include: "rules/shortcuts.smk"
 include: "rules/agreement.smk"
 include: "rules/qc.smk"
-include: "rules/costs.smk"
+include: "rules/benchmark_summary.smk"
 include: "rules/report.smk"
 include: "rules/manuscript.smk"
 include: "rules/provenance.smk"
@@ -40,16 +40,16 @@ localrules:
     manifest,
     cohort,
     splits,
-    guards,
-    initialise,
-    beta,
+    leakage,
+    random_encoder,
+    select_beta,
     agreement,
     shortcuts,
-    flow,
+    patient_flow,
     figures,
     preprocessing,
-    qc,
-    costs,
+    qc_page,
+    benchmark_summary,
     report,
     manuscript,
 
@@ -60,7 +60,7 @@ rule all:
     input:
         list(ARCHIVED.values()),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
-        understanding(),
+        INTERPRETATION,
         expand(results("qc/{cohort}.html"), cohort=COHORTS),
         results("report.html"),
         results("provenance.json"),
@@ -68,13 +68,7 @@ rule all:
 
 onstart:
     preflight()
-    plan(log)
 
 
 onsuccess:
     print(summary())
-
-
-onerror:
-    if not workflow.output_settings.show_failed_logs:
-        print(failures.tails(log))

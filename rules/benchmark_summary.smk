@@ -1,31 +1,24 @@
-STAGES = [rule.name for rule in workflow.rules]  # those of the files included before this one
-
-
-rule costs:
+rule benchmark_summary:
     """Add up what the jobs of the run took, once all of them are done."""
     input:
-        tables=[results(f"tables/{table}.csv") for table in [*TABLES, *LISTS] if table != "cost"],
+        tables=[
+            results(f"tables/{name}.csv") for name in [*TABLES, *CSV_TABLES] if name != "cost"
+        ],
         figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
-        understanding=understanding(),
-        external=external_predictions(),
+        interpretation=INTERPRETATION,
+        external=EXTERNAL_PREDICTIONS,
         qc=expand(results("qc/{cohort}.html"), cohort=COHORTS),
     output:
-        report(results("tables/cost.csv"), caption="captions/cost.rst", category="Tables"),
+        captioned("tables/cost.csv", "cost", "Tables"),
     log:
-        results("logs/costs.log"),
+        results("logs/benchmark_summary.log"),
     benchmark:
-        results("benchmarks/costs.tsv")
+        results("benchmarks/benchmark_summary.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("costs"),
-        run=lambda wildcards, output: str(Path(output[0]).parents[1]),
-        stages=STAGES,
-    message:
-        "Adding up the cost of the run"
+        code=code("benchmark_summary"),
+        run=results(""),
+        stages=[rule.name for rule in workflow.rules],
     script:
-        "../scripts/costs.py"
+        "../scripts/benchmark_summary.py"

@@ -13,30 +13,29 @@ rule cohort:
         results("benchmarks/cohort/{cohort}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("cohort"),
+        code=code("cohort"),
         schema=schema("cohort"),
-        cohort=lambda wildcards: {
+        settings=lambda wildcards: {
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
-        }
-        | control(wildcards.cohort),
+        },
         volumes=results("volumes/{cohort}"),
         livers=results("livers/{cohort}"),
         kept=results("slices/{cohort}"),
         limits=config["checks"],
+        # a control: the targets of the evaluation cohort, permuted
+        permute=lambda wildcards: (
+            config["seed"]
+            if config["evaluation"]["permute"] and wildcards.cohort == EVALUATION
+            else None
+        ),
         on_bad_case=config["on_bad_case"],
-    message:
-        "Listing the cases of {wildcards.cohort}"
     script:
         "../scripts/cohort.py"
 
 
 rule splits:
-    """Deal the patients of the evaluation cohort into folds, for all methods alike."""
+    """Split the patients of the evaluation cohort into folds, for all methods alike."""
     input:
         results(f"cohorts/{EVALUATION}.csv"),
     output:
@@ -47,15 +46,9 @@ rule splits:
         results("benchmarks/splits/repeat{repeat}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("splits"),
+        code=code("splits"),
         settings=section("evaluation", "scheme", "folds"),
         seed=config["seed"],
-    message:
-        "Splitting the evaluation cohort, repeat {wildcards.repeat}"
     script:
         "../scripts/splits.py"

@@ -1,7 +1,7 @@
-# What the rules share: the configuration in force, the cohorts, the experiment, and a few names.
-import csv
+# What the rules share: the configuration in force, the cohorts, and the names of what is made.
+import re
 import sys
-from contextlib import suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,12 +11,11 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
-from hepatoclr import failures, status
 from hepatoclr.base import cases, files, fingerprint, logs, names, settings, slurm
+from hepatoclr.base.errors import UserError
 from hepatoclr.cohorts import manifests
 from hepatoclr.imaging.segmentation import backends
 from hepatoclr.learning import experiment
-from hepatoclr.base.errors import UserError
 
 
 def schema(name):
@@ -28,15 +27,20 @@ def results(path):
     return f"results/{config['run']}/{path}"
 
 
+def section(name, *keys):
+    """Some keys of a section of the configuration."""
+    return {key: config[name][key] for key in keys}
+
+
 def code(rule, *more):
-    """Fingerprints of all code a rule's script reaches, as params; an edit there reruns the rule."""
+    """Fingerprints of all code that a rule's script reaches; as a param, an edit reruns the rule."""
     return fingerprint.reached(ROOT, f"scripts/{rule}.py", *more)
 
 
-def method_code(encoder):
-    """Fingerprints of what only an encoder's method reaches; the script loads it by name."""
-    reached = fingerprint.reached(ROOT, f"hepatoclr/learning/methods/{ENCODERS[encoder]['method']}.py")
-    return sorted(set(reached) - set(code("pretrain")))
+def as_workflow_error(error):
+    """What Snakemake ends with: a message alone, where the user can mend what went wrong."""
+    message = logs.user_message(error, "results")
+    return WorkflowError(message) if message else error
 
 
 def manifest(cohort):
@@ -45,7 +49,7 @@ def manifest(cohort):
     return given.get("manifest", results(f"simulated/{cohort}/manifest.csv"))
 
 
-def simulated(cohort):
+def simulated_patients(cohort):
     """The patients of a cohort that is to be simulated, by case."""
     from hepatoclr.simulation import simulate
 
@@ -65,27 +69,16 @@ def rows(cohort):
     ]
 
 
-def section(name, *keys):
-    """Some keys of a section of the configuration."""
-    return {key: config[name][key] for key in keys}
-
-
-def told(error):
-    """What Snakemake ends with: a message alone, where the user can mend what went wrong."""
-    message = logs.user_message(error, "results")
-    return WorkflowError(message) if message else error
-
-
 try:
     # not by `configfile:`, which runs expressions in the file
     chosen = settings.merge(settings.read("config.yaml"), config)
     config = settings.resolve(chosen, schema("config"), ROOT / "presets")
     SIMULATED = {
-        cohort: simulated(cohort)
+        cohort: simulated_patients(cohort)
         for cohort, given in config["cohorts"].items()
         if "simulate" in given
     }
-    experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/methods")
+    experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
     manifests.check(COHORTS, config)
@@ -95,10 +88,12 @@ try:
             "make engines, and start the snakemake of .venv-engines (docs/engines.md)"
         )
 except Exception as error:
-    raise told(error)
+    raise as_workflow_error(error)
 
-BETAS = experiment.by_beta(config["experiment"]["betas"])
-ENCODERS = experiment.pretrained(**section("experiment", "methods", "betas", "beta"))
+
+def one_of(names):
+    """A regular expression for some names."""
+    return "|".join(map(re.escape, names))
 
 
 def with_role(role):
@@ -106,38 +101,100 @@ def with_role(role):
     return [cohort for cohort, given in config["cohorts"].items() if given["role"] == role]
 
 
+CASES = {cohort: {row.case: row for row in rows} for cohort, rows in COHORTS.items()}
+PRETRAINING, EXTERNAL = with_role("pretraining"), with_role("external")
 EVALUATION = with_role("evaluation")[0]
+EXAMPLE_CASE = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # whose preprocessing is drawn
 
+METHODS = experiment.by_method(**section("experiment", "methods", "beta"))
+BETAS = experiment.by_beta(config["experiment"]["betas"])
+ENCODERS = experiment.pretrained(**section("experiment", "methods", "betas", "beta"))
+EVALUATED = [experiment.NONE, *ENCODERS]
+SEEDS = [f"seed{seed}" for seed in config["experiment"]["seeds"]]
+FIRST_SEED = SEEDS[0]
+SPLITS = experiment.splits(**section("evaluation", "scheme", "repeats", "folds", "job_per"))
+REPEATS = sorted({repeat for repeat, _ in SPLITS.values()})
 
-def control(cohort):
-    """In a control run, the seed by which the targets of the evaluation cohort are permuted."""
-    wanted = config["evaluation"]["permute"] and cohort == EVALUATION
-    return {"permute": config["seed"]} if wanted else {}
-
-
-SHOWN = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # the case whose preprocessing is drawn
-TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
-LISTS = ["agreement", "guards", "shortcuts", "flow", "cost"]  # tables that are CSV alone
-FIGURES = [
-    *("flow", "preprocessing"),
-    *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
-]
-DISCLAIMERS = [  # what must be said of every result
+DISCLAIMERS = [  # stand beside every result
     *(["synthetic"] if SIMULATED else []),
     *(["permuted"] if config["evaluation"]["permute"] else []),
 ]
-
-BACKEND = f"hepatoclr/imaging/segmentation/{config['segment']['backend']}.py"  # scripts load it by name
+BACKEND = f"hepatoclr/imaging/segmentation/{config['segment']['backend']}.py"  # loaded by name
 PROVIDED = config["segment"]["backend"] == "provided"
+GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
 
-ROWS = {cohort: {row.case: row for row in rows} for cohort, rows in COHORTS.items()}
+LEAKAGE = results("tables/leakage.csv")
+TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
+CSV_TABLES = ["agreement", "leakage", "shortcuts", "patient_flow", "cost"]
+FIGURES = [
+    *("patient_flow", "preprocessing"),
+    *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
+]
+EXPLAINED = list(METHODS.values())  # the encoders of Table 1, those of the first seed
+INTERPRETATION = [
+    *expand(results("explanations/{encoder}.csv"), encoder=EXPLAINED),
+    *expand(results("figures/feature_space_{kind}.svg"), kind=["pca", "umap"]),
+    *expand(results("tables/{table}.csv"), table=["separability", "neighbours"]),
+]
+REPORTED_TABLES = [*TABLES, "separability", *CSV_TABLES]
+REPORTED_FIGURES = [
+    *FIGURES,
+    *("feature_space_pca", "feature_space_umap"),
+    *expand("explanations_{encoder}", encoder=EXPLAINED),
+]
+EXTERNAL_PREDICTIONS = expand(
+    results("predictions/external/{cohort}/{encoder}/{seed}.csv"),
+    cohort=EXTERNAL,
+    encoder=EVALUATED,
+    seed=SEEDS,
+)
+PREDICTIONS = [
+    *expand(
+        results("predictions/{protocol}/{encoder}/{seed}/{split}.csv"),
+        protocol=["linear", "linear_nested", "finetune"],
+        encoder=EVALUATED,
+        seed=SEEDS,
+        split=SPLITS,
+    ),
+    *expand(
+        results("predictions/select_beta/{protocol}/{seed}/{split}.csv"),
+        protocol=["linear_nested", "finetune"] if len(BETAS) > 1 else [],
+        seed=SEEDS,
+        split=SPLITS,
+    ),
+    *expand(
+        results("predictions/learning_curve/{fraction}/{seed}/{split}.csv"),
+        fraction=[share for share in config["experiment"]["fractions"] if share < 1],
+        seed=SEEDS,
+        split=SPLITS,
+    ),
+]
+
+
+wildcard_constraints:
+    cohort="[a-z][a-z0-9_]*",
+    case=names.SAFE,
+    encoder=one_of(EVALUATED),
+    fraction=r"[0-9.]+",
+    repeat=r"\d+",
+    seed=r"\d+",
+    split=r"repeat\d+(-fold\d+)?",
+
+
+def growing(amount):
+    """A resource that a second attempt gets twice of, a third three times."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def attempts(wildcards, attempt):
+    """How often a job has been tried: a case that killed its process twice is excluded."""
+    return attempt
 
 
 def of_cases(path, *cohorts):
     """A file of each case of some cohorts."""
-    return [
-        results(path).format(cohort=cohort, case=case) for cohort in cohorts for case in ROWS[cohort]
-    ]
+    path = results(path)
+    return [path.format(cohort=cohort, case=case) for cohort in cohorts for case in CASES[cohort]]
 
 
 def fetched(path):
@@ -150,140 +207,52 @@ def source(column):
     return lambda wildcards: (
         results(f"simulated/{wildcards.cohort}/{wildcards.case}")
         if wildcards.cohort in SIMULATED
-        else fetched(getattr(ROWS[wildcards.cohort][wildcards.case], column))
+        else fetched(getattr(CASES[wildcards.cohort][wildcards.case], column))
     )
 
 
 def of_row(column):
     """What the manifest says of a case."""
-    return lambda wildcards: str(getattr(ROWS[wildcards.cohort][wildcards.case], column))
+    return lambda wildcards: str(getattr(CASES[wildcards.cohort][wildcards.case], column))
+
+
+@cache  # Snakemake asks several times
+def folder_stamp(image):
+    """Digest of names, sizes and times in a folder: its own time says nothing of edited files."""
+    return files.stamp(image) if Path(image).is_dir() else ""
 
 
 def stamp(wildcards):
-    """Digest of names, sizes and times of a case's image: a folder's own time tells little."""
-    image = ROWS[wildcards.cohort][wildcards.case].image
-    return "" if wildcards.cohort in SIMULATED else files.stamp(image)
-
-
-def attempts(wildcards, attempt):
-    """How often a job has been tried: after two deaths its case is excluded."""
-    return attempt
-
-
-def steps(cohort):
-    """Where each case of a cohort was lost, as its table has it; nothing before there is one."""
-    path = results(f"cohorts/{cohort}.csv")
-    with suppress(OSError), open(path, encoding="utf-8", errors="replace", newline="") as table:
-        return {row.get("case"): row.get("step") or "" for row in csv.DictReader(table)}
-    return {}
-
-
-def parts():
-    """The evaluation jobs of an encoder: name to repeat and folds, all folds where none is named."""
-    given = config["evaluation"]
-    repeats = range(1, given["repeats"] + 1)
-    if given["job_per"] == "repeat" or given["scheme"] != "stratified":
-        return {f"repeat{repeat}": (repeat, []) for repeat in repeats}
-    folds = range(1, given["folds"] + 1)
-    return {f"repeat{repeat}-fold{fold}": (repeat, [fold]) for repeat in repeats for fold in folds}
-
-
-PARTS = parts()
-REPEATS = sorted({repeat for repeat, _ in PARTS.values()})
-GUARDS = results("tables/guards.csv")
-SEEDS = [f"seed{seed}" for seed in config["experiment"]["seeds"]]
-FIRST_SEED = SEEDS[0]
-EXPLAINED = list(experiment.by_method(**section("experiment", "methods", "beta")).values())
+    """The stamp of a case's image, where it is a DICOM folder."""
+    simulated = wildcards.cohort in SIMULATED
+    return "" if simulated else folder_stamp(CASES[wildcards.cohort][wildcards.case].image)
 
 
 def split_of(wildcards):
     """The split that an evaluation job takes its folds from."""
-    return results(f"splits/repeat{PARTS[wildcards.part][0]}.csv")
+    return results(f"splits/repeat{SPLITS[wildcards.split][0]}.csv")
 
 
-def predictions():
-    """The predictions that the tables are computed from."""
-    evaluated = expand(
-        results("predictions/{protocol}/{encoder}/{seed}/{part}.csv"),
-        protocol=["linear", "linear_nested", "finetune"],
-        encoder=[experiment.NONE, *ENCODERS],
-        seed=SEEDS,
-        part=PARTS,
-    )
-    nested = expand(
-        results("predictions/{protocol}/weak_simclr-nested/{seed}/{part}.csv"),
-        protocol=["linear_nested", "finetune"],
-        seed=SEEDS,
-        part=PARTS,
-    )
-    curve = expand(
-        results("predictions/learning_curve/{fraction}/{seed}/{part}.csv"),
-        fraction=[share for share in config["experiment"]["fractions"] if share < 1],
-        seed=SEEDS,
-        part=PARTS,
-    )
-    return evaluated + (nested if len(BETAS) > 1 else []) + curve
+def captioned(path, name, category):
+    """A file with its caption, for Snakemake's report."""
+    return report(results(path), caption=f"captions/{name}.rst", category=category)
 
 
 def table(name):
-    """The files of a table, with its caption for Snakemake's report."""
-    caption = {"caption": f"captions/{name}.rst", "category": "Tables"}
+    """The files of a table."""
     return {
-        name: report(results(f"tables/{name}.csv"), **caption),
+        name: captioned(f"tables/{name}.csv", name, "Tables"),
         f"{name}_md": results(f"tables/{name}.md"),
         f"{name}_tex": results(f"tables/{name}.tex"),
     }
 
 
 def figure(name):
-    """The files of a figure, with its caption for Snakemake's report."""
-    caption = {"caption": f"captions/{name}.rst", "category": "Figures"}
+    """The files of a figure."""
     return {
-        name: report(results(f"figures/{name}.svg"), **caption),
+        name: captioned(f"figures/{name}.svg", name, "Figures"),
         f"{name}_png": results(f"figures/{name}.png"),
     }
-
-
-def external_predictions():
-    """What the linear models say of external cohorts."""
-    return expand(
-        results("predictions/linear/{encoder}/{seed}/external/{cohort}.csv"),
-        encoder=[experiment.NONE, *ENCODERS],
-        seed=SEEDS,
-        cohort=with_role("external"),
-    )
-
-
-def described():
-    """What a text may say of the cohorts beside their tables."""
-    return {
-        cohort: {"role": given["role"], "labels": given["labels"], "synthetic": cohort in SIMULATED}
-        for cohort, given in config["cohorts"].items()
-    }
-
-
-def image_formats():
-    """What the images of the cohorts are, by their names."""
-    images = [row.image.lower() for rows in COHORTS.values() for row in rows]
-    return sorted({"NIfTI" if name.endswith((".nii", ".nii.gz")) else "DICOM" for name in images})
-
-
-def understanding():
-    """What is made to understand the encoders of Table 1, those of the first seed."""
-    return [
-        *expand(results("explanations/{encoder}.csv"), encoder=EXPLAINED),
-        *expand(results("figures/feature_space_{kind}.svg"), kind=["pca", "umap"]),
-        results("tables/separability.csv"),
-        results("tables/neighbours.csv"),
-    ]
-
-
-GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
-
-
-def growing(amount):
-    """A resource that a second attempt gets twice of, a third three times."""
-    return lambda wildcards, attempt: amount * attempt
 
 
 def training(name):
@@ -296,16 +265,6 @@ def training(name):
     }
 
 
-wildcard_constraints:
-    cohort="[a-z][a-z0-9_]*",
-    case=names.SAFE,
-    encoder="[a-z][a-z0-9_.-]*",
-    fraction=r"[0-9.]+",
-    repeat=r"\d+",
-    seed=r"\d+",
-    part=r"repeat\d+(-fold\d+)?",
-
-
 def preflight():
     """Look for what jobs will need, before the first of them starts."""
     segment = config["segment"]
@@ -313,55 +272,17 @@ def preflight():
         slurm.check(Path.cwd())
         backends.preflight(segment["backend"], segment["model"], segment["weights"] or None)
     except Exception as error:
-        raise told(error)
-
-
-def planned(job):
-    """A job as `hepatoclr.status` is told of it."""
-    given, folder = job.wildcards_dict, results("")
-    folds = PARTS[given["part"]][1] if "part" in given else []
-    epochs = {
-        "pretrain": config["pretraining"]["epochs"],
-        "finetune": config["finetune"]["epochs"] * len(folds),
-        "learning_curve": config["finetune"]["epochs"] * len(folds),
-    }
-    return status.Job(
-        stage=job.rule.name,
-        name=job.log[0].removeprefix(f"{folder}logs/").removesuffix(".log"),
-        outputs=[path.removeprefix(folder) for path in job.output],
-        cases=int("case" in given),
-        epochs=epochs.get(job.rule.name, 0),
-        planned=workflow.dag.needrun(job),
-    )
-
-
-def plan(printed):
-    """Leave the plan of the run, for `make status`."""
-    order = [rule.name for rule in workflow.rules]
-    jobs = sorted(workflow.dag.jobs, key=lambda job: order.index(job.rule.name))
-    sizes = {cohort: len(rows) for cohort, rows in COHORTS.items()}
-    try:
-        status.write_plan(results(""), [planned(job) for job in jobs if job.log], sizes, printed)
-    except Exception as error:
-        raise told(error)
-
-
-def tally(cohort):
-    """How many cases of a cohort are used, and where to look at the others."""
-    lost = steps(cohort).values()
-    line = f"{cohort}: {cases.tally(lost) if lost else 'not listed yet'}"
-    return f"{line} (see {results(f'qc/{cohort}.html')})" if "excluded" in line else line
+        raise as_workflow_error(error)
 
 
 def summary():
-    """Where a reader looks first."""
-    return "\n".join(
-        [
-            *map(tally, COHORTS),
-            f"tables:  {results('tables/')}",
-            f"figures: {results('figures/')}",
-            f"qc:      {results('qc/')}",
-            f"report:  {results('report.html')}",
-            f"paper:   {results('manuscript/')}",
-        ]
-    )
+    """How many cases were used, and where a reader looks first."""
+    from hepatoclr.cohorts import cohort_table
+
+    lines = [
+        f"{cohort}: {cases.tally(cohort_table.read(path)['step'])} (see {results(f'qc/{cohort}.html')})"
+        for cohort in COHORTS
+        if Path(path := results(f"cohorts/{cohort}.csv")).exists()
+    ]
+    page = Path(results("report.html"))
+    return "\n".join([*lines, *([f"report: {page}"] if page.exists() else [])])

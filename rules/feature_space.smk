@@ -8,26 +8,18 @@ rule feature_space:
     output:
         **table("separability"),
         **figure("feature_space_pca"),
-        neighbours=report(
-            results("tables/neighbours.csv"), caption="captions/neighbours.rst", category="Tables"
-        ),
+        neighbours=captioned("tables/neighbours.csv", "neighbours", "Tables"),
     log:
         results("logs/feature_space.log"),
     benchmark:
         results("benchmarks/feature_space.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
     params:
-        *code("feature_space"),
+        code=code("feature_space"),
         encoders=EXPLAINED,
         seed=config["seed"],
         disclaimers=DISCLAIMERS,
-    message:
-        "Asking what features tell of patients"
     script:
         "../scripts/feature_space.py"
 
@@ -47,15 +39,9 @@ rule feature_space_umap:
         results("benchmarks/feature_space_umap.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
     params:
-        *code("feature_space_umap"),
+        code=code("feature_space_umap"),
         encoders=EXPLAINED,
         disclaimers=DISCLAIMERS,
-    message:
-        "Drawing how near patients are to each other"
     script:
         "../scripts/feature_space_umap.py"

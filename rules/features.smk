@@ -12,18 +12,15 @@ rule features:
         results("benchmarks/features/{cohort}/{encoder}/seed{seed}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
     resources:
         mem_mb=growing(8000),
-        gpu=GPU,
         runtime=growing(120),
+        gpu=GPU,
     params:
-        *code("features"),
+        code=code("features"),
         tensors=results("tensors/{cohort}"),
         window=config["tensors"]["window"],
         network=config["network"],
         device=config["device"],
-    message:
-        "Extracting the features of {wildcards.cohort} under {wildcards.encoder}, seed {wildcards.seed}"
     script:
         "../scripts/features.py"

@@ -1,7 +1,7 @@
 rule figures:
     """Draw what the tables say, and the curves of the predictions."""
     input:
-        predictions=predictions(),
+        predictions=PREDICTIONS,
         table1=results("tables/table1.csv"),
         table2=results("tables/table2.csv"),
         learning_curve=results("tables/learning_curve.csv"),
@@ -20,16 +20,10 @@ rule figures:
         results("benchmarks/figures.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("figures"),
-        methods=encoders.by_method(**section("experiment", "methods", "beta")),
+        code=code("figures"),
+        methods=METHODS,
         disclaimers=DISCLAIMERS,
-    message:
-        "Drawing the figures"
     script:
         "../scripts/figures.py"
 
@@ -37,10 +31,10 @@ rule figures:
 rule preprocessing:
     """Draw what became of one case on its way to the networks."""
     input:
-        volume=results(f"volumes/{SHOWN}.nii.gz"),
-        liver=results(f"livers/{SHOWN}.nii.gz"),
-        slices=results(f"slices/{SHOWN}.csv"),
-        tensor=results(f"tensors/{SHOWN}.b2nd"),
+        volume=results(f"volumes/{EXAMPLE_CASE}.nii.gz"),
+        liver=results(f"livers/{EXAMPLE_CASE}.nii.gz"),
+        slices=results(f"slices/{EXAMPLE_CASE}.csv"),
+        tensor=results(f"tensors/{EXAMPLE_CASE}.b2nd"),
     output:
         **figure("preprocessing"),
     log:
@@ -49,15 +43,9 @@ rule preprocessing:
         results("benchmarks/preprocessing.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("preprocessing"),
+        code=code("preprocessing"),
         window=config["tensors"]["window"],
         synthetic=EVALUATION in SIMULATED,
-    message:
-        "Drawing the preprocessing of one case"
     script:
         "../scripts/preprocessing.py"

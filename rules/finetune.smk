@@ -5,30 +5,29 @@ rule finetune:
         cohort=results(f"cohorts/{EVALUATION}.csv"),
         tensors=of_cases("tensors/{cohort}/{case}.b2nd", EVALUATION),
         split=split_of,
-        guards=ancient(GUARDS),
+        leakage=LEAKAGE,
     output:
-        update(results("predictions/finetune/{encoder}/seed{seed}/{part}.csv")),
+        update(results("predictions/finetune/{encoder}/seed{seed}/{split}.csv")),
     log:
-        results("logs/finetune/{encoder}/seed{seed}/{part}.log"),
+        results("logs/finetune/{encoder}/seed{seed}/{split}.log"),
     benchmark:
-        results("benchmarks/finetune/{encoder}/seed{seed}/{part}.tsv")
+        results("benchmarks/finetune/{encoder}/seed{seed}/{split}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
     resources:
         mem_mb=growing(8000),
-        gpu=GPU,
         runtime=600,
+        gpu=GPU,
     params:
-        *code("finetune"),
+        code=code("finetune"),
         tensors=results(f"tensors/{EVALUATION}"),
         encoder="{encoder}",
         fraction=1.0,
-        folds=lambda wildcards: PARTS[wildcards.part][1],
+        folds=lambda wildcards: SPLITS[wildcards.split][1],
         training=training("finetune"),
         seed=lambda wildcards: int(wildcards.seed),
     message:
-        "Fine-tuning {wildcards.encoder}, seed {wildcards.seed}, {wildcards.part}"
+        "Fine-tuning {params.encoder}, {wildcards.split}: ends at once where nothing changed"
     script:
         "../scripts/finetune.py"
 
@@ -39,20 +38,18 @@ use rule finetune as learning_curve with:
         cohort=results(f"cohorts/{EVALUATION}.csv"),
         tensors=of_cases("tensors/{cohort}/{case}.b2nd", EVALUATION),
         split=split_of,
-        guards=ancient(GUARDS),
+        leakage=LEAKAGE,
     output:
-        update(results("predictions/learning_curve/{fraction}/seed{seed}/{part}.csv")),
+        update(results("predictions/learning_curve/{fraction}/seed{seed}/{split}.csv")),
     log:
-        results("logs/learning_curve/{fraction}/seed{seed}/{part}.log"),
+        results("logs/learning_curve/{fraction}/seed{seed}/{split}.log"),
     benchmark:
-        results("benchmarks/learning_curve/{fraction}/seed{seed}/{part}.tsv")
+        results("benchmarks/learning_curve/{fraction}/seed{seed}/{split}.tsv")
     params:
-        *code("finetune"),
+        code=code("finetune"),
         tensors=results(f"tensors/{EVALUATION}"),
-        encoder="none",
+        encoder=experiment.NONE,
         fraction=lambda wildcards: float(wildcards.fraction),
-        folds=lambda wildcards: PARTS[wildcards.part][1],
+        folds=lambda wildcards: SPLITS[wildcards.split][1],
         training=training("finetune"),
         seed=lambda wildcards: int(wildcards.seed),
-    message:
-        "Training on {wildcards.fraction} of the patients, seed {wildcards.seed}, {wildcards.part}"

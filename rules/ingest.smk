@@ -7,17 +7,17 @@ rule ingest:
         facts=results("volumes/{cohort}/{case}.json"),
     log:
         results("logs/ingest/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/ingest/{cohort}/{case}.tsv")
     retries: 2
     group:
-        "images"
+        "read"
     conda:
         "../envs/hepatoclr.yaml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
         attempt=attempts,
     params:
-        *code("ingest"),
+        code=code("ingest"),
         image=of_row("image"),
         stamp=stamp,
         series=lambda wildcards: config["cohorts"][wildcards.cohort]["series"],

@@ -6,53 +6,41 @@ rule linear:
     input:
         features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         split=split_of,
-        guards=ancient(GUARDS),
+        leakage=LEAKAGE,
     output:
-        fixed=results("predictions/linear/{encoder}/seed{seed}/{part}.csv"),
-        nested=results("predictions/linear_nested/{encoder}/seed{seed}/{part}.csv"),
+        fixed=results("predictions/linear/{encoder}/seed{seed}/{split}.csv"),
+        nested=results("predictions/linear_nested/{encoder}/seed{seed}/{split}.csv"),
     log:
-        results("logs/linear/{encoder}/seed{seed}/{part}.log"),
+        results("logs/linear/{encoder}/seed{seed}/{split}.log"),
     benchmark:
-        results("benchmarks/linear/{encoder}/seed{seed}/{part}.tsv")
+        results("benchmarks/linear/{encoder}/seed{seed}/{split}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
     params:
-        *code("linear"),
-        folds=lambda wildcards: PARTS[wildcards.part][1],
+        code=code("linear"),
+        folds=lambda wildcards: SPLITS[wildcards.split][1],
         settings=config["linear"],
-    message:
-        "Linear evaluation of {wildcards.encoder}, seed {wildcards.seed}, {wildcards.part}"
     script:
         "../scripts/linear.py"
 
 
-rule external:
+rule predict_external:
     """Predict an external cohort by the linear model of the whole evaluation cohort."""
     input:
         features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         evaluation=results(f"cohorts/{EVALUATION}.csv"),
         external=results("features/{cohort}/{encoder}/seed{seed}.parquet"),
-        guards=ancient(GUARDS),
+        leakage=LEAKAGE,
     output:
-        results("predictions/linear/{encoder}/seed{seed}/external/{cohort}.csv"),
+        results("predictions/external/{cohort}/{encoder}/seed{seed}.csv"),
     log:
-        results("logs/external/{cohort}/{encoder}/seed{seed}.log"),
+        results("logs/predict_external/{cohort}/{encoder}/seed{seed}.log"),
     benchmark:
-        results("benchmarks/external/{cohort}/{encoder}/seed{seed}.tsv")
+        results("benchmarks/predict_external/{cohort}/{encoder}/seed{seed}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
     params:
-        *code("external"),
+        code=code("predict_external"),
         settings=config["linear"],
-    message:
-        "Predicting {wildcards.cohort} with {wildcards.encoder}, seed {wildcards.seed}"
     script:
-        "../scripts/external.py"
+        "../scripts/predict_external.py"

@@ -1,9 +1,7 @@
-# Tables the text is written from.
-TOLD = [*TABLES, "agreement", "shortcuts", "separability"]
-PROSE = [
-    *(f"hepatoclr/reporting/templates/{name}.j2" for name in ["methods", "results", "sampling", "checklist"]),
-    "hepatoclr/reporting/manuscript/templates/references.bib",
-    *(f"hepatoclr/reporting/manuscript/{name}.yaml" for name in ["tripod_ai", "claim", "metrics"]),
+MANUSCRIPT_TABLES = [*TABLES, "agreement", "shortcuts", "separability"]
+TEMPLATES = [
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "hepatoclr/reporting/manuscript").glob("templates/*")),
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "hepatoclr/reporting/manuscript").glob("*.yaml")),
 ]
 
 
@@ -11,8 +9,8 @@ rule manuscript:
     """Write methods, results and reporting checklists of the run as text for a paper."""
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
-        tables=expand(results("tables/{table}.csv"), table=TOLD),
-        flow=results("tables/flow.csv"),
+        tables=expand(results("tables/{table}.csv"), table=MANUSCRIPT_TABLES),
+        flow=results("tables/patient_flow.csv"),
         costs=results("tables/cost.csv"),
     output:
         expand(
@@ -28,17 +26,18 @@ rule manuscript:
         results("benchmarks/manuscript.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("manuscript", *PROSE),
+        code=code("manuscript", *sorted(TEMPLATES)),
         settings={key: config[key] for key in config if key != "cohorts"},
-        cohorts=described(),
-        tables=TOLD,
-        formats=image_formats(),
-    message:
-        "Writing text for a paper"
+        cohorts={
+            cohort: {
+                "role": given["role"],
+                "labels": given["labels"],
+                "synthetic": cohort in SIMULATED,
+            }
+            for cohort, given in config["cohorts"].items()
+        },
+        tables=MANUSCRIPT_TABLES,
+        formats=manifests.image_formats(COHORTS),
     script:
         "../scripts/manuscript.py"

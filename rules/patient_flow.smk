@@ -1,31 +1,25 @@
-rule flow:
+rule patient_flow:
     """Count every patient and CT from the manifests to the tables, and draw it."""
     input:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
         predictions=expand(
-            results("predictions/{protocol}/none/{seed}/{part}.csv"),
+            results("predictions/{protocol}/none/{seed}/{split}.csv"),
             protocol=["linear", "finetune"],
             seed=SEEDS,
-            part=PARTS,
+            split=SPLITS,
         ),
     output:
-        **figure("flow"),
-        table=report(results("tables/flow.csv"), caption="captions/flow.rst", category="Tables"),
+        **figure("patient_flow"),
+        table=captioned("tables/patient_flow.csv", "patient_flow", "Tables"),
     log:
-        results("logs/flow.log"),
+        results("logs/patient_flow.log"),
     benchmark:
-        results("benchmarks/flow.tsv")
+        results("benchmarks/patient_flow.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("flow"),
+        code=code("patient_flow"),
         cohorts=list(COHORTS),
         synthetic=bool(SIMULATED),
-    message:
-        "Counting patients from the manifests to the tables"
     script:
-        "../scripts/flow.py"
+        "../scripts/patient_flow.py"

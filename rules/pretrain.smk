@@ -1,36 +1,27 @@
-ruleorder: initialise > pretrain
-
-
-rule initialise:
+rule random_encoder:
     """Draw the random weights that every training starts from; as an encoder, the baseline."""
     output:
         results("encoders/none/seed{seed}/encoder.safetensors"),
     log:
-        results("logs/initialise/seed{seed}.log"),
+        results("logs/random_encoder/seed{seed}.log"),
     benchmark:
-        results("benchmarks/initialise/seed{seed}.tsv")
+        results("benchmarks/random_encoder/seed{seed}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("initialise"),
+        code=code("random_encoder"),
         network=config["network"],
         seed=lambda wildcards: int(wildcards.seed),
-    message:
-        "Drawing random weights, seed {wildcards.seed}"
     script:
-        "../scripts/initialise.py"
+        "../scripts/random_encoder.py"
 
 
 rule pretrain:
     """Pretrain an encoder on the weak labels; first of all jobs, since the most waits for it."""
     input:
-        cohorts=expand(results("cohorts/{cohort}.csv"), cohort=with_role("pretraining")),
-        tensors=of_cases("tensors/{cohort}/{case}.b2nd", *with_role("pretraining")),
-        guards=ancient(GUARDS),
+        cohorts=expand(results("cohorts/{cohort}.csv"), cohort=PRETRAINING),
+        tensors=of_cases("tensors/{cohort}/{case}.b2nd", *PRETRAINING),
+        leakage=LEAKAGE,
     output:
         encoder=update(results("encoders/{encoder}/seed{seed}/encoder.safetensors")),
         history=update(results("encoders/{encoder}/seed{seed}/history.csv")),
@@ -40,22 +31,24 @@ rule pretrain:
     benchmark:
         results("benchmarks/pretrain/{encoder}/seed{seed}.tsv")
     priority: 1
+    wildcard_constraints:
+        encoder=one_of(ENCODERS),
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
     resources:
         mem_mb=growing(16000),
-        gpu=GPU * config["pretraining"]["processes"],
         runtime=2880,
+        gpu=GPU * config["pretraining"]["processes"],
     params:
-        *code("pretrain"),
-        method=lambda wildcards: method_code(wildcards.encoder),
-        tensors=expand(results("tensors/{cohort}"), cohort=with_role("pretraining")),
+        code=lambda wildcards: code(
+            "pretrain", f"hepatoclr/learning/methods/{ENCODERS[wildcards.encoder]['method']}.py"
+        ),
+        tensors=expand(results("tensors/{cohort}"), cohort=PRETRAINING),
         spec=lambda wildcards: ENCODERS[wildcards.encoder],
         training=training("pretraining"),
         seed=lambda wildcards: int(wildcards.seed),
         tensorboard=results("logs/tensorboard/{encoder}/seed{seed}"),
     message:
-        "Pretraining {wildcards.encoder}, seed {wildcards.seed}"
+        "Pretraining {wildcards.encoder}, seed {wildcards.seed}: ends at once where nothing changed"
     script:
         "../scripts/pretrain.py"

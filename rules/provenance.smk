@@ -1,26 +1,21 @@
-# What a reviewer would check of a run, by kind; `hepatoclr.verify` checks it from the folder alone.
+# What a reviewer would check of a run, by kind; `hepatoclr verify` checks it from the folder alone.
 ARCHIVED = {
     "cohorts": expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
     "splits": expand(results("splits/repeat{repeat}.csv"), repeat=REPEATS),
     "encoders": expand(
-        results("encoders/{encoder}/{seed}/encoder.safetensors"),
-        encoder=[encoders.NONE, *ENCODERS],
-        seed=SEEDS,
+        results("encoders/{encoder}/{seed}/encoder.safetensors"), encoder=EVALUATED, seed=SEEDS
     ),
-    "predictions": predictions(),
-    "external": external_predictions(),
+    "predictions": PREDICTIONS,
+    "external": EXTERNAL_PREDICTIONS,
     "tables": [
         *expand(
             results("tables/{table}.{format}"),
             table=[*TABLES, "separability"],
             format=["csv", "md", "tex"],
         ),
-        *expand(
-            results("tables/{table}.csv"),
-            table=["neighbours", *LISTS],
-        ),
+        *expand(results("tables/{table}.csv"), table=["neighbours", *CSV_TABLES]),
     ],
-    "figures": expand(results("figures/{figure}.svg"), figure=PAGE_FIGURES),
+    "figures": expand(results("figures/{figure}.svg"), figure=REPORTED_FIGURES),
     "manuscript": rules.manuscript.output,
 }
 PINS = "envs/requirements.txt"
@@ -47,19 +42,13 @@ rule provenance:
         results("benchmarks/provenance.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
     params:
-        *fingerprint.reached(ROOT, *SOURCES, PINS),
+        code=fingerprint.reached(ROOT, *SOURCES, PINS),
         kinds=list(ARCHIVED),
         cohorts=list(COHORTS),
         settings=config,
         disclaimers=DISCLAIMERS,
         sources=SOURCES,
         pins=PINS,
-    message:
-        "Writing down where the results come from"
     script:
         "../scripts/provenance.py"

@@ -1,51 +1,44 @@
-rule picture:
+rule qc_image:
     """Draw a case for people to judge by: slices, the liver's outline, intensities."""
     input:
         volume=results("volumes/{cohort}/{case}.nii.gz"),
         liver=results("livers/{cohort}/{case}.nii.gz"),
         facts=results("livers/{cohort}/{case}.json"),
-        kept=results("slices/{cohort}/{case}.csv"),
+        slices=results("slices/{cohort}/{case}.csv"),
     output:
         results("qc/{cohort}/{case}.png"),
     log:
-        results("logs/picture/{cohort}/{case}.log"),
+        results("logs/qc_image/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/qc_image/{cohort}/{case}.tsv")
     group:
-        "images"
+        "cache"
     conda:
         "../envs/hepatoclr.yaml"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("picture"),
+        code=code("qc_image"),
         window=config["tensors"]["window"],
         synthetic=lambda wildcards: wildcards.cohort in SIMULATED,
     script:
-        "../scripts/picture.py"
+        "../scripts/qc_image.py"
 
 
-rule qc:
-    """Put the cases of a cohort on a page, with their pictures."""
+rule qc_page:
+    """Put the cases of a cohort on a page, with their images."""
     input:
         cohort=results("cohorts/{cohort}.csv"),
-        pictures=lambda wildcards: of_cases("qc/{cohort}/{case}.png", wildcards.cohort),
+        images=lambda wildcards: of_cases("qc/{cohort}/{case}.png", wildcards.cohort),
     output:
         results("qc/{cohort}.html"),
     log:
-        results("logs/qc/{cohort}.log"),
+        results("logs/qc_page/{cohort}.log"),
     benchmark:
-        results("benchmarks/qc/{cohort}.tsv")
+        results("benchmarks/qc_page/{cohort}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("qc", "hepatoclr/reporting/templates/qc.html.j2"),
+        code=code("qc_page", "hepatoclr/reporting/templates/qc.html.j2"),
         run=config["run"],
         synthetic=lambda wildcards: wildcards.cohort in SIMULATED,
-    message:
-        "Writing the quality control page of {wildcards.cohort}"
     script:
-        "../scripts/qc.py"
+        "../scripts/qc_page.py"

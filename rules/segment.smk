@@ -1,26 +1,28 @@
 rule segment:
-    """Find the liver in a CT."""
+    """Find the liver in a CT; a mask that a person corrected stays."""
     input:
         volume=results("volumes/{cohort}/{case}.nii.gz"),
         facts=results("volumes/{cohort}/{case}.json"),
         mask=source("liver_mask") if PROVIDED else [],
     output:
-        liver=results("livers/{cohort}/{case}.nii.gz"),
-        facts=results("livers/{cohort}/{case}.json"),
+        liver=update(results("livers/{cohort}/{case}.nii.gz")),
+        facts=update(results("livers/{cohort}/{case}.json")),
     log:
         results("logs/segment/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/segment/{cohort}/{case}.tsv")
     retries: 2
     group:
-        "images"
+        "segment"
     conda:
         "../envs/hepatoclr.yaml"
     resources:
         mem_mb=growing(8000),
-        gpu=0 if PROVIDED else GPU,
         runtime=growing(60),
+        gpu=0 if PROVIDED else GPU,
         attempt=attempts,
     params:
-        *code("segment", BACKEND),
+        code=code("segment", BACKEND),
         mask=of_row("liver_mask") if PROVIDED else None,
         label=of_row("liver_label"),
         settings=config["segment"],

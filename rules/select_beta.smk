@@ -1,35 +1,25 @@
-ruleorder: beta > linear
-ruleorder: beta > finetune
-
-
-rule beta:
+rule select_beta:
     """Choose the weight of the weak label inside the training folds, not on the reported ones."""
     input:
         nested=[
-            results(f"predictions/linear_nested/{encoder}/seed{{seed}}/{{part}}.csv")
+            results(f"predictions/linear_nested/{encoder}/seed{{seed}}/{{split}}.csv")
             for encoder in BETAS.values()
         ],
         finetuned=[
-            results(f"predictions/finetune/{encoder}/seed{{seed}}/{{part}}.csv")
+            results(f"predictions/finetune/{encoder}/seed{{seed}}/{{split}}.csv")
             for encoder in BETAS.values()
         ],
     output:
-        nested=results("predictions/linear_nested/weak_simclr-nested/seed{seed}/{part}.csv"),
-        finetuned=results("predictions/finetune/weak_simclr-nested/seed{seed}/{part}.csv"),
+        nested=results("predictions/select_beta/linear_nested/seed{seed}/{split}.csv"),
+        finetuned=results("predictions/select_beta/finetune/seed{seed}/{split}.csv"),
     log:
-        results("logs/beta/seed{seed}/{part}.log"),
+        results("logs/select_beta/seed{seed}/{split}.log"),
     benchmark:
-        results("benchmarks/beta/seed{seed}/{part}.tsv")
+        results("benchmarks/select_beta/seed{seed}/{split}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("beta"),
+        code=code("select_beta"),
         betas=list(BETAS),
-    message:
-        "Choosing beta inside the training folds, seed {wildcards.seed}, {wildcards.part}"
     script:
-        "../scripts/beta.py"
+        "../scripts/select_beta.py"

@@ -8,16 +8,10 @@ rule manifest:
         results("benchmarks/manifest/{cohort}.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("manifest"),
+        code=code("manifest"),
         cohort=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"],
         settings=section("simulate", "confusion", "seed"),
-    message:
-        "Writing the manifest of the simulated cohort {wildcards.cohort}"
     script:
         "../scripts/manifest.py"
 
@@ -28,15 +22,14 @@ rule simulate:
         directory(results("simulated/{cohort}/{case}")),
     log:
         results("logs/simulate/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/simulate/{cohort}/{case}.tsv")
     group:
-        "images"
+        "read"
     conda:
         "../envs/hepatoclr.yaml"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("simulate"),
+        code=code("simulate"),
         patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],
         settings=section("simulate", "seed", "matrix", "slice_mm"),
     script:

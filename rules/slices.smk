@@ -7,15 +7,14 @@ rule slices:
         results("slices/{cohort}/{case}.csv"),
     log:
         results("logs/slices/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/slices/{cohort}/{case}.tsv")
     group:
-        "images"
+        "cache"
     conda:
         "../envs/hepatoclr.yaml"
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
     params:
-        *code("slices"),
+        code=code("slices"),
         settings=config["slices"],
     script:
         "../scripts/slices.py"

@@ -1,7 +1,7 @@
 rule tables:
     """Compute the tables, from predictions alone."""
     input:
-        predictions(),
+        PREDICTIONS,
     output:
         **table("table1"),
         **table("table2"),
@@ -16,16 +16,10 @@ rule tables:
         results("benchmarks/tables.tsv")
     conda:
         "../envs/hepatoclr.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("tables"),
-        methods=encoders.by_method(**section("experiment", "methods", "beta")),
+        code=code("tables"),
+        methods=METHODS,
         betas=BETAS,
         disclaimers=DISCLAIMERS,
-    message:
-        "Computing the tables"
     script:
         "../scripts/tables.py"

@@ -7,15 +7,14 @@ rule tensors:
         results("tensors/{cohort}/{case}.b2nd"),
     log:
         results("logs/tensors/{cohort}/{case}.log"),
+    benchmark:
+        results("benchmarks/tensors/{cohort}/{case}.tsv")
     group:
-        "images"
+        "cache"
     conda:
         "../envs/hepatoclr.yaml"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
     params:
-        *code("tensors"),
+        code=code("tensors"),
         settings=config["tensors"],
     script:
         "../scripts/tensors.py"

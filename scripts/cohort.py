@@ -10,6 +10,7 @@ with logs.to_file(snakemake.log[0]):
         snakemake.params.kept,
         on_bad_case=snakemake.params.on_bad_case,
         limits=snakemake.params.limits,
-        **snakemake.params.cohort,
+        **snakemake.params.settings,
+        permute=snakemake.params.permute,
     )
     cohort_table.write(table, snakemake.output[0])

@@ -12,6 +12,10 @@ with logs.to_file(snakemake.log[0]):
         {},
         snakemake.output.table,
         [snakemake.output.figure, snakemake.output.png],
-        **snakemake.params.settings,
+        network=snakemake.params.network,
+        window=snakemake.params.window,
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+        disclaimers=snakemake.params.disclaimers,
         threads=snakemake.threads,
     )

@@ -86,6 +86,12 @@ def in_bucket(path: str) -> bool:
     return path.startswith(BUCKET)
 
 
+def image_formats(cohorts: Mapping[str, list[Row]]) -> list[str]:
+    """Say what the images of some cohorts are, by their names: DICOM, NIfTI or both."""
+    images = [row.image.lower() for rows in cohorts.values() for row in rows]
+    return sorted({"NIfTI" if name.endswith((".nii", ".nii.gz")) else "DICOM" for name in images})
+
+
 def write(records: Sequence[Mapping[str, str]], path: str | Path) -> None:
     """Write a manifest; columns that a manifest does not have are left out."""
     columns = [key for key in COLUMNS if any(key in record for record in records)]

@@ -56,3 +56,24 @@ def by_method(methods: Sequence[str], beta: float) -> Mapping[str, str]:
 def by_beta(betas: Sequence[float]) -> Mapping[float, str]:
     """Rows of Table 2: beta to encoder."""
     return {beta: name(WEIGHTED, beta) for beta in sorted(betas)}
+
+
+def splits(
+    scheme: str, repeats: int, folds: int, job_per: str
+) -> Mapping[str, tuple[int, Sequence[int]]]:
+    """List the evaluation jobs of an encoder: name to repeat and folds, all where none is named.
+
+    Args:
+        scheme: How patients are split; only "stratified" knows its folds before there are patients.
+        repeats: How often the patients are split anew.
+        folds: Folds of each repeat.
+        job_per: "fold" or "repeat".
+    """
+    every = range(1, repeats + 1)
+    if job_per == "repeat" or scheme != "stratified":
+        return {f"repeat{repeat}": (repeat, []) for repeat in every}
+    return {
+        f"repeat{repeat}-fold{fold}": (repeat, [fold])
+        for repeat in every
+        for fold in range(1, folds + 1)
+    }
