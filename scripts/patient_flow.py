@@ -9,5 +9,5 @@ with logs.to_file(snakemake.log[0]):
         patient_flow.evaluated(snakemake.input.predictions),
     )
     patient_flow.write(counts, snakemake.output.table)
-    paths = [snakemake.output.flow, snakemake.output.flow_png]
+    paths = [snakemake.output.patient_flow, snakemake.output.patient_flow_png]
     patient_flow.draw(counts, paths, synthetic=snakemake.params.synthetic)

@@ -132,7 +132,7 @@ def drawn(folder):
         "roc",
         "calibration",
         "decision_curve",
-        "flow",
+        "patient_flow",
     )
     names += ("feature_space_pca", "feature_space_umap")
     for name in names:

@@ -149,9 +149,9 @@ SECTIONS = [
         "Patient flow",
         "Ask of each number of lost patients whether their loss could depend on the disease: if "
         "it does, the results hold for the others only.",
-        tables={"flow": "CTs and patients by step"},
+        tables={"patient_flow": "CTs and patients by step"},
         figures={
-            "flow": "Boxes from the manifest to the tables, a column per cohort: CTs and patients "
+            "patient_flow": "Boxes from the manifest to the tables, a column per cohort: CTs and patients "
             "left out, excluded and used."
         },
     ),
@@ -196,7 +196,7 @@ SECTIONS = [
         "rule out what nobody looked for.",
         tables={
             "shortcuts": "What can be told of the label without looking at the liver",
-            "guards": "What was looked for between cohorts and in the splits",
+            "leakage": "What was looked for between cohorts and in the splits",
         },
     ),
     Section(

@@ -40,7 +40,7 @@ RUN = "results/tiny"
 SECONDS = 400  # no run takes a quarter of that
 # Root may read everything; without these capabilities it is held to what files allow.
 BOUND = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
-GUARDS = f"{RUN}/tables/guards.csv"
+LEAKAGE = f"{RUN}/tables/leakage.csv"
 AFTER_GUARDS = ("pretrain", "linear", "external", "finetune", "learning_curve")  # as ancient
 CONFIG = """
 preset: tiny
@@ -187,7 +187,7 @@ class Base:
         found: dict[str, dict] = {}
         for path, _, rule, log, reads, *_ in rows:
             one = found.setdefault(log, {"rule": rule, "reads": set(), "writes": []})
-            ancient = {GUARDS} if rule in AFTER_GUARDS else set()
+            ancient = {LEAKAGE} if rule in AFTER_GUARDS else set()
             one["reads"] |= set(reads.split(",")) - ancient
             one["writes"].append(path)
         return [
@@ -208,7 +208,7 @@ class Base:
     def after(self, job: Job) -> list[Job]:
         """What must run when a job does: itself, and all that follows from its files."""
         due = [job]
-        if job.rule == "guards":
+        if job.rule == "leakage":
             due += [one for one in self.jobs if one.rule in AFTER_GUARDS]
         while True:
             fresh = {path for one in due for path in one.writes}
@@ -297,7 +297,7 @@ def undo(base: Base, copy: Struck, *jobs: Job) -> Counter:
     """Take away what jobs made and all that follows from it; says what is due now."""
     due = {job for start in jobs for job in base.after(start)}
     for job in due:
-        if job.rule == "guards" and job not in jobs:
+        if job.rule == "leakage" and job not in jobs:
             continue  # it is updated: Snakemake would not remove it either
         copy.remove(*(copy.folder / path for path in job.writes))
         if job.rule in OF_CASES:
