@@ -3,7 +3,7 @@ rule cohort:
     input:
         manifest=lambda wildcards: manifest(wildcards.cohort),
         volumes=lambda wildcards: of_cases("volumes/{cohort}/{case}.json", wildcards.cohort),
-        livers=lambda wildcards: of_cases("livers/{cohort}/{case}.json", wildcards.cohort),
+        livers=lambda wildcards: of_cases("slices/{cohort}/{case}.json", wildcards.cohort),
         slices=lambda wildcards: of_cases("slices/{cohort}/{case}.csv", wildcards.cohort),
     output:
         results("cohorts/{cohort}.csv"),
@@ -15,12 +15,11 @@ rule cohort:
         "../envs/hepatoclr.yaml"
     params:
         code=code("cohort"),
-        schema=schema("cohort"),
         settings=lambda wildcards: {
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
         },
         volumes=results("volumes/{cohort}"),
-        livers=results("livers/{cohort}"),
+        livers=results("slices/{cohort}"),
         kept=results("slices/{cohort}"),
         limits=config["checks"],
         # a control: the targets of the evaluation cohort, permuted

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
 from hepatoclr.base import cases, files, fingerprint, logs, names, settings, slurm
 from hepatoclr.base.errors import UserError
-from hepatoclr.cohorts import manifests
+from hepatoclr.cohorts import manifest_checks, manifests
 from hepatoclr.imaging.segmentation import backends
 from hepatoclr.learning import experiment
 
@@ -61,7 +61,7 @@ def simulated_patients(cohort):
 def rows(cohort):
     """The cases of a cohort, known before any job runs."""
     if cohort not in SIMULATED:
-        return manifests.read(manifest(cohort), schema("cohort"))
+        return manifest_checks.read(manifest(cohort), schema("cohort"))
     folder = Path(manifest(cohort)).parent
     return [
         manifests.row(record, folder, number)
@@ -81,8 +81,8 @@ try:
     experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
-    manifests.check(COHORTS, config)
-    if manifests.buckets(COHORTS) and not find_spec("snakemake_storage_plugin_s3"):
+    manifest_checks.check(COHORTS, config)
+    if manifest_checks.buckets(COHORTS) and not find_spec("snakemake_storage_plugin_s3"):
         raise UserError(
             "a manifest names files in a bucket, and the plugin that fetches them is not here; say "
             "make engines, and start the snakemake of .venv-engines (docs/engines.md)"

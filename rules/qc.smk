@@ -3,7 +3,7 @@ rule qc_image:
     input:
         volume=results("volumes/{cohort}/{case}.nii.gz"),
         liver=results("livers/{cohort}/{case}.nii.gz"),
-        facts=results("livers/{cohort}/{case}.json"),
+        facts=results("slices/{cohort}/{case}.json"),
         slices=results("slices/{cohort}/{case}.csv"),
     output:
         results("qc/{cohort}/{case}.png"),

@@ -14,7 +14,6 @@ rule shortcuts:
         "../envs/hepatoclr.yaml"
     params:
         code=code("shortcuts"),
-        schema=schema("cohort"),
         synthetic=EVALUATION in SIMULATED,
         permuted=config["evaluation"]["permute"],
     script:

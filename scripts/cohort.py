@@ -1,16 +1,17 @@
 from hepatoclr.base import logs
-from hepatoclr.cohorts import cohort_table, manifests
+from hepatoclr.cohorts import assemble, cohort_table, manifests
 
+given, params = snakemake.input, snakemake.params
 with logs.to_file(snakemake.log[0]):
-    table = cohort_table.assemble(
+    table = assemble.assemble(
         snakemake.wildcards.cohort,
-        manifests.read(snakemake.input.manifest, snakemake.params.schema),
-        snakemake.params.volumes,
-        snakemake.params.livers,
-        snakemake.params.kept,
-        on_bad_case=snakemake.params.on_bad_case,
-        limits=snakemake.params.limits,
-        **snakemake.params.settings,
-        permute=snakemake.params.permute,
+        manifests.read(given.manifest),
+        params.volumes,
+        params.livers,
+        params.kept,
+        on_bad_case=params.on_bad_case,
+        limits=params.limits,
+        permute=params.permute,
+        **params.settings,
     )
     cohort_table.write(table, snakemake.output[0])
