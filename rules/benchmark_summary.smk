@@ -1,9 +1,7 @@
 rule benchmark_summary:
     """Add up what the jobs of the run took, once all of them are done."""
     input:
-        tables=[
-            results(f"tables/{name}.csv") for name in [*TABLES, *CSV_TABLES] if name != "cost"
-        ],
+        tables=[results(f"tables/{name}.csv") for name in [*TABLES, *CSV_TABLES] if name != "cost"],
         figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
         interpretation=INTERPRETATION,
         external=EXTERNAL_PREDICTIONS,

@@ -1,7 +1,13 @@
 MANUSCRIPT_TABLES = [*TABLES, "agreement", "shortcuts", "separability"]
 TEMPLATES = [
-    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "hepatoclr/reporting/manuscript").glob("templates/*")),
-    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "hepatoclr/reporting/manuscript").glob("*.yaml")),
+    *(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "hepatoclr/reporting/manuscript").glob("templates/*")
+    ),
+    *(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "hepatoclr/reporting/manuscript").glob("*.yaml")
+    ),
 ]
 
 

@@ -30,9 +30,9 @@ rule pretrain:
         results("logs/pretrain/{encoder}/seed{seed}.log"),
     benchmark:
         results("benchmarks/pretrain/{encoder}/seed{seed}.tsv")
-    priority: 1
     wildcard_constraints:
         encoder=one_of(ENCODERS),
+    priority: 1
     conda:
         "../envs/hepatoclr.yaml"
     resources:

@@ -151,8 +151,8 @@ SECTIONS = [
         "it does, the results hold for the others only.",
         tables={"patient_flow": "CTs and patients by step"},
         figures={
-            "patient_flow": "Boxes from the manifest to the tables, a column per cohort: CTs and patients "
-            "left out, excluded and used."
+            "patient_flow": "Boxes from the manifest to the tables, a column per cohort: CTs and "
+            "patients excluded and used."
         },
     ),
     Section(
