@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hepatoclr.base import files
+from hepatoclr.base.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,6 @@ def unchanged(metadata: str | Path, key: str, outputs: Iterable[str | Path]) -> 
 def _read(metadata: str | Path) -> Mapping:
     try:
         known = files.read_json(metadata)
-    except (OSError, ValueError):  # gone, or damaged: it is made again
+    except (OSError, UserError):  # gone, or damaged: it is made again
         return {}
     return known if isinstance(known, Mapping) else {}

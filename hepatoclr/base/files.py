@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -58,6 +59,20 @@ def disk_full_as_user_error(folder: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def unreadable_as_user_error(path: str | Path) -> Iterator[None]:
+    """Turn what readers raise of damaged files, nearly anything, into a `UserError` with the name.
+
+    For files that the workflow wrote and can write again.
+    """
+    try:
+        yield
+    except (UserError, MemoryError, FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:
+        raise UserError(messages.UNREADABLE.format(path, error)) from error
+
+
 def write_text(text: str, path: str | Path) -> None:
     """Write UTF-8 text atomically."""
     with atomic(path) as temporary:
@@ -70,14 +85,34 @@ def write_csv(table: "pd.DataFrame", path: str | Path) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
+def read_csv(path: str | Path, **options) -> "pd.DataFrame":
+    """Read a table that `write_csv` wrote, see `pandas.read_csv` for options.
+
+    Raises:
+        UserError: It is damaged; one that was cut off seldom ends with a whole line.
+    """
+    import pandas as pd
+
+    with unreadable_as_user_error(path):
+        text = Path(path).read_text(encoding="utf-8")
+        if not text.endswith("\n"):
+            raise ValueError("its last line is not whole")
+        return pd.read_csv(io.StringIO(text), **options)
+
+
 def write_json(content: dict, path: str | Path) -> None:
     """Write a JSON object atomically, readable by people: indented, keys in the order given."""
     write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", path)
 
 
 def read_json(path: str | Path) -> dict:
-    """Read a JSON object."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON object.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    with unreadable_as_user_error(path):
+        return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def sha256(path: str | Path) -> str:

@@ -10,6 +10,10 @@ IS_FORMULA = "would be a formula in a spreadsheet; begin it with a letter or dig
 DISK_FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
 RIGHTS = "Give yourself the right to read and write there, then run the same command again."
 DENIED = f"permission denied. {RIGHTS}"
+UNREADABLE = (
+    "{}: cannot be read ({}); it may have been cut off or damaged. Remove it, then run the same "
+    "command again to make it anew."
+)
 READ_ONLY = f"the disk is read-only. {RIGHTS}"
 
 

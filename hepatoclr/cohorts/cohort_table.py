@@ -26,7 +26,8 @@ def write(cohort: pd.DataFrame, path: str | Path) -> None:
 def read(path: str | Path) -> pd.DataFrame:
     """Read a cohort's table; ids and labels stay text."""
     kept_empty = {"keep_default_na": False, "na_values": dict.fromkeys(NUMBERS, "")}
-    return pd.read_csv(path, dtype={**dict.fromkeys(TEXT, "str"), "target": "Int64"}, **kept_empty)
+    types = {**dict.fromkeys(TEXT, "str"), "target": "Int64"}
+    return files.read_csv(path, dtype=types, **kept_empty)
 
 
 def caches(tables: Sequence[str | Path], folders: Sequence[str | Path]) -> list[str]:

@@ -153,4 +153,4 @@ def write(split: pd.DataFrame, path: str | Path) -> None:
 def read(path: str | Path) -> pd.DataFrame:
     """Read a split; ids stay text."""
     text = {"patient_id": "str", "also_excluded": "str"}
-    return pd.read_csv(path, dtype=text, keep_default_na=False)
+    return files.read_csv(path, dtype=text, keep_default_na=False)

@@ -89,6 +89,21 @@ def test_a_log_of_a_killed_process_has_no_core_time():
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "read"),
+    [
+        ("x.json", '{"a": [1, 2', files.read_json),
+        ("x.csv", "a,b\n1,2\n3,", files.read_csv),
+        ("x.csv", 'a,b\n"1,2\n', files.read_csv),
+        ("x.csv", "", files.read_csv),
+    ],
+)
+def test_a_file_that_was_cut_off_is_named_with_the_remedy(tmp_path, name, text, read):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=f"{name}: cannot be read .* Remove it, then run the same"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda folder: (folder / "b/2").write_bytes(b"xy"),
