@@ -111,7 +111,7 @@ def _as_ct(found: Volume, form: str) -> Volume:
         "slices": len(ct.array),
         "size": list(ct.array.shape),
         "spacing_mm": [round(length, 6) for length in ct.spacing],
-        "pixel_sha256": content(ct.array),
+        "pixel_sha256": pixel_sha256(ct.array),
         "tilt_degrees": round(tilt, 2),
         "oblique_degrees": round(oblique, 2),
         **found.facts,
@@ -120,7 +120,7 @@ def _as_ct(found: Volume, form: str) -> Volume:
     return replace(ct, facts=facts)
 
 
-def content(array: np.ndarray) -> str:
+def pixel_sha256(array: np.ndarray) -> str:
     """Digest of the shape and the voxels of a volume, 16 hex digits: equal images, equal digests.
 
     It tells nothing of headers, file names or formats.

@@ -30,7 +30,7 @@ def measure(liver: Volume, ct: Volume) -> dict:
     Raises:
         EmptyLiver: No voxel is liver.
     """
-    from scipy import ndimage  # 0.2 s: cases whose mask has been measured go without
+    import SimpleITK as sitk  # 0.1 s: cases whose mask has been measured go without
 
     voxels = np.count_nonzero(liver.array, axis=(1, 2))
     if not voxels.any():
@@ -39,15 +39,16 @@ def measure(liver: Volume, ct: Volume) -> dict:
             "it does, correct the mask, or give one with segment.backend provided."
         )
     inside = liver.array != 0
-    (box,) = ndimage.find_objects(inside.view(np.uint8))
-    pieces, _ = ndimage.label(inside[box])
+    box = volumes.box(inside)
+    pieces = sitk.ConnectedComponent(sitk.GetImageFromArray(inside[box].astype(np.uint8)))
+    largest = np.bincount(sitk.GetArrayViewFromImage(pieces).ravel())[1:].max()
     return {
         "volume_ml": round(float(voxels.sum()) * liver.voxel_ml, 1),
         "slices": int(np.count_nonzero(voxels)),
         "touches_first_slice": bool(voxels[0]),
         "touches_last_slice": bool(voxels[-1]),
         "liver_hu": round(float(ct.array[box][inside[box]].mean()), 1),
-        "largest_component": round(float(np.bincount(pieces.ravel())[1:].max() / voxels.sum()), 4),
+        "largest_component": round(float(largest / voxels.sum()), 4),
     }
 
 

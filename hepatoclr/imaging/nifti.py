@@ -4,13 +4,12 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from isal import igzip, isal_zlib
 
 from hepatoclr.base.errors import BadCase
 from hepatoclr.imaging import geometry, volumes
-from hepatoclr.imaging.volumes import Volume
+from hepatoclr.imaging.volumes import Volume, nib
 
 SUFFIXES = (".nii", ".nii.gz")
 LIMIT_GB = 8

@@ -5,11 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import blosc2
 import numpy as np
-from PIL import Image
 
-from hepatoclr.base import files
+from hepatoclr.base import files, imports
+
+with imports.without("click"):  # for a command of httpx
+    import blosc2
 
 if TYPE_CHECKING:  # reading the cache needs no library of images
     from hepatoclr.imaging.slices import Slice
@@ -115,6 +116,8 @@ def _square(slices: np.ndarray, fill: int) -> np.ndarray:
 
 def _resized(slices: np.ndarray, size: int) -> np.ndarray:
     """Bilinear, with the filter widened where slices shrink, so that nothing aliases."""
+    from PIL import Image  # slices that have the size wanted go without
+
     resized = [
         np.asarray(Image.fromarray(part.astype(np.float32)).resize((size, size), Image.BILINEAR))
         for part in slices

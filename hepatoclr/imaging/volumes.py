@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from isal import igzip  # gzip, four times as fast
 
-from hepatoclr.base import files
+from hepatoclr.base import files, imports
+
+with imports.without("pydicom", "scipy"):  # for headers that are none of a CT
+    import nibabel as nib
 
 CANONICAL = ("L", "P", "S")
 AIR = -1024
@@ -91,6 +93,13 @@ def load(path: str | Path) -> Volume:
     with igzip.open(path) as stream:
         image = nib.Nifti1Image.from_stream(stream)
         return canonical(np.asanyarray(image.dataobj), image.affine)
+
+
+def box(inside: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box that holds all that is not 0, which must be something."""
+    axes = range(inside.ndim)
+    held = [np.flatnonzero(inside.any(axis=tuple({*axes} - {axis}))) for axis in axes]
+    return tuple(slice(int(places[0]), int(places[-1]) + 1) for places in held)
 
 
 def same_grid(first: Volume, second: Volume, tolerance_mm: float = 0.01) -> bool:

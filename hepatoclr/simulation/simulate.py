@@ -13,12 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
-from hepatoclr.base import files, names
+from hepatoclr.base import files, imports, names
 from hepatoclr.base.errors import UserError
-from hepatoclr.imaging.volumes import AIR, Volume
+from hepatoclr.imaging.volumes import AIR, Volume, nib
 from hepatoclr.simulation import scanner
 from hepatoclr.simulation.patients import patient
 
@@ -247,7 +246,8 @@ def _series_style(rng: np.random.Generator) -> dict:
 
 def _study_tags(key: tuple) -> dict:
     """What all images of a patient have in common."""
-    from pydicom.uid import generate_uid  # here: cases stored as NIfTI need not wait for pydicom
+    with imports.without("gdcm", "requests"):  # cases stored as NIfTI need not wait for pydicom
+        from pydicom.uid import generate_uid
 
     seed, cohort_code, index = key
     uid = [generate_uid(entropy_srcs=["hepatoclr", what, *map(str, key)]) for what in "sf"]

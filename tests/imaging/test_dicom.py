@@ -79,7 +79,7 @@ def test_series(tmp_path):
         "slices": 9,
         "size": [9, 20, 16],
         "spacing_mm": [2.5, 0.9, 0.8],
-        "pixel_sha256": ingest.content(random_hu()),
+        "pixel_sha256": ingest.pixel_sha256(random_hu()),
         "manufacturer": "GE",
         "model": None,
         "kernel": "STANDARD",

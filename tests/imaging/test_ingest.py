@@ -1,6 +1,5 @@
 """Ingestion: which reader takes what, and zip archives."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -22,13 +21,17 @@ def test_missing_and_empty_paths_are_refused(tmp_path):
     assert "give the folder, not one image" in refusal(one)
 
 
-def test_nifti_cases_do_not_load_the_dicom_libraries(tmp_path):
+def test_a_case_imports_no_more_than_it_needs(tmp_path):
     code = (
-        "import sys; from hepatoclr import ingest; ingest.read_ct(sys.argv[1]); "
-        "assert 'SimpleITK' not in sys.modules"
+        "import sys; from hepatoclr.imaging import ingest, slices, tensors\n"
+        "ingest.read_ct(sys.argv[1]); print(*sorted({*sys.argv[2:]} & {*sys.modules}))"
     )
-    command = [sys.executable, "-c", code, write_nifti(tmp_path / "ct.nii.gz")]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    path, dicom = write_nifti(tmp_path / "ct.nii.gz"), write_series(tmp_path / "a", random_hu())
+    heavy = ["SimpleITK", "pydicom", "scipy", "torch", "rich", "pandas"]
+    for ct, wanted in ((path, ""), (dicom, "pydicom")):
+        command = [sys.executable, "-c", code, ct, *heavy, "gdcm", "requests", "highdicom"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+        assert done.stdout.strip() == wanted
 
 
 def test_the_digest_tells_images_apart_and_nothing_else(tmp_path):
@@ -39,8 +42,8 @@ def test_the_digest_tells_images_apart_and_nothing_else(tmp_path):
     assert len(file.facts["pixel_sha256"]) == 16
     other = file.array.copy()
     other[0, 0, 0] += 1
-    assert ingest.content(other) != ingest.content(file.array)
-    assert ingest.content(other.reshape(1, -1, 1)) != ingest.content(other)
+    assert ingest.pixel_sha256(other) != ingest.pixel_sha256(file.array)
+    assert ingest.pixel_sha256(other.reshape(1, -1, 1)) != ingest.pixel_sha256(other)
 
 
 def packed(folder: Path, archive: Path, name: str = "series/{}.dcm") -> Path:

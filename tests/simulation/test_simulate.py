@@ -156,7 +156,7 @@ def test_a_volume_is_the_same_each_time_and_differs_between_patients():
 
 def test_a_volume_does_not_depend_on_the_number_of_threads():
     code = (
-        "import hashlib; from hepatoclr import simulate;"
+        "import hashlib; from hepatoclr.simulation import simulate;"
         f"a = simulate.volume('histo', 0, 2, {SEED}, {MATRIX}, {SLICE_MM})[0].array;"
         "print(hashlib.sha256(a.tobytes()).hexdigest())"
     )

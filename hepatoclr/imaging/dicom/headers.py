@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset, dcmread
-from pydicom.datadict import tag_for_keyword
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import (
-    UID,
-    CTImageStorage,
-    EnhancedCTImageStorage,
-    LegacyConvertedEnhancedCTImageStorage,
-)
 
+from hepatoclr.base import imports
 from hepatoclr.base.errors import BadCase
 from hepatoclr.imaging import geometry
+
+with imports.without("gdcm", "requests"):
+    from pydicom import Dataset, dcmread
+    from pydicom.datadict import tag_for_keyword
+    from pydicom.errors import InvalidDicomError
+    from pydicom.uid import (
+        UID,
+        CTImageStorage,
+        EnhancedCTImageStorage,
+        LegacyConvertedEnhancedCTImageStorage,
+    )
 
 SAME_PLANE = 1e-4
 LARGEST_SIDE = 4096

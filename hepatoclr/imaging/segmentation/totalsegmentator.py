@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from hepatoclr.base import files
 from hepatoclr.base.errors import BadCase, EmptyLiver, UserError
 from hepatoclr.imaging import volumes
 from hepatoclr.imaging.segmentation.base import Finder, median_hu
-from hepatoclr.imaging.volumes import Volume
+from hepatoclr.imaging.volumes import Volume, nib
 
 log = logging.getLogger(__name__)
 
