@@ -223,9 +223,9 @@ def folder_stamp(image):
 
 
 def stamp(wildcards):
-    """The stamp of a case's image, where it is a DICOM folder."""
-    simulated = wildcards.cohort in SIMULATED
-    return "" if simulated else folder_stamp(CASES[wildcards.cohort][wildcards.case].image)
+    """The stamp of a case's image, where it is a DICOM folder whose files are watched."""
+    watched = config["ingest"]["watch"] == "files" and wildcards.cohort not in SIMULATED
+    return folder_stamp(CASES[wildcards.cohort][wildcards.case].image) if watched else ""
 
 
 def split_of(wildcards):

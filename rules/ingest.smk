@@ -22,7 +22,7 @@ rule ingest:
         stamp=stamp,
         series=lambda wildcards: config["cohorts"][wildcards.cohort]["series"],
         series_uid=of_row("series_uid"),
-        settings=config["ingest"],
+        settings=section("ingest", "fill_slices"),
         on_bad_case=config["on_bad_case"],
     script:
         "../scripts/ingest.py"
