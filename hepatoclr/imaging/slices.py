@@ -1,6 +1,7 @@
 """The axial slices that are used: the central share of those that hold liver."""
 
 import csv
+import io
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ class Slice:
     z_mm: float
     position: float
     liver_area_mm2: float
+
+
+HEADER = [field.name for field in fields(Slice)]
 
 
 def central(liver: "Volume | np.ndarray", fraction: float = 0.7, by: str = "extent") -> list[Slice]:
@@ -74,14 +78,22 @@ def write(slices: list[Slice], path: str | Path) -> None:
     """Write the kept slices as CSV, a row each; no row stands for a case that was excluded."""
     with files.atomic(path) as temporary, open(temporary, "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(field.name for field in fields(Slice))
+        table.writerow(HEADER)
         table.writerows(astuple(kept) for kept in slices)
 
 
 def read(path: str | Path) -> list[Slice]:
-    """Read what `write` wrote."""
-    with open(path, newline="") as file:
+    """Read what `write` wrote.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    with files.unreadable_as_user_error(path):
+        text = Path(path).read_text(encoding="utf-8")
+        header, *rows = csv.reader(io.StringIO(text))
+        if not text.endswith("\n") or header != HEADER:
+            raise ValueError("it is no whole table of slices")
         return [
             Slice(int(index), float(z), float(position), float(area))
-            for index, z, position, area in list(csv.reader(file))[1:]
+            for index, z, position, area in rows
         ]

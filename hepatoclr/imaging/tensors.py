@@ -60,8 +60,13 @@ def write(slices: np.ndarray, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> blosc2.NDArray:
-    """Open a cache without reading it; index it like an array (slices, size, size)."""
-    return blosc2.open(str(path), mode="r", mmap_mode="r", dparams={"nthreads": 1})
+    """Open a cache without reading it; index it like an array (slices, size, size).
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    with files.unreadable_as_user_error(path):
+        return blosc2.open(str(path), mode="r", mmap_mode="r", dparams={"nthreads": 1})
 
 
 class Caches:
@@ -80,9 +85,14 @@ class Caches:
 
 
 def read(caches: Iterable[blosc2.NDArray], places: Iterable[int], out: np.ndarray) -> None:
-    """Read slices of open caches, one of each at its place, into an array (n, size, size)."""
+    """Read slices of open caches, one of each at its place, into an array (n, size, size).
+
+    Raises:
+        UserError: A cache is damaged.
+    """
     for cache, place, row in zip(caches, places, out, strict=True):
-        cache.schunk.decompress_chunk(place, dst=row)  # without what indexing costs
+        with files.unreadable_as_user_error(cache.schunk.urlpath):
+            cache.schunk.decompress_chunk(place, dst=row)  # without what indexing costs
 
 
 def restored(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

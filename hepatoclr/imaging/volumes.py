@@ -89,10 +89,16 @@ def save(volume: Volume, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> Volume:
-    """Read a compressed NIfTI file such as `save` writes, canonically."""
-    with igzip.open(path) as stream:
+    """Read a compressed NIfTI file such as `save` writes, canonically.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    with files.unreadable_as_user_error(path), igzip.open(path) as stream:
         image = nib.Nifti1Image.from_stream(stream)
-        return canonical(np.asanyarray(image.dataobj), image.affine)
+        array = np.asanyarray(image.dataobj)
+        stream.read()  # to the checksum at its end
+        return canonical(array, image.affine)
 
 
 def box(inside: np.ndarray) -> tuple[slice, ...]:

@@ -87,8 +87,9 @@ class Case:
 
 
 def read(path: str | Path) -> Volume | None:
-    """Read a volume or mask; None for the empty file of a case excluded."""
-    return volumes.load(path) if Path(path).stat().st_size else None
+    """Read a volume or mask; None for the empty file of a case excluded, or an empty mask."""
+    found = volumes.load(path) if Path(path).stat().st_size else None
+    return found if found is not None and found.array.any() else None
 
 
 def draw(

@@ -1,13 +1,15 @@
 """Volumes: the canonical orientation, files, grids."""
 
 from itertools import permutations, product
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from example_ct import affine, random_hu
 
-from hepatoclr.imaging import volumes
+from hepatoclr.base.errors import UserError
+from hepatoclr.imaging import slices, tensors, volumes
 from hepatoclr.imaging.volumes import Volume
 
 ORIENTATIONS = [
@@ -89,3 +91,30 @@ def test_same_grid(ct):
     assert volumes.same_grid(ct, Volume(ct.array > 0, near))
     assert not volumes.same_grid(ct, Volume(ct.array > 0, far))
     assert not volumes.same_grid(ct, Volume(ct.array[1:], ct.affine))
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.b2nd", "a.csv"])
+def test_a_damaged_file_is_named(tmp_path, name):
+    ct = Volume(random_hu((9, 40, 40)), affine())
+    path, read = {
+        "a.nii.gz": (tmp_path / "a.nii.gz", volumes.load),
+        "a.b2nd": (tmp_path / "a.b2nd", read_cache),
+        "a.csv": (tmp_path / "a.csv", slices.read),
+    }[name]
+    volumes.save(ct, tmp_path / "a.nii.gz")
+    tensors.write(ct.array, tmp_path / "a.b2nd")
+    slices.write(slices.central(ct), tmp_path / "a.csv")
+    read(path)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    flipped = bytes(255 - byte for byte in whole[middle : middle + 16])
+    for damaged in (b"", b"?", whole[:middle], whole[:-3], whole[:middle] + flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=f"{path}: cannot be read .*Remove it, then run"):
+            read(path)
+
+
+def read_cache(path: Path) -> None:
+    """Read all of a cache."""
+    cache = tensors.load(path)
+    tensors.read([cache] * len(cache), range(len(cache)), np.empty(cache.shape, cache.dtype))
