@@ -1,25 +1,19 @@
 # What the rules share: the configuration in force, the cohorts, and the names of what is made.
 import re
 import sys
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 
-from hepatoclr.base import cases, files, fingerprint, logs, names, settings, slurm
-from hepatoclr.base.errors import UserError
+from hepatoclr.base import files, fingerprint, logs, names, settings, slurm
 from hepatoclr.cohorts import manifest_checks, manifests
 from hepatoclr.imaging.segmentation import backends
 from hepatoclr.learning import experiment
 
-
-def schema(name):
-    return yaml.safe_load((ROOT / "rules" / f"{name}.schema.yaml").read_text())
+SCHEMAS = {name: settings.read(ROOT / f"rules/{name}.schema.yaml") for name in ("config", "cohort")}
 
 
 def results(path):
@@ -51,49 +45,32 @@ def manifest(cohort):
 
 def simulated_patients(cohort):
     """The patients of a cohort that is to be simulated, by case."""
-    from hepatoclr.simulation import simulate
+    from hepatoclr.simulation import simulate  # its libraries take long to load
 
-    given = config["cohorts"][cohort]["simulate"]
-    patients = simulate.cohort(cohort, **given, **section("simulate", "confusion", "seed"))
-    return {names.case(patient["patient_id"]): patient for patient in patients}
+    given = config["cohorts"][cohort]["simulate"] | section("simulate", "confusion", "seed")
+    return {names.case(drawn["patient_id"]): drawn for drawn in simulate.cohort(cohort, **given)}
 
 
 def rows(cohort):
     """The cases of a cohort, known before any job runs."""
-    if cohort not in SIMULATED:
-        return manifest_checks.read(manifest(cohort), schema("cohort"))
-    folder = Path(manifest(cohort)).parent
-    return [
-        manifests.row(record, folder, number)
-        for number, record in enumerate(SIMULATED[cohort].values(), start=2)
-    ]
+    if cohort in SIMULATED:
+        return manifests.rows(SIMULATED[cohort].values(), Path(manifest(cohort)).parent)
+    return manifest_checks.read(manifest(cohort), SCHEMAS["cohort"])
 
 
 try:
     # not by `configfile:`, which runs expressions in the file
     chosen = settings.merge(settings.read("config.yaml"), config)
-    config = settings.resolve(chosen, schema("config"), ROOT / "presets")
-    SIMULATED = {
-        cohort: simulated_patients(cohort)
-        for cohort, given in config["cohorts"].items()
-        if "simulate" in given
-    }
+    config = settings.resolve(chosen, SCHEMAS["config"], ROOT / "presets")
+    simulated = [name for name, given in config["cohorts"].items() if "simulate" in given]
+    SIMULATED = {cohort: simulated_patients(cohort) for cohort in simulated}
     experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
     manifest_checks.check(COHORTS, config)
-    if manifest_checks.buckets(COHORTS) and not find_spec("snakemake_storage_plugin_s3"):
-        raise UserError(
-            "a manifest names files in a bucket, and the plugin that fetches them is not here; say "
-            "make engines, and start the snakemake of .venv-engines (docs/engines.md)"
-        )
+    manifest_checks.check_storage(COHORTS)
 except Exception as error:
     raise as_workflow_error(error)
-
-
-def one_of(names):
-    """A regular expression for some names."""
-    return "|".join(map(re.escape, names))
 
 
 def with_role(role):
@@ -102,9 +79,8 @@ def with_role(role):
 
 
 CASES = {cohort: {row.case: row for row in rows} for cohort, rows in COHORTS.items()}
-PRETRAINING, EXTERNAL = with_role("pretraining"), with_role("external")
+PRETRAINING = with_role("pretraining")
 EVALUATION = with_role("evaluation")[0]
-EXAMPLE_CASE = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # whose preprocessing is drawn
 
 METHODS = experiment.by_method(**section("experiment", "methods", "beta"))
 BETAS = experiment.by_beta(config["experiment"]["betas"])
@@ -115,12 +91,9 @@ FIRST_SEED = SEEDS[0]
 SPLITS = experiment.splits(**section("evaluation", "scheme", "repeats", "folds", "job_per"))
 REPEATS = sorted({repeat for repeat, _ in SPLITS.values()})
 
-DISCLAIMERS = [  # stand beside every result
-    *(["synthetic"] if SIMULATED else []),
-    *(["permuted"] if config["evaluation"]["permute"] else []),
-]
+CONTROL = ["permuted"] if config["evaluation"]["permute"] else []
+DISCLAIMERS = [*(["synthetic"] if SIMULATED else []), *CONTROL]  # stand beside every result
 BACKEND = f"hepatoclr/imaging/segmentation/{config['segment']['backend']}.py"  # loaded by name
-PROVIDED = config["segment"]["backend"] == "provided"
 GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
 
 LEAKAGE = results("tables/leakage.csv")
@@ -136,45 +109,20 @@ INTERPRETATION = [
     *expand(results("figures/feature_space_{kind}.svg"), kind=["pca", "umap"]),
     *expand(results("tables/{table}.csv"), table=["separability", "neighbours"]),
 ]
-REPORTED_TABLES = [*TABLES, "separability", *CSV_TABLES]
-REPORTED_FIGURES = [
-    *FIGURES,
-    *("feature_space_pca", "feature_space_umap"),
-    *expand("explanations_{encoder}", encoder=EXPLAINED),
-]
+
+PREDICTIONS = experiment.predictions(
+    results("predictions"), EVALUATED, BETAS, SEEDS, SPLITS, config["experiment"]["fractions"]
+)
 EXTERNAL_PREDICTIONS = expand(
     results("predictions/external/{cohort}/{encoder}/{seed}.csv"),
-    cohort=EXTERNAL,
-    encoder=EVALUATED,
-    seed=SEEDS,
+    **{"cohort": with_role("external"), "encoder": EVALUATED, "seed": SEEDS},
 )
-PREDICTIONS = [
-    *expand(
-        results("predictions/{protocol}/{encoder}/{seed}/{split}.csv"),
-        protocol=["linear", "linear_nested", "finetune"],
-        encoder=EVALUATED,
-        seed=SEEDS,
-        split=SPLITS,
-    ),
-    *expand(
-        results("predictions/select_beta/{protocol}/{seed}/{split}.csv"),
-        protocol=["linear_nested", "finetune"] if len(BETAS) > 1 else [],
-        seed=SEEDS,
-        split=SPLITS,
-    ),
-    *expand(
-        results("predictions/learning_curve/{fraction}/{seed}/{split}.csv"),
-        fraction=[share for share in config["experiment"]["fractions"] if share < 1],
-        seed=SEEDS,
-        split=SPLITS,
-    ),
-]
 
 
 wildcard_constraints:
     cohort="[a-z][a-z0-9_]*",
     case=names.SAFE,
-    encoder=one_of(EVALUATED),
+    encoder="|".join(map(re.escape, EVALUATED)),
     fraction=r"[0-9.]+",
     repeat=r"\d+",
     seed=r"\d+",
@@ -186,29 +134,10 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def attempts(wildcards, attempt):
-    """How often a job has been tried: a case that killed its process twice is excluded."""
-    return attempt
-
-
 def of_cases(path, *cohorts):
     """A file of each case of some cohorts."""
     path = results(path)
     return [path.format(cohort=cohort, case=case) for cohort in cohorts for case in CASES[cohort]]
-
-
-def fetched(path):
-    """A file of the manifest, or where Snakemake will fetch it to from its bucket."""
-    return storage.s3(path) if manifests.in_bucket(path) else path
-
-
-def source(column):
-    """The file that the manifest names for a case, or the folder of its simulation."""
-    return lambda wildcards: (
-        results(f"simulated/{wildcards.cohort}/{wildcards.case}")
-        if wildcards.cohort in SIMULATED
-        else fetched(getattr(CASES[wildcards.cohort][wildcards.case], column))
-    )
 
 
 def of_row(column):
@@ -216,16 +145,16 @@ def of_row(column):
     return lambda wildcards: str(getattr(CASES[wildcards.cohort][wildcards.case], column))
 
 
-@cache  # Snakemake asks several times
-def folder_stamp(image):
-    """Digest of names, sizes and times in a folder: its own time says nothing of edited files."""
-    return files.stamp(image) if Path(image).is_dir() else ""
+def source(column):
+    """The file that the manifest names for a case, or the folder of its simulation."""
 
+    def find(wildcards):
+        if wildcards.cohort in SIMULATED:
+            return results(f"simulated/{wildcards.cohort}/{wildcards.case}")
+        path = of_row(column)(wildcards)
+        return storage.s3(path) if manifests.in_bucket(path) else path
 
-def stamp(wildcards):
-    """The stamp of a case's image, where it is a DICOM folder whose files are watched."""
-    watched = config["ingest"]["watch"] == "files" and wildcards.cohort not in SIMULATED
-    return folder_stamp(CASES[wildcards.cohort][wildcards.case].image) if watched else ""
+    return find
 
 
 def split_of(wildcards):
@@ -240,19 +169,14 @@ def captioned(path, name, category):
 
 def table(name):
     """The files of a table."""
-    return {
-        name: captioned(f"tables/{name}.csv", name, "Tables"),
-        f"{name}_md": results(f"tables/{name}.md"),
-        f"{name}_tex": results(f"tables/{name}.tex"),
-    }
+    others = {f"{name}_{form}": results(f"tables/{name}.{form}") for form in ("md", "tex")}
+    return {name: captioned(f"tables/{name}.csv", name, "Tables"), **others}
 
 
 def figure(name):
     """The files of a figure."""
-    return {
-        name: captioned(f"figures/{name}.svg", name, "Figures"),
-        f"{name}_png": results(f"figures/{name}.png"),
-    }
+    png = {f"{name}_png": results(f"figures/{name}.png")}
+    return {name: captioned(f"figures/{name}.svg", name, "Figures"), **png}
 
 
 def training(name):
@@ -277,12 +201,11 @@ def preflight():
 
 def summary():
     """How many cases were used, and where a reader looks first."""
-    from hepatoclr.cohorts import cohort_table
+    from hepatoclr.cohorts import assemble
 
+    tables = {cohort: results(f"cohorts/{cohort}.csv") for cohort in COHORTS}
     lines = [
-        f"{cohort}: {cases.tally(cohort_table.read(path)['step'])} (see {results(f'qc/{cohort}.html')})"
-        for cohort in COHORTS
-        if Path(path := results(f"cohorts/{cohort}.csv")).exists()
+        f"{cohort}: {assemble.tally(table)} (see {results('qc')}/{cohort}.html)"
+        for cohort, table in tables.items()
     ]
-    page = Path(results("report.html"))
-    return "\n".join([*lines, *([f"report: {page}"] if page.exists() else [])])
+    return "\n".join([*lines, f"report: {results('report.html')}"])

@@ -1,3 +1,6 @@
+EXAMPLE_CASE = f"{EVALUATION}/{COHORTS[EVALUATION][0].case}"  # whose preprocessing is drawn
+
+
 rule figures:
     """Draw what the tables say, and the curves of the predictions."""
     input:

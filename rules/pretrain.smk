@@ -31,7 +31,7 @@ rule pretrain:
     benchmark:
         results("benchmarks/pretrain/{encoder}/seed{seed}.tsv")
     wildcard_constraints:
-        encoder=one_of(ENCODERS),
+        encoder="|".join(map(re.escape, ENCODERS)),
     priority: 1
     conda:
         "../envs/hepatoclr.yaml"

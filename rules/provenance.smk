@@ -15,7 +15,7 @@ ARCHIVED = {
         ),
         *expand(results("tables/{table}.csv"), table=["neighbours", *CSV_TABLES]),
     ],
-    "figures": expand(results("figures/{figure}.svg"), figure=REPORTED_FIGURES),
+    "figures": rules.report.input.figures,
     "manuscript": rules.manuscript.output,
 }
 PINS = "envs/requirements.txt"

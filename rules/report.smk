@@ -1,3 +1,11 @@
+REPORTED_TABLES = [*TABLES, "separability", *CSV_TABLES]
+REPORTED_FIGURES = [
+    *FIGURES,
+    *("feature_space_pca", "feature_space_umap"),
+    *expand("explanations_{encoder}", encoder=EXPLAINED),
+]
+
+
 rule report:
     """Put tables and figures on one page."""
     input:

@@ -1,3 +1,6 @@
+PROVIDED = config["segment"]["backend"] == "provided"
+
+
 rule segment:
     """Find the liver in a CT; a mask that a person corrected stays."""
     input:
@@ -20,7 +23,7 @@ rule segment:
         mem_mb=growing(8000),
         runtime=growing(60),
         gpu=0 if PROVIDED else GPU,
-        attempt=attempts,
+        attempt=growing(1),  # a case that killed its process twice is excluded
     params:
         code=code("segment", BACKEND),
         mask=of_row("liver_mask") if PROVIDED else None,

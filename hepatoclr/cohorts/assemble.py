@@ -161,3 +161,8 @@ def assemble(
         wrong = [f"{case}: {reason}" for case, reason in bad[["case", "reason"]].to_numpy()]
         raise UserError(listing(f"on_bad_case is stop, and cohort {name} has", wrong))
     return together if permute is None else permuted(together, permute)
+
+
+def tally(path: str | Path) -> str:
+    """Say in one line how many cases of a cohort are used, by its table; there may be none yet."""
+    return cases.tally(cohort_table.read(path)["step"]) if Path(path).is_file() else "not listed yet"

@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from hepatoclr.base import messages, names, settings, texts
@@ -31,13 +32,22 @@ def read(path: str | Path, schema: Mapping) -> list[Row]:
     ]
     if wrong:
         raise UserError(messages.listing(f"{path} has", wrong))
-    return [manifests.row(record, Path(path).parent, n) for n, record in enumerate(records, 2)]
+    return manifests.rows(records, Path(path).parent)
 
 
-def buckets(cohorts: Mapping[str, list[Row]]) -> bool:
-    """Say whether any image or mask lies in a bucket."""
+def check_storage(cohorts: Mapping[str, list[Row]]) -> None:
+    """See that what lies in buckets can be fetched.
+
+    Raises:
+        UserError: A manifest names a bucket, and Snakemake's plugin for it is not installed.
+    """
     rows = (row for rows in cohorts.values() for row in rows)
-    return any(in_bucket(path) for row in rows for path in (row.image, row.liver_mask))
+    named = any(in_bucket(path) for row in rows for path in (row.image, row.liver_mask))
+    if named and not find_spec("snakemake_storage_plugin_s3"):
+        raise UserError(
+            "a manifest names files in a bucket, and the plugin that fetches them is not here; say "
+            "make engines, and start the snakemake of .venv-engines (docs/engines.md)"
+        )
 
 
 def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:

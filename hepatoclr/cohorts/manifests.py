@@ -1,7 +1,7 @@
 """Cohort manifests: reading and writing them."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def read(path: str | Path) -> list[Row]:
         UserError: The file cannot be read.
     """
     _, records = columns_and_records(path)
-    return [row(record, Path(path).parent, number) for number, record in enumerate(records, 2)]
+    return rows(records, Path(path).parent)
 
 
 def columns_and_records(path: str | Path) -> tuple[Sequence[str], list[dict]]:
@@ -69,6 +69,11 @@ def columns_and_records(path: str | Path) -> tuple[Sequence[str], list[dict]]:
         raise UserError(f"{path}: there is no such manifest") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as a CSV in UTF-8 ({error})") from None
+
+
+def rows(records: Iterable[Mapping[str, str]], folder: Path) -> list[Row]:
+    """Make the rows of a manifest's records; its paths are relative to `folder`."""
+    return [row(record, folder, number) for number, record in enumerate(records, start=2)]
 
 
 def row(record: Mapping[str, str], folder: Path, number: int) -> Row:

@@ -1,6 +1,6 @@
 """The pretrained networks of an experiment, by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from hepatoclr.base.errors import UserError
 
 NONE = "none"  # random weights
 WEIGHTED = "weak_simclr"  # the method that has a beta
+PROTOCOLS = ("linear", "linear_nested", "finetune")
 NESTED = f"{WEIGHTED}-nested"  # each fold takes the beta chosen inside its training patients
 
 
@@ -77,3 +78,34 @@ def splits(
         for repeat in every
         for fold in range(1, folds + 1)
     }
+
+
+def predictions(
+    folder: str,
+    encoders: Sequence[str],
+    betas: Mapping[float, str],
+    seeds: Sequence[str],
+    splits: Iterable[str],
+    fractions: Sequence[float],
+) -> list[str]:
+    """List the predictions that the tables are computed from.
+
+    Args:
+        folder: Where they lie.
+        encoders: All that are evaluated, random weights included.
+        betas: Rows of Table 2; with several, beta is also chosen inside the training folds.
+        seeds, splits: Names of the seeds and of the evaluation jobs.
+        fractions: Shares of the training patients in the learning curve; 1 is the baseline itself.
+    """
+    nested = ["linear_nested", "finetune"] if len(betas) > 1 else []
+    evaluations = [
+        *(f"{protocol}/{encoder}" for protocol in PROTOCOLS for encoder in encoders),
+        *(f"select_beta/{protocol}" for protocol in nested),
+        *(f"learning_curve/{fraction}" for fraction in fractions if fraction < 1),
+    ]
+    return [
+        f"{folder}/{evaluation}/{seed}/{split}.csv"
+        for evaluation in evaluations
+        for seed in seeds
+        for split in splits
+    ]
