@@ -165,4 +165,6 @@ def assemble(
 
 def tally(path: str | Path) -> str:
     """Say in one line how many cases of a cohort are used, by its table; there may be none yet."""
-    return cases.tally(cohort_table.read(path)["step"]) if Path(path).is_file() else "not listed yet"
+    if not Path(path).is_file():
+        return "not listed yet"
+    return cases.tally(cohort_table.read(path)["step"])
