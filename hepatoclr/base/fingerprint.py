@@ -1,8 +1,8 @@
 """Fingerprints of source code, so that a job reruns when code that can change its results has.
 
 Snakemake sees a change of the script file, not of what it imports. A fingerprint is of the parsed
-source without what only people and type checkers read, see `_ResultsOnly`; files named
-`messages.py` hold nothing else, and are passed over.
+source without what only people and type checkers read, see `_ResultsOnly`. Files of `NO_RESULTS`
+hold nothing that a result depends on, and are passed over.
 """
 
 import ast
@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-MESSAGES = "messages.py"
+# sentences, what a job logs and how it ends, and how fast libraries load
+NO_RESULTS = ("messages.py", "logs.py", "imports.py")
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 LOGGERS = ("log", "logging")
@@ -32,7 +33,7 @@ def reached(root: Path, *files: str) -> list[str]:
     found, waiting = {}, list(files)
     while waiting:
         file = waiting.pop()
-        if file not in found and Path(file).name != MESSAGES:
+        if file not in found and Path(file).name not in NO_RESULTS:
             found[file], imports = _read(root, file)
             waiting += imports
     return sorted(f"{file}@{digest}" for file, digest in found.items())

@@ -4,13 +4,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hepatoclr.base import cases, cutoff, files
 from hepatoclr.base.errors import BadCase
 from hepatoclr.imaging import measures, volumes
 from hepatoclr.imaging.segmentation import backends
-from hepatoclr.imaging.segmentation.base import Finder
 from hepatoclr.imaging.volumes import Volume
+
+if TYPE_CHECKING:
+    from hepatoclr.imaging.segmentation.base import Finder
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +107,7 @@ def segment(
     files.write_json({**found.facts, "flags": flags, **cutoff.record(key, [liver])}, facts)
 
 
-def _find(find: Finder, ct: Volume, mask: str | Path | None, label: int | None) -> Volume:
+def _find(find: "Finder", ct: Volume, mask: str | Path | None, label: int | None) -> Volume:
     """A finder's mask, with its measures."""
     found = find(ct, mask, label)
     facts = {**found.facts, **measures.measure(found, ct)}

@@ -1,4 +1,4 @@
-"""What the code of a stage reaches, by name: an edit of anything else runs none of its jobs."""
+"""What a stage's code reaches, by name: an edit of anything else runs none of its jobs."""
 
 from pathlib import Path
 
@@ -7,12 +7,11 @@ import pytest
 from hepatoclr.base import fingerprint
 
 ROOT = Path(__file__).parents[2]
-BASE = {"base.errors", "base.files", "base.logs"}
+BASE = {"base.errors", "base.files"}
 CASE = BASE | {"base.cases", "imaging.volumes"}
 REACH = {
     "segment": CASE
-    | {"base.cutoff", "imaging.segment", "imaging.measures"}
-    | {"imaging.segmentation.base", "imaging.segmentation.backends"},
+    | {"base.cutoff", "imaging.segment", "imaging.measures", "imaging.segmentation.backends"},
     "tensors": BASE | {"imaging.volumes", "imaging.slices", "imaging.tensors"},
     "splits": BASE | {"base.seeds", "cohorts.cohort_table", "cohorts.splits"},
     "features": BASE
