@@ -1,4 +1,4 @@
-"""Early cut-off: an expensive job ends at once where its outputs are what it would make again.
+"""Early cut-off: an expensive job ends at once where its outputs are what it would make.
 
 Snakemake plans by times and parameters. Segmentation, pretraining and fine-tuning look at contents
 too: their metadata names what the outputs were made from (settings, code, contents of inputs) and
@@ -64,6 +64,6 @@ def unchanged(metadata: str | Path, key: str, outputs: Iterable[str | Path]) -> 
 def _read(metadata: str | Path) -> Mapping:
     try:
         known = files.read_json(metadata)
-    except (OSError, UserError):  # gone, or damaged: it is made again
+    except (OSError, UserError):  # gone, or damaged
         return {}
     return known if isinstance(known, Mapping) else {}

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and as they were written or not used."""
+"""Files that are there whole or not at all."""
 
 import errno
 import hashlib
@@ -47,14 +47,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_full_as_user_error(folder: Path) -> Iterator[None]:
-    """Turn an error of writing into a `UserError` if the disk is full; few writers say so."""
+    """Turn an error of writing into a `UserError` if the disk is full; few libraries tell."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        told = isinstance(error, OSError) and error.errno in NO_ROOM
-        if told or (folder.exists() and shutil.disk_usage(folder).free < LEAST):
+        full = isinstance(error, OSError) and error.errno in NO_ROOM
+        if full or (folder.exists() and shutil.disk_usage(folder).free < LEAST):
             raise UserError(f"{folder.parent}: {messages.DISK_FULL}") from error
         raise
 

@@ -1,4 +1,4 @@
-"""One log file per job; an error the user can mend ends as its message, not as a traceback."""
+"""One log file per job; an error that the user can act on ends as a message, not a traceback."""
 
 import errno
 import gc
@@ -18,7 +18,7 @@ from hepatoclr.base.errors import UserError
 CORE_TIME = "core time {total:.2f} s, {start:.2f} s of it before the work began"
 CORE_TIME_LINE = re.compile(r"^core time ([\d.]+) s, ([\d.]+) s of it before the work began$", re.M)
 
-MENDABLE = {  # by the user, so that no traceback is wanted
+USER_ERRORS = {
     **dict.fromkeys(files.NO_ROOM, messages.DISK_FULL),
     errno.EACCES: messages.DENIED,
     errno.EROFS: messages.READ_ONLY,
@@ -53,9 +53,9 @@ def to_file(path: str | Path) -> Iterator[None]:
                 gc.freeze()  # or the interpreter, ending, looks through all that was imported
                 print(CORE_TIME.format(total=_core_seconds(), start=start), file=log)
     except Exception as error:
-        if not (told := _user_error_line(error, path)):
+        if not (line := _user_error_line(error, path)):
             raise
-        print(told, file=terminal)
+        print(line, file=terminal)
         sys.exit(1)
 
 
@@ -70,7 +70,7 @@ def ended_by_exception() -> Iterator[None]:
 
 
 def user_message(error: Exception, place: str | Path = "") -> str:
-    """What is said of an error that the user can mend; nothing of another.
+    """The message of an error that the user can act on; empty for any other.
 
     Args:
         error: The error.
@@ -78,13 +78,14 @@ def user_message(error: Exception, place: str | Path = "") -> str:
     """
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in MENDABLE:
-        return f"{error.filename or place}: {MENDABLE[error.errno]}"
+    if isinstance(error, OSError) and error.errno in USER_ERRORS:
+        return f"{error.filename or place}: {USER_ERRORS[error.errno]}"
     return ""
 
 
 def _user_error_line(error: Exception, log: str | Path) -> str:
-    return f"error: {said}" if (said := user_message(error, log)) else ""
+    message = user_message(error, log)
+    return f"error: {message}" if message else ""
 
 
 def core_time(text: str) -> tuple[float, float] | None:

@@ -98,7 +98,7 @@ def image_formats(cohorts: Mapping[str, list[Row]]) -> list[str]:
 
 
 def write(records: Sequence[Mapping[str, str]], path: str | Path) -> None:
-    """Write a manifest; columns that a manifest does not have are left out."""
+    """Write a manifest; only the columns of a manifest."""
     columns = [key for key in COLUMNS if any(key in record for record in records)]
     with files.atomic(path) as temporary, open(temporary, "w", newline="") as file:
         table = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
