@@ -61,11 +61,6 @@ def exclude_on_error(
         files.write_json({**reason, **error.facts}, facts)
 
 
-def usable(facts: str | Path) -> bool:
-    """Say whether the stage that wrote these facts could use the case."""
-    return EXCLUDED not in files.read_json(facts)
-
-
 def require(facts: str | Path) -> dict:
     """Read the facts of an earlier stage.
 
