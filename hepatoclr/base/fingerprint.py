@@ -88,7 +88,7 @@ class _ResultsOnly(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
         """Drop what is for type checkers."""
-        if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             node.body = []
         return self.generic_visit(node) if node.body or node.orelse else None
 
@@ -105,11 +105,12 @@ class _ResultsOnly(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Drop the calls of a logger, and the text of a warning."""
         call = node.value
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            name = ast.unparse(call.func.value)
-            if name in LOGGERS and call.func.attr in LEVELS:
+        called = call.func if isinstance(call, ast.Call) else None
+        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+            name = called.value.id
+            if name in LOGGERS and called.attr in LEVELS:
                 return None
-            if (name, call.func.attr) == ("warnings", "warn"):
+            if (name, called.attr) == ("warnings", "warn"):
                 call.args = call.args[1:]
         return self.generic_visit(node)
 
