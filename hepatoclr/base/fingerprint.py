@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-# sentences, what a job logs and how it ends, and how fast libraries load
-NO_RESULTS = ("messages.py", "logs.py", "imports.py")
+# sentences, what text is refused, what a job logs and how it ends, how fast libraries load
+NO_RESULTS = ("messages.py", "texts.py", "logs.py", "imports.py")
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 LOGGERS = ("log", "logging")

@@ -20,7 +20,7 @@ REACH = {
 }
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 BEFORE_ANY_JOB = {"base.settings", "base.slurm", "cohorts.manifest_checks"}
-SENTENCES = {"base.messages", "cohorts.messages"}
+SENTENCES = {"base.messages", "base.texts", "cohorts.messages"}
 
 
 def reached(script, *more):
