@@ -4,6 +4,13 @@ from snakemake.utils import min_version
 min_version("9.8")
 
 
+# the same pins either way: --sdm conda, or --sdm apptainer with the image of the Containerfile
+conda: "envs/hepatoclr.yaml"
+
+
+container: "envs/hepatoclr.sif"
+
+
 report: "rules/captions/workflow.rst"
 
 

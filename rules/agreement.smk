@@ -8,8 +8,6 @@ rule agreement:
         results("logs/agreement.log"),
     benchmark:
         results("benchmarks/agreement.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("agreement"),
         synthetic=EVALUATION in SIMULATED,

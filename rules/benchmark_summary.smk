@@ -12,11 +12,9 @@ rule benchmark_summary:
         results("logs/benchmark_summary.log"),
     benchmark:
         results("benchmarks/benchmark_summary.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("benchmark_summary"),
-        run=results(""),
+        run=lambda wildcards, output: Path(output[0]).parents[1].as_posix(),
         stages=[rule.name for rule in workflow.rules],
     script:
         "../scripts/benchmark_summary.py"

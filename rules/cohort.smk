@@ -11,8 +11,6 @@ rule cohort:
         results("logs/cohort/{cohort}.log"),
     benchmark:
         results("benchmarks/cohort/{cohort}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("cohort"),
         settings=lambda wildcards: {
@@ -43,8 +41,6 @@ rule splits:
         results("logs/splits/repeat{repeat}.log"),
     benchmark:
         results("benchmarks/splits/repeat{repeat}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("splits"),
         settings=section("evaluation", "scheme", "folds"),

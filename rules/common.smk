@@ -1,6 +1,7 @@
 # What the rules share: the configuration in force, the cohorts, and the names of what is made.
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +13,7 @@ from hepatoclr.base import files, fingerprint, logs, names, settings, slurm
 from hepatoclr.cohorts import manifest_checks, manifests
 from hepatoclr.imaging.segmentation import backends
 from hepatoclr.learning import experiment
+from hepatoclr.simulation import simulate
 
 SCHEMAS = {name: settings.read(ROOT / f"rules/{name}.schema.yaml") for name in ("config", "cohort")}
 
@@ -43,14 +45,6 @@ def manifest(cohort):
     return given.get("manifest", results(f"simulated/{cohort}/manifest.csv"))
 
 
-def simulated_patients(cohort):
-    """The patients of a cohort that is to be simulated, by case."""
-    from hepatoclr.simulation import simulate  # its libraries take long to load
-
-    given = config["cohorts"][cohort]["simulate"] | section("simulate", "confusion", "seed")
-    return {names.case(drawn["patient_id"]): drawn for drawn in simulate.cohort(cohort, **given)}
-
-
 def rows(cohort):
     """The cases of a cohort, known before any job runs."""
     if cohort in SIMULATED:
@@ -62,8 +56,13 @@ try:
     # not by `configfile:`, which runs expressions in the file
     chosen = settings.merge(settings.read("config.yaml"), config)
     config = settings.resolve(chosen, SCHEMAS["config"], ROOT / "presets")
-    simulated = [name for name, given in config["cohorts"].items() if "simulate" in given]
-    SIMULATED = {cohort: simulated_patients(cohort) for cohort in simulated}
+    SIMULATED = {
+        cohort: simulate.by_case(
+            cohort, **given["simulate"], **section("simulate", "confusion", "seed")
+        )
+        for cohort, given in config["cohorts"].items()
+        if "simulate" in given
+    }
     experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
@@ -129,11 +128,6 @@ wildcard_constraints:
     split=r"repeat\d+(-fold\d+)?",
 
 
-def growing(amount):
-    """A resource that a second attempt gets twice of, a third three times."""
-    return lambda wildcards, attempt: amount * attempt
-
-
 def of_cases(path, *cohorts):
     """A file of each case of some cohorts."""
     path = results(path)
@@ -155,6 +149,13 @@ def source(column):
         return storage.s3(path) if manifests.in_bucket(path) else path
 
     return find
+
+
+@cache  # Snakemake asks several times
+def stamp(image):
+    """Digest of the files in a DICOM folder: its own time says nothing of an edited file."""
+    watched = config["ingest"]["watch"] == "files" and Path(image).is_dir()
+    return files.stamp(image) if watched else ""
 
 
 def split_of(wildcards):
@@ -191,10 +192,9 @@ def training(name):
 
 def preflight():
     """Look for what jobs will need, before the first of them starts."""
-    segment = config["segment"]
     try:
         slurm.check(Path.cwd())
-        backends.preflight(segment["backend"], segment["model"], segment["weights"] or None)
+        backends.preflight(**section("segment", "backend", "model", "weights"))
     except Exception as error:
         raise as_workflow_error(error)
 

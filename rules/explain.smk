@@ -21,11 +21,9 @@ rule explain:
         results("logs/explain/{encoder}.log"),
     benchmark:
         results("benchmarks/explain/{encoder}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         code=code("explain"),
         folders={

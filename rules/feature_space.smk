@@ -13,8 +13,6 @@ rule feature_space:
         results("logs/feature_space.log"),
     benchmark:
         results("benchmarks/feature_space.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("feature_space"),
         encoders=EXPLAINED,
@@ -37,8 +35,6 @@ rule feature_space_umap:
         results("logs/feature_space_umap.log"),
     benchmark:
         results("benchmarks/feature_space_umap.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("feature_space_umap"),
         encoders=EXPLAINED,

@@ -10,11 +10,9 @@ rule features:
         results("logs/features/{cohort}/{encoder}/seed{seed}.log"),
     benchmark:
         results("benchmarks/features/{cohort}/{encoder}/seed{seed}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(120),
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
         gpu=GPU,
     params:
         code=code("features"),

@@ -21,8 +21,6 @@ rule figures:
         results("logs/figures.log"),
     benchmark:
         results("benchmarks/figures.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("figures"),
         methods=METHODS,
@@ -44,8 +42,6 @@ rule preprocessing:
         results("logs/preprocessing.log"),
     benchmark:
         results("benchmarks/preprocessing.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("preprocessing"),
         window=config["tensors"]["window"],

@@ -12,10 +12,8 @@ rule finetune:
         results("logs/finetune/{encoder}/seed{seed}/{split}.log"),
     benchmark:
         results("benchmarks/finetune/{encoder}/seed{seed}/{split}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     resources:
-        mem_mb=growing(8000),
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=600,
         gpu=GPU,
     params:

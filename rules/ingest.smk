@@ -1,13 +1,3 @@
-from functools import cache
-
-
-@cache  # Snakemake asks several times
-def stamp(image):
-    """Digest of the files in a DICOM folder: its own time says nothing of an edited file."""
-    watched = config["ingest"]["watch"] == "files" and Path(image).is_dir()
-    return files.stamp(image) if watched else ""
-
-
 rule ingest:
     """Read a CT, whatever its format, as a canonical volume in HU."""
     input:
@@ -22,10 +12,8 @@ rule ingest:
     retries: 2
     group:
         "read"
-    conda:
-        "../envs/hepatoclr.yaml"
     resources:
-        attempt=growing(1),  # a case that killed its process twice is excluded
+        attempt=lambda wildcards, attempt: attempt,  # the third excludes the case
     params:
         code=code("ingest"),
         image=of_row("image"),

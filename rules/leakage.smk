@@ -9,8 +9,6 @@ rule leakage:
         results("logs/leakage.log"),
     benchmark:
         results("benchmarks/leakage.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("leakage"),
         cohorts=list(COHORTS),

@@ -14,8 +14,6 @@ rule linear:
         results("logs/linear/{encoder}/seed{seed}/{split}.log"),
     benchmark:
         results("benchmarks/linear/{encoder}/seed{seed}/{split}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("linear"),
         folds=lambda wildcards: SPLITS[wildcards.split][1],
@@ -37,8 +35,6 @@ rule predict_external:
         results("logs/predict_external/{cohort}/{encoder}/seed{seed}.log"),
     benchmark:
         results("benchmarks/predict_external/{cohort}/{encoder}/seed{seed}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("predict_external"),
         settings=config["linear"],

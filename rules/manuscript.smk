@@ -30,8 +30,6 @@ rule manuscript:
         results("logs/manuscript.log"),
     benchmark:
         results("benchmarks/manuscript.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("manuscript", *sorted(TEMPLATES)),
         settings={key: config[key] for key in config if key != "cohorts"},

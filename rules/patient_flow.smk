@@ -15,8 +15,6 @@ rule patient_flow:
         results("logs/patient_flow.log"),
     benchmark:
         results("benchmarks/patient_flow.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("patient_flow"),
         cohorts=list(COHORTS),

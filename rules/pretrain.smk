@@ -6,8 +6,6 @@ rule random_encoder:
         results("logs/random_encoder/seed{seed}.log"),
     benchmark:
         results("benchmarks/random_encoder/seed{seed}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("random_encoder"),
         network=config["network"],
@@ -33,10 +31,8 @@ rule pretrain:
     wildcard_constraints:
         encoder="|".join(map(re.escape, ENCODERS)),
     priority: 1
-    conda:
-        "../envs/hepatoclr.yaml"
     resources:
-        mem_mb=growing(16000),
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=2880,
         gpu=GPU * config["pretraining"]["processes"],
     params:

@@ -40,8 +40,6 @@ rule provenance:
         results("logs/provenance.log"),
     benchmark:
         results("benchmarks/provenance.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=fingerprint.reached(ROOT, *SOURCES, PINS),
         kinds=list(ARCHIVED),

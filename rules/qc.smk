@@ -13,8 +13,6 @@ rule qc_image:
         results("benchmarks/qc_image/{cohort}/{case}.tsv")
     group:
         "cache"
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("qc_image"),
         window=config["tensors"]["window"],
@@ -34,8 +32,6 @@ rule qc_page:
         results("logs/qc_page/{cohort}.log"),
     benchmark:
         results("benchmarks/qc_page/{cohort}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("qc_page", "hepatoclr/reporting/templates/qc.html.j2"),
         run=config["run"],

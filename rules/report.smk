@@ -19,8 +19,6 @@ rule report:
         results("logs/report.log"),
     benchmark:
         results("benchmarks/report.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("report", "hepatoclr/reporting/templates/report.html.j2"),
         run=config["run"],

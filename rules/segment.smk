@@ -17,13 +17,11 @@ rule segment:
     retries: 2
     group:
         "segment"
-    conda:
-        "../envs/hepatoclr.yaml"
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(60),
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=0 if PROVIDED else GPU,
-        attempt=growing(1),  # a case that killed its process twice is excluded
+        attempt=lambda wildcards, attempt: attempt,  # the third excludes the case
     params:
         code=code("segment", BACKEND),
         mask=of_row("liver_mask") if PROVIDED else None,

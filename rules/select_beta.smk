@@ -16,8 +16,6 @@ rule select_beta:
         results("logs/select_beta/seed{seed}/{split}.log"),
     benchmark:
         results("benchmarks/select_beta/seed{seed}/{split}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("select_beta"),
         betas=list(BETAS),

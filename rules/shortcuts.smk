@@ -10,8 +10,6 @@ rule shortcuts:
         results("logs/shortcuts.log"),
     benchmark:
         results("benchmarks/shortcuts.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("shortcuts"),
         synthetic=EVALUATION in SIMULATED,

@@ -6,8 +6,6 @@ rule manifest:
         results("logs/manifest/{cohort}.log"),
     benchmark:
         results("benchmarks/manifest/{cohort}.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("manifest"),
         cohort=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"],
@@ -26,8 +24,6 @@ rule simulate:
         results("benchmarks/simulate/{cohort}/{case}.tsv")
     group:
         "read"
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("simulate"),
         patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],

@@ -13,8 +13,6 @@ rule slices:
         results("benchmarks/slices/{cohort}/{case}.tsv")
     group:
         "cache"
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("slices"),
         settings=config["slices"],

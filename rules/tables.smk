@@ -14,8 +14,6 @@ rule tables:
         results("logs/tables.log"),
     benchmark:
         results("benchmarks/tables.tsv")
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("tables"),
         methods=METHODS,

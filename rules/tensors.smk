@@ -11,8 +11,6 @@ rule tensors:
         results("benchmarks/tensors/{cohort}/{case}.tsv")
     group:
         "cache"
-    conda:
-        "../envs/hepatoclr.yaml"
     params:
         code=code("tensors"),
         settings=config["tensors"],

@@ -31,6 +31,11 @@ BLOCK = 10  # patients among whom the stages are balanced
 # --- who is in a cohort --------------------------------------------------------------------
 
 
+def by_case(name: str, **settings) -> dict[str, dict]:
+    """Draw a cohort, see `cohort`; its rows by the name of their case."""
+    return {names.case(row["patient_id"]): row for row in cohort(name, **settings)}
+
+
 def cohort(
     name: str,
     patients: int,

@@ -44,7 +44,7 @@ def preflight(backend: str, model: str = "fast", weights: str | Path | None = No
     check(backend)
     look = getattr(import_module(f"hepatoclr.imaging.segmentation.{backend}"), "preflight", None)
     if look:
-        look(model, weights)
+        look(model, weights or None)
 
 
 def weights_identity(backend: str, model: str, weights: str | Path | None) -> object:
