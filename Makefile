@@ -1,11 +1,9 @@
 # make demo: raw CT to tables on the embedded synthetic cohort. make test: the whole test suite.
 # make test-slurm: the workflow on a Slurm cluster of one node, which it starts and stops.
+# make lint: style, layers of imports, the workflow, and known vulnerabilities of the pins (make audit).
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
-# make status RUN=results/study: how far a run is, also while it runs; without RUN the one started last.
 # make verify RUN=results/study: check an archived run against its provenance.json.
-# make audit: look the pins up among known vulnerabilities; lint does too, where it can.
 # make faults: every fault on every rule, in copies; an hour or so, fills docs/faults.md.
-# make crate RUN=results/study: pack a finished run as an RO-Crate, and have it validated.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,13 +11,12 @@ PINS := envs/requirements.txt
 PEERS := benchmarks/requirements.txt
 AUDITOR := pip-audit==2.10.1
 AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
-VALIDATOR := envs/crate-validator.txt
 ENGINES := envs/engines.txt
 # from the distribution, where that is allowed
 INSTALL = { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y $(1); } >/dev/null 2>&1 || true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare status verify crate validator engines test test-slurm lint audit bench faults docs pins env
+.PHONY: demo compare verify engines test test-slurm lint audit bench faults docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -28,31 +25,19 @@ demo: env
 
 # names of files are the shell's variables here, not its text: they may hold what it would run
 compare: env
-	@: $(if $(PREDICTIONS),,$(error say which predictions: make compare PREDICTIONS=mine.csv))
-	@python -m hepatoclr.reporting.compare $$PREDICTIONS --output "$${OUTPUT:-results/compare}"
-
-status: env
-	@python -m hepatoclr.status "$${RUN:-$$(ls -t results/*/plan.json 2>/dev/null | head -n 1 | xargs -r dirname)}"
+	@: $(if $(PREDICTIONS),,$(error name the predictions: make compare PREDICTIONS=mine.csv))
+	@hepatoclr compare $$PREDICTIONS --output "$${OUTPUT:-results/compare}"
 
 verify: env
-	@: $(if $(RUN),,$(error say which run: make verify RUN=results/study))
-	@python -m hepatoclr.verify "$$RUN"
-
-crate: env validator
-	@: $(if $(RUN),,$(error say which run: make crate RUN=results/study))
-	@python -m hepatoclr.crate "$$RUN"
-	@.venv-crate/bin/python tests/validate_crate.py "$${RUN%/}-crate.zip"
-
-# its validator cannot live in .venv: it wants another rich
-validator:
-	@cmp -s $(VALIDATOR) .venv-crate/pins || $(MAKE) --no-print-directory .venv-crate
+	@: $(if $(RUN),,$(error name the run: make verify RUN=results/study))
+	@hepatoclr verify "$$RUN"
 
 # Snakemake imports all plugins that it finds, at each start: those few need stay out of .venv
 engines: env
 	@cat $(ENGINES) $(PINS) | cmp -s - .venv-engines/pins || $(MAKE) --no-print-directory .venv-engines
 
 # the pages are tested in a browser; where none can be had those tests are skipped
-test: env validator
+test: env
 	@$(MAKE) --no-print-directory engines || echo "Without these plugins the tests of other engines and of buckets are skipped."
 	@{ command -v chromium || command -v google-chrome; } >/dev/null || $(call INSTALL,chromium)
 	pytest
@@ -66,9 +51,10 @@ lint: env
 	ruff check
 	ruff format --check
 	snakefmt --check Snakefile rules
+	lint-imports --no-cache --no-logo
 	snakemake --lint
-	@if told=$$($(MAKE) --no-print-directory audit 2>&1); then echo "$$told"; \
-	elif echo "$$told" | grep -q "known vulnerabilit"; then echo "$$told"; exit 1; \
+	@if found=$$($(MAKE) --no-print-directory audit 2>&1); then echo "$$found"; \
+	elif echo "$$found" | grep -q "known vulnerabilit"; then echo "$$found"; exit 1; \
 	else echo "The pins were not audited: no database of vulnerabilities is reachable (make audit)."; fi
 
 audit:
@@ -85,17 +71,16 @@ faults: env
 
 # the pages that are generated from the schemas
 docs: env
-	python -m hepatoclr.reporting.documentation
+	hepatoclr docs
 
 # An environment is made when there is none with these pins. uv installs it in half a minute; where uv
 # cannot be had pip takes three. Bytecode is compiled here, because jobs are short and imports long.
 env:
 	@cmp -s $(PINS) .venv/pins || $(MAKE) --no-print-directory .venv
 
-.PHONY: .venv .venv-bench .venv-crate .venv-engines
+.PHONY: .venv .venv-bench .venv-engines
 .venv-bench: NO_DEPS := $(PEERS)
-.venv-crate: PINS := $(VALIDATOR)
-.venv .venv-bench .venv-crate:
+.venv .venv-bench:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=")'
 	rm -rf $@
 	$(PYTHON) -m venv $@
@@ -106,6 +91,7 @@ env:
 	    $@/bin/pip install --quiet -r $(PINS); \
 	fi
 	$(if $(NO_DEPS),$@/bin/pip install --quiet --no-deps -r $(NO_DEPS))
+	$@/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	cat $(PINS) $(NO_DEPS) > $@/pins
 
 # it goes on top of .venv; botocore wants an older dateutil than the one there
@@ -122,4 +108,4 @@ COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no
 pins: env
 	$(COMPILE) envs/requirements.in | grep -vE '^(nvidia-|cuda-|triton)' > $(PINS)
 	grep -v '^python-dateutil==' $(PINS) | $(COMPILE) -c - envs/engines.in | grep -vxFf $(PINS) > $(ENGINES)
-	python -m hepatoclr.reporting.documentation
+	hepatoclr docs

@@ -1,17 +1,13 @@
 """Check an archived run on any machine: its files by their digests, its tables from predictions.
 
-    python -m hepatoclr.verify results/study
-
 Nothing is needed but the folder with its `provenance.json`; no CT, and no training.
 """
 
-import argparse
 import json
 import platform
 import re
-import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
@@ -240,24 +236,3 @@ def _inside(folder: Path, name: str) -> bool:
 def _text(path: Path) -> str:
     """The text of a file, byte for byte; what is no UTF-8 is kept apart from what is."""
     return path.read_bytes().decode("utf-8", errors="backslashreplace")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line; end with status 1 and a message for each thing that is wrong."""
-    parser = argparse.ArgumentParser(prog="hepatoclr.verify", description=__doc__.splitlines()[0])
-    parser.add_argument("run", help="folder of a run, with its provenance.json")
-    try:
-        summary, problems = run(parser.parse_args(arguments).run)
-    except (UserError, OSError) as error:
-        sys.exit(messages.escape_control_characters(f"verify: {error}"))
-    print(messages.escape_control_characters("\n".join(summary)))
-    if problems:
-        sys.exit(
-            messages.escape_control_characters(
-                "\n".join(f"verify: {problem}" for problem in problems)
-            )
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,18 +1,13 @@
 """Tables, figures and a report of predictions that were made elsewhere, without any training.
 
-    python -m hepatoclr.reporting.compare mine.csv theirs.csv --output results/compare
-
 Needed are the columns encoder (any name of a model), patient_id, label (0 or 1) and probability.
 docs/guide.md lists the others.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from hepatoclr.base import files
-from hepatoclr.base.errors import UserError
 from hepatoclr.reporting import plots, report, tables
 from hepatoclr.stats import metrics, predictions
 
@@ -51,21 +46,3 @@ def run(paths: Sequence[str | Path], output: str | Path) -> Path:
     )
     files.write_text(page, output / "report.html")
     return output / "report.html"
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line; a mistake in the predictions ends with one message."""
-    parser = argparse.ArgumentParser(
-        prog="hepatoclr.reporting.compare", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("predictions", nargs="+", help="CSV files of predictions")
-    parser.add_argument("--output", default="results/compare", help="folder to write to")
-    given = parser.parse_args(arguments)
-    try:
-        print(run(given.predictions, given.output))
-    except UserError as error:
-        sys.exit(f"compare: {error}")
-
-
-if __name__ == "__main__":
-    main()

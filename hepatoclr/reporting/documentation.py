@@ -5,7 +5,6 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
 NOTICE = "<!-- Generated from rules/{name}.schema.yaml by `make docs`; edit that file. -->\n\n"
 
 
@@ -104,8 +103,3 @@ def _values(part: Mapping) -> str:
     limits = [text.format(part[key]) for key, text in bounds.items() if key in part]
     kind = {"array": "list", "object": "mapping"}.get(part["type"], part["type"])
     return " ".join([kind, ", ".join(limits)]).strip()
-
-
-if __name__ == "__main__":
-    for path, text in pages(ROOT).items():
-        path.write_text(text, encoding="utf-8")

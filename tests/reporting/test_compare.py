@@ -37,7 +37,7 @@ def hand_made():
 def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare")
     hand_made().to_csv(folder / "mine.csv", index=False)
-    compare.main([str(folder / "mine.csv"), "--output", str(folder / "out")])
+    compare.run([folder / "mine.csv"], folder / "out")
     return folder / "out"
 
 
@@ -83,10 +83,10 @@ def test_columns_beside_the_needed_ones_are_used(tmp_path):
         (lambda table: table.assign(label=1), "all 60 patients have label 1"),
     ],
 )
-def test_mistakes_are_told_without_a_traceback(tmp_path, change, message):
+def test_mistakes_end_as_one_message_without_a_traceback(tmp_path, change, message):
     change(hand_made()).to_csv(tmp_path / "mine.csv", index=False)
     run = subprocess.run(
-        [sys.executable, "-m", "hepatoclr.reporting.compare", "mine.csv", "--output", "out"],
+        [sys.executable, "-m", "hepatoclr", "compare", "mine.csv", "--output", "out"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin"},
         capture_output=True,

@@ -36,7 +36,7 @@ def copied(finished, tmp_path):
 def command(folder):
     """Run the command as a user does, away from the project."""
     return subprocess.run(
-        [sys.executable, "-m", "hepatoclr.verify", str(folder)],
+        [sys.executable, "-m", "hepatoclr", "verify", str(folder)],
         cwd=Path(folder).parent if Path(folder).parent.is_dir() else ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -165,7 +165,7 @@ def test_no_file_outside_of_the_folder_is_read(archive, name):
         ('{"files": {"predictions": [], "tables": {"x": 1}}}', "files.predictions"),
     ],
 )
-def test_a_broken_record_is_told(tmp_path, text, message):
+def test_a_broken_record_is_named(tmp_path, text, message):
     (tmp_path / provenance.FILE).write_bytes(text.encode(errors="surrogateescape"))
     run = command(tmp_path)
     assert run.returncode == 1
@@ -174,7 +174,7 @@ def test_a_broken_record_is_told(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("name", ["", "absent"])
-def test_a_folder_without_record_is_told(tmp_path, name):
+def test_a_folder_without_record_is_named(tmp_path, name):
     run = command(tmp_path / name)
     assert run.returncode == 1
     assert run.stderr.startswith("verify: ")
@@ -200,12 +200,12 @@ def test_a_changed_prediction_and_a_lost_table_are_named(copied):
     (copied / "tables/nested.md").unlink()
     run = command(copied)
     assert run.returncode == 1
-    told = run.stderr.splitlines()
-    assert all(line.startswith("verify: ") for line in told)
+    found = run.stderr.splitlines()
+    assert all(line.startswith("verify: ") for line in found)
     for start in (
         f"verify: {PREDICTION}: the file has changed",
         "verify: tables/nested.md: the file is missing",
         f"verify: {TABLE}: the table is not what the predictions give",
     ):
-        assert sum(line.startswith(start) for line in told) == 1, start
-    assert not any("finetune" in line for line in told)
+        assert sum(line.startswith(start) for line in found) == 1, start
+    assert not any("finetune" in line for line in found)
