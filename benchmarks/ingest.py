@@ -64,7 +64,7 @@ def by_hepatoclr(series: Path, out: Path) -> Callable[[], None]:
         volumes.save(ct, out / "volume.nii.gz")
         kept = slices.central(volumes.Volume(mask, ct.affine), 0.7)
         del ct
-        clipped = tensors.clipped(volumes.load(out / "volume.nii.gz"), kept, (-100, 400), 512)
+        clipped = tensors.preprocess(volumes.load(out / "volume.nii.gz"), kept, (-100, 400), 512)
         tensors.write(clipped, out / "tensors.b2nd")
 
     return run

@@ -35,12 +35,12 @@ def cohort(source: Path | None, quick: bool) -> list[np.ndarray]:
     if source:
         array = ingest.read_ct(source).array
         every = [slices.Slice(k, 0.0, 0.0, 0.0) for k in range(len(array))]
-        clipped = tensors.clipped(Volume(array, np.eye(4)), every, ours.WINDOW, SIZE)
+        clipped = tensors.preprocess(Volume(array, np.eye(4)), every, ours.WINDOW, SIZE)
         return np.array_split(clipped, VOLUMES)
     made = []
     for number in range(1 if quick else VOLUMES):
         ct, liver = simulate.volume("radio", number, number, 1, SIZE, 5.0)
-        made.append(tensors.clipped(ct, slices.central(liver)[:20], ours.WINDOW, SIZE))
+        made.append(tensors.preprocess(ct, slices.central(liver)[:20], ours.WINDOW, SIZE))
     return made
 
 

@@ -148,7 +148,7 @@ def _demo_case(row: Mapping, cohort: str, path: Path) -> int:
         ct = ingest.read_ct(image)
         liver = segment.liver(ct, "provided", mask=mask)
         kept = slices.central(liver, **chosen["slices"])
-        tensors.write(tensors.clipped(ct, kept, **chosen["tensors"]), path)
+        tensors.write(tensors.preprocess(ct, kept, **chosen["tensors"]), path)
     return len(kept)
 
 

@@ -34,9 +34,9 @@ def coarse(liver: Volume, mm: float) -> Volume:
     scale = np.array(liver.array.shape) / shape
     grid = liver.affine @ np.diag([*scale[::-1], 1.0])
     grid[:3, 3] += liver.affine[:3, :3] @ ((scale[::-1] - 1) / 2)  # edges meet, not centres
-    soft = resample.onto(Volume(liver.array.astype(np.int16) * 1000, liver.affine), grid, shape)
+    soft = resample.to_grid(Volume(liver.array.astype(np.int16) * 1000, liver.affine), grid, shape)
     low = Volume((soft >= 500).astype(np.uint8), grid)
-    back = resample.onto(low, liver.affine, liver.array.shape, nearest=True)
+    back = resample.to_grid(low, liver.affine, liver.array.shape, nearest=True)
     return Volume(back, liver.affine)
 
 

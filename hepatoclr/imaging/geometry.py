@@ -32,13 +32,13 @@ class Stack:
     where: str = ""
 
 
-def plausible(spacing: np.ndarray) -> bool:
+def is_plausible_spacing(spacing: np.ndarray) -> bool:
     """Say whether distances between voxel centres, mm, can be those of a CT."""
     low, high = SPACING_LIMITS_MM
     return bool(np.all((spacing >= low) & (spacing <= high)))
 
 
-def perpendicular(first: np.ndarray, second: np.ndarray) -> bool:
+def are_perpendicular(first: np.ndarray, second: np.ndarray) -> bool:
     """Say whether two vectors are perpendicular and of length one, as direction cosines are."""
     products = np.array([first @ first - 1, second @ second - 1, first @ second])
     return bool(np.abs(products).max() < COSINE_TOLERANCE)
@@ -51,7 +51,7 @@ def degrees_between(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.degrees(np.arctan2(across, abs(first @ second))))
 
 
-def stack(positions: np.ndarray, normal: np.ndarray, most_missing: int = 0) -> Stack:
+def fit_stack(positions: np.ndarray, normal: np.ndarray, most_missing: int = 0) -> Stack:
     """Find the even stack that slices form.
 
     Args:
@@ -90,7 +90,7 @@ def stack(positions: np.ndarray, normal: np.ndarray, most_missing: int = 0) -> S
     return Stack(step, widest + 1, missing, _between(positions, widest))
 
 
-def filled(slices: np.ndarray, found: Stack) -> np.ndarray:
+def fill_gap(slices: np.ndarray, found: Stack) -> np.ndarray:
     """Interpolate the missing slices of a stack, linearly between their neighbours.
 
     Args:

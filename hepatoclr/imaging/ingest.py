@@ -37,7 +37,7 @@ def read_ct(
     Args:
         path: Folders may be nested and may hold other objects too, as long as there is one
             axial CT volume among them that is wanted.
-        series: Which DICOM series is wanted where there are several, see `read.series.chosen`.
+        series: Which DICOM series is wanted where there are several, see `read.series.choose`.
         series_uid: Its UID, where it is known.
         fill_slices: Most neighbouring slices of a DICOM series that may be missing, at one place;
             they are interpolated.
@@ -105,7 +105,7 @@ def _as_ct(found: Volume, form: str) -> Volume:
     if not resample.is_axial(ct.affine):
         name, degrees = ("tilt", tilt) if tilt > resample.TILT_DEGREES else ("oblique", oblique)
         flags[name] = f"{LEANING[name]} by {degrees:.1f} degrees; resampled to axial slices"
-        ct = resample.axial(ct)
+        ct = resample.to_axial(ct)
     facts = {
         "format": form,
         "slices": len(ct.array),

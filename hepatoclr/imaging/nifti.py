@@ -92,14 +92,14 @@ def _check_grid(image: nib.Nifti1Image) -> None:
     if not np.abs(image.affine).max() < FARTHEST_MM:
         raise BadCase("the file places its voxels nowhere near a scanner. Convert it again.")
     lengths = np.linalg.norm(image.affine[:3, :3], axis=0)
-    if not geometry.plausible(lengths):
+    if not geometry.is_plausible_spacing(lengths):
         sizes = " x ".join(f"{length:g}" for length in lengths)
         raise BadCase(f"voxels of {sizes} mm cannot be those of a CT. Convert it again.")
     header, x_y_z = image.header, np.array(image.shape[:3])
     if int(header["xyzt_units"]) & SPATIAL not in (UNKNOWN, MILLIMETRE):
         raise BadCase("the file measures in another unit than mm. Convert it again.")
     x, y, _ = (image.affine[:3, :3] / lengths).T
-    if not geometry.perpendicular(x, y):
+    if not geometry.are_perpendicular(x, y):
         raise BadCase("rows and columns of the grid are not perpendicular. Convert it again.")
     zooms = np.array(header.get_zooms()[:3])
     if (np.abs(zooms - lengths) * x_y_z).max() > geometry.TOLERANCE_MM:

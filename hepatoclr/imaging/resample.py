@@ -30,11 +30,11 @@ def angles(affine: np.ndarray) -> tuple[float, float]:
 def is_axial(affine: np.ndarray) -> bool:
     """Say whether a grid is straight and its slices axial within a degree."""
     x, y, z = (affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)).T
-    straight = all(geometry.perpendicular(*pair) for pair in ((x, y), (x, z), (y, z)))
+    straight = all(geometry.are_perpendicular(*pair) for pair in ((x, y), (x, z), (y, z)))
     return straight and angles(affine)[1] <= OBLIQUE_DEGREES
 
 
-def axial(ct: Volume) -> Volume:
+def to_axial(ct: Volume) -> Volume:
     """Resample a CT onto a straight grid with the patient's axes, linearly; air around it.
 
     In-plane spacing stays, slices come as far apart as they are along the patient, and the grid
@@ -60,10 +60,10 @@ def axial(ct: Volume) -> Volume:
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = low
     grid = volumes.LPS_TO_RAS @ affine
-    return replace(ct, array=onto(ct, grid, tuple(size[::-1]), volumes.AIR), affine=grid)
+    return replace(ct, array=to_grid(ct, grid, tuple(size[::-1]), volumes.AIR), affine=grid)
 
 
-def onto(
+def to_grid(
     volume: Volume,
     affine: np.ndarray,
     shape: tuple[int, int, int],

@@ -61,13 +61,11 @@ def segment(
 ) -> None:
     """Find the liver of a case; write the mask, then the facts, with the flags of ingest.
 
-    A mask that a person corrected is kept, see `measures.is_corrected`. Where the files are those
-    that would be written again, nothing is found, see `cutoff`. A mask without facts is what an
-    interrupted job left, and is overwritten.
+    A mask that a person corrected is kept, see `measures.is_corrected`; one without facts is what
+    an interrupted job left. Where contents are those of the files here it ends early, see `cutoff`.
 
     Args:
-        volume: The CT, as `volumes.save` wrote it.
-        ingested: What ingest found, JSON.
+        volume, ingested: The CT and its facts, as ingest wrote them.
         liver, facts: Files to write.
         backend, model, weights, device: See `backends.load`.
         mask: The mask of the manifest.
@@ -81,9 +79,7 @@ def segment(
     known = files.read_json(facts) if Path(facts).is_file() else {}
     if measures.is_corrected(liver, known):
         log.info("%s is not the mask that was written here: it is kept", liver)
-        written = {Path(liver).name: measures.written_sha256(liver, known)}
-        kept = _of_corrected(known, files.read_json(ingested))
-        files.write_json({**kept, cutoff.OUTPUTS: written}, facts)
+        files.write_json(_of_corrected(liver, known, files.read_json(ingested)), facts)
         return
     cases.give_up(attempt)
     flags = cases.require(ingested)["flags"]
@@ -114,9 +110,10 @@ def _find(find: "Finder", ct: Volume, mask: str | Path | None, label: int | None
     return replace(found, facts={**facts, "flags": facts.pop("flags", {})})
 
 
-def _of_corrected(known: dict, ingested: dict) -> dict:
+def _of_corrected(liver: str | Path, known: dict, ingested: dict) -> dict:
     """Facts of a corrected mask: those of the CT as it is now; measures come with the slices."""
+    written = {cutoff.OUTPUTS: {Path(liver).name: measures.written_sha256(liver, known)}}
     if cases.EXCLUDED in ingested:
-        return ingested
+        return {**ingested, **written}
     kept = {key: value for key, value in known.items() if key not in (cases.EXCLUDED, "stage")}
-    return {**kept, "flags": {**ingested["flags"], **measures.CORRECTED}}
+    return {**kept, "flags": {**ingested["flags"], **measures.CORRECTED}, **written}

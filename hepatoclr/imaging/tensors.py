@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # reading the cache needs no library of images
 OPEN = 256  # caches; each takes a file descriptor, of which a process often has 1,024, and 0.1 MB
 
 
-def clipped(
+def preprocess(
     volume: "Volume | None", slices: "list[Slice]", window: tuple[int, int], size: int
 ) -> np.ndarray:
     """Cut the kept slices out of a CT, clip them, and bring them to one in-plane size.
@@ -36,7 +36,7 @@ def clipped(
     """
     if not slices:
         return np.empty((0, size, size), np.int16)
-    kept = np.clip(volume.array[[part.index for part in slices]], *window)
+    kept = np.clip(volume.array[[one.index for one in slices]], *window)
     if kept.shape[1:] != (size, size):
         kept = np.rint(_resized(_square(kept, window[0]), size))
     return kept.astype(np.int16)
@@ -95,8 +95,8 @@ def read(caches: Iterable[blosc2.NDArray], places: Iterable[int], out: np.ndarra
             cache.schunk.decompress_chunk(place, dst=row)  # without what indexing costs
 
 
-def restored(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring maps of cached slices back to the slices of the CT: the way of `clipped`, backwards.
+def to_ct_pixels(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Bring maps of cached slices back to the slices of the CT: the way of `preprocess`, backwards.
 
     Args:
         maps: Numbers at the pixels of cached slices, shape (n, size, size).
@@ -129,7 +129,7 @@ def _resized(slices: np.ndarray, size: int) -> np.ndarray:
     from PIL import Image  # slices that have the size wanted go without
 
     resized = [
-        np.asarray(Image.fromarray(part.astype(np.float32)).resize((size, size), Image.BILINEAR))
-        for part in slices
+        np.asarray(Image.fromarray(one.astype(np.float32)).resize((size, size), Image.BILINEAR))
+        for one in slices
     ]
     return np.array(resized, np.float32).reshape(-1, size, size)

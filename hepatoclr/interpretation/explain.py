@@ -219,7 +219,7 @@ def explain(
         found = {"gradient": gradient(whole, image, seed), "occlusion": occlusion(whole, image)}
         ct, liver = (volumes.load(files_of[kind]) for kind in ("volumes", "livers"))
         shape = ct.array.shape[1:]
-        maps = {name: tensors.restored(array[None], shape)[0] for name, array in found.items()}
+        maps = {name: tensors.to_ct_pixels(array[None], shape)[0] for name, array in found.items()}
         shown = ct.array[kept], liver.array[kept] > 0, ct.spacing[1:]
         explanations.append(Explanation(facts, *shown, maps))
     return explanations

@@ -376,18 +376,8 @@ def paint_ascites(b: Body) -> None:
 
 
 LAYERS = (
-    paint_wall,
-    paint_chest,
-    paint_spine,
-    paint_ribs,
-    paint_great_vessels,
-    paint_kidneys,
-    paint_portal_vein,
-    paint_liver,
-    paint_spleen,
-    paint_pancreas,
-    paint_stomach,
-    paint_bowel,
+    *(paint_wall, paint_chest, paint_spine, paint_ribs, paint_great_vessels, paint_kidneys),
+    *(paint_portal_vein, paint_liver, paint_spleen, paint_pancreas, paint_stomach, paint_bowel),
     paint_ascites,
 )
 

@@ -82,7 +82,7 @@ def test_a_file_that_may_not_be_read(tmp_path):
         ingest.read_ct(tmp_path)
 
 
-def test_a_refused_permission_is_told(tmp_path, monkeypatch):
+def test_a_refused_permission_is_named(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied", str(tmp_path))
 

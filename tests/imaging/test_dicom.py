@@ -44,7 +44,7 @@ def test_jpeg_2000_series_without_uids_lies_where_its_segmentation_does(shared_c
     assert ct.array[liver].std() < 40
 
 
-def test_real_series_of_three_spacings_is_set_aside(shared_ct):
+def test_real_series_of_three_spacings_is_excluded(shared_ct):
     message = refusal(shared_ct / "hazards" / "GE_tilt18_varspacing")
     assert "the images lie 1.08 to 7.00 mm apart, widest between z = " in message
 
@@ -156,7 +156,7 @@ def test_padding_becomes_air(tmp_path, padding):
     check(ct, expected)
 
 
-def test_padding_that_could_be_tissue_is_kept_and_told(tmp_path):
+def test_padding_that_could_be_tissue_is_kept_and_flagged(tmp_path):
     ct = ingest.read_ct(write_series(tmp_path, random_hu(), PixelPaddingValue=1024))
     check(ct, random_hu())
     assert ct.facts["flags"] == {
@@ -260,7 +260,7 @@ def test_stacks_that_are_no_regular_grid_are_refused(tmp_path, change, words):
     assert words in refusal(write_series(tmp_path, random_hu(), change))
 
 
-def test_tilt_in_the_tag_alone_is_told(tmp_path):
+def test_tilt_in_the_tag_alone_is_flagged(tmp_path):
     ct = ingest.read_ct(write_series(tmp_path, random_hu(), GantryDetectorTilt=12))
     check(ct, random_hu())
     assert "GantryDetectorTilt is 12 degrees" in ct.facts["flags"]["tilt_tag"]

@@ -61,7 +61,7 @@ def test_what_is_below_air_becomes_air(tmp_path):
     assert (ct.array[:, 0] == -1024).all()
 
 
-def test_nifti_without_orientation_is_told(tmp_path):
+def test_nifti_without_orientation_is_flagged(tmp_path):
     nib.save(nib.Nifti1Image(random_hu().transpose(2, 1, 0), None), tmp_path / "ct.nii")
     warnings = ingest.read_ct(tmp_path / "ct.nii").facts["flags"]
     assert list(warnings) == ["unplaced"]

@@ -128,7 +128,7 @@ def test_oblique_grids_are_resampled_right(organs, tmp_path):
     np.testing.assert_array_equal(provided.read(ct, path, 5).array, organs == 5)
 
 
-def test_a_mask_partly_outside_is_told_and_one_mostly_outside_refused(ct, organs, tmp_path):
+def test_a_mask_partly_outside_is_flagged_and_one_mostly_outside_refused(ct, organs, tmp_path):
     for slices, outcome in ((2, "29%"), (5, "71%"), (40, "100%")):
         grid = affine()
         grid[2, 3] -= (2 + slices) * 2.5
@@ -247,7 +247,7 @@ def test_the_rim_of_an_organ_does_not_count():
     assert base.median_hu(Volume(hu, np.eye(4)), np.zeros_like(organ)) is None
 
 
-def test_an_empty_mask_is_told(ct, tmp_path):
+def test_an_empty_mask_is_refused(ct, tmp_path):
     path = save(np.zeros(SHAPE, np.uint8), tmp_path / "mask.nii.gz")
     with pytest.raises(EmptyLiver, match=r"the liver mask is empty\. Look at the CT"):
         segment.liver(ct, "provided", mask=path)

@@ -15,14 +15,14 @@ def kept(*indices):
 
 
 def test_pixels_are_the_cts_in_the_window(ct):
-    found = tensors.clipped(ct, kept(4, 1), (-100, 400), 20)
+    found = tensors.preprocess(ct, kept(4, 1), (-100, 400), 20)
     assert found.dtype == np.int16
     assert np.array_equal(found, np.clip(ct.array[[4, 1]], -100, 400))
 
 
 def test_another_size_is_padded_to_a_square_and_resampled():
     array = np.full((2, 10, 20), 300, np.int16)
-    found = tensors.clipped(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), 40)
+    found = tensors.preprocess(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), 40)
     assert found.shape == (1, 40, 40)
     assert (found[0, :8] == -100).all()
     assert (found[0, 14:26] == 300).all()
@@ -31,13 +31,13 @@ def test_another_size_is_padded_to_a_square_and_resampled():
 
 def test_resampling_does_not_shift(ct):
     mirrored = volumes.Volume(ct.array[:, ::-1, ::-1], ct.affine)
-    plain = tensors.clipped(ct, kept(0), (-100, 400), 13).astype(int)
-    again = tensors.clipped(mirrored, kept(0), (-100, 400), 13).astype(int)
+    plain = tensors.preprocess(ct, kept(0), (-100, 400), 13).astype(int)
+    again = tensors.preprocess(mirrored, kept(0), (-100, 400), 13).astype(int)
     assert np.abs(plain - again[:, ::-1, ::-1]).max() <= 1
 
 
 def test_round_trip_is_lossless_and_a_chunk_a_slice(ct, tmp_path):
-    found = tensors.clipped(ct, kept(5, 3, 0), (-100, 400), 20)
+    found = tensors.preprocess(ct, kept(5, 3, 0), (-100, 400), 20)
     tensors.write(found, tmp_path / "case.b2nd")
     cache = tensors.load(tmp_path / "case.b2nd")
     assert cache.chunks == (1, 20, 20)
@@ -46,7 +46,7 @@ def test_round_trip_is_lossless_and_a_chunk_a_slice(ct, tmp_path):
 
 
 def test_no_slices(tmp_path):
-    tensors.write(tensors.clipped(None, [], (-100, 400), 20), tmp_path / "case.b2nd")
+    tensors.write(tensors.preprocess(None, [], (-100, 400), 20), tmp_path / "case.b2nd")
     assert tensors.load(tmp_path / "case.b2nd").shape == (0, 20, 20)
 
 
@@ -75,8 +75,8 @@ def test_a_marked_pixel_comes_back_where_it_was(shape, size):
     for place in [(0, 0), (shape[0] - 1, 0), (2, 7), (shape[0] - 1, shape[1] - 1)]:
         array = np.full((1, *shape), -100, np.int16)
         array[0][place] = 400
-        seen = tensors.clipped(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), size)
-        back = tensors.restored(seen, shape)
+        seen = tensors.preprocess(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), size)
+        back = tensors.to_ct_pixels(seen, shape)
         assert back.shape == array.shape
         assert np.unravel_index(back[0].argmax(), shape) == place
 
@@ -85,12 +85,12 @@ def test_a_marked_pixel_comes_back_where_it_was(shape, size):
 def test_a_mark_comes_back_within_a_pixel_of_the_network_where_slices_shrink(shape):
     array = np.full((1, *shape), -100, np.int16)
     array[0, 60, 70] = 400
-    seen = tensors.clipped(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), 40)
-    back = tensors.restored(seen, shape)[0] + 100
+    seen = tensors.preprocess(volumes.Volume(array, np.eye(4)), kept(0), (-100, 400), 40)
+    back = tensors.to_ct_pixels(seen, shape)[0] + 100
     found = (np.indices(shape) * back).sum(axis=(1, 2)) / back.sum()
     assert np.abs(found - [60, 70]).max() <= max(shape) / 40 / 2
 
 
 def test_a_slice_of_the_networks_size_comes_back_as_it_was(ct):
-    seen = tensors.clipped(ct, kept(3), (-100, 400), 20)
-    assert np.array_equal(tensors.restored(seen, (20, 20)), seen)
+    seen = tensors.preprocess(ct, kept(3), (-100, 400), 20)
+    assert np.array_equal(tensors.to_ct_pixels(seen, (20, 20)), seen)

@@ -146,7 +146,7 @@ def run(tmp_path_factory):
         volumes.save(volumes.Volume(mask, affine), folder / f"livers/{person.patient_id}.nii.gz")
         (folder / "slices").mkdir(exist_ok=True)
         slices.write(kept, folder / f"slices/{person.patient_id}.csv")
-        cached = tensors.clipped(ct, kept, WINDOW, SIZE)
+        cached = tensors.preprocess(ct, kept, WINDOW, SIZE)
         tensors.write(cached, folder / f"tensors/{person.patient_id}.b2nd")
     splits.write(splits.stratified(people, 3, 1, 1), folder / "split.csv")
     return folder

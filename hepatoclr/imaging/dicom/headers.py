@@ -221,10 +221,15 @@ def _image(path: Path, frame: int, header: Dataset) -> Image | str:
     position = numbers(header, "ImagePositionPatient", 3)
     cosines = numbers(header, "ImageOrientationPatient", 6)
     spacing = numbers(header, "PixelSpacing", 2)
-    if position is None or cosines is None or spacing is None or not geometry.plausible(spacing):
+    if (
+        position is None
+        or cosines is None
+        or spacing is None
+        or not geometry.is_plausible_spacing(spacing)
+    ):
         return UNPLACED
     row, column = cosines.reshape(2, 3)
-    if not geometry.perpendicular(row, column):
+    if not geometry.are_perpendicular(row, column):
         return UNPLACED
     row, column = row / np.linalg.norm(row), column / np.linalg.norm(column)
     if np.abs(np.cross(row, column)).argmax() != 2:

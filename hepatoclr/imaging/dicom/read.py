@@ -30,7 +30,7 @@ def read(
 
     Args:
         folder: It may hold other objects too.
-        preference: Which of several series is wanted, see `series.chosen`.
+        preference: Which of several series is wanted, see `series.choose`.
         series_uid: The UID of the series, where it is known.
         fill_slices: Most neighbouring slices that may be missing, once, and are interpolated.
 
@@ -42,25 +42,25 @@ def read(
         BadCase: The folder does not hold exactly one wanted CT volume whose images lie evenly.
     """
     found = headers.scan(folder)
-    images = series.chosen(found, preference, series_uid)
-    places, copies = series.places(images)
+    images = series.choose(found, preference, series_uid)
+    places, copies = series.split_copies(images)
     if len(places) < geometry.MIN_SLICES:
         raise BadCase(
             f"the {len(images)} images of the CT series lie at {len(places)} places only; at least "
             f"{geometry.MIN_SLICES} slices are needed. Give the whole series."
         )
     first = places[0]
-    stack = geometry.stack(
+    stack = geometry.fit_stack(
         np.array([image.position for image in places]), first.normal, fill_slices
     )
     hu, flags = pixels.read(places, copies)
     if stack.missing:
-        hu = geometry.filled(hu, stack)
+        hu = geometry.fill_gap(hu, stack)
     affine = _affine(first, stack.step)
     facts = {
         **series.technique(first),
         "stored_orientation": volumes.orientation(affine),
-        "ignored": dict(sorted((found.ignored + series.unused(found, images)).items())),
+        "ignored": dict(sorted((found.ignored + series.count_unused(found, images)).items())),
         "flags": {**_flags(places, copies, stack, affine), **flags},
     }
     return replace(volumes.canonical(hu.transpose(2, 1, 0), affine), facts=facts)
@@ -83,15 +83,15 @@ def _flags(
     first = places[0]
     spacing = abs(float(stack.step @ first.normal))
     thickness = headers.number(first.header, "SliceThickness")
-    told = headers.number(first.header, "GantryDetectorTilt", 0.0)
+    tag = headers.number(first.header, "GantryDetectorTilt", 0.0)
     flags = {}
     # thicker than their distance they overlap, which is usual; thinner, some may be missing
     if thickness and spacing - thickness > geometry.TOLERANCE_MM:
         flags["thickness"] = (
             f"slices {thickness:g} mm thick lie {spacing:g} mm apart; some may be missing"
         )
-    if abs(told) > resample.TILT_DEGREES and max(resample.angles(affine)) < resample.TILT_DEGREES:
-        flags["tilt_tag"] = f"GantryDetectorTilt is {told:g} degrees, but the images stand straight"
+    if abs(tag) > resample.TILT_DEGREES and max(resample.angles(affine)) < resample.TILT_DEGREES:
+        flags["tilt_tag"] = f"GantryDetectorTilt is {tag:g} degrees, but the images stand straight"
     if stack.missing:
         flags["gap"] = f"{stack.missing} missing slices were interpolated {stack.where}"
     if copies:

@@ -32,7 +32,7 @@ KERNELS = re.compile(
 )
 
 
-def chosen(found: Folder, preference: Mapping, series_uid: str = "") -> list[Image]:
+def choose(found: Folder, preference: Mapping, series_uid: str = "") -> list[Image]:
     """Take the one CT volume of a folder that is wanted.
 
     Args:
@@ -73,8 +73,8 @@ def chosen(found: Folder, preference: Mapping, series_uid: str = "") -> list[Ima
     return sorted(images, key=lambda image: float(image.position @ images[0].normal))
 
 
-def places(images: list[Image]) -> tuple[list[Image], dict[int, list[Image]]]:
-    """Tell the images of a volume from further images at their places.
+def split_copies(images: list[Image]) -> tuple[list[Image], dict[int, list[Image]]]:
+    """Separate the images of a volume from copies at the same places.
 
     Returns:
         One image for each place, ascending; further images by number of the place.
@@ -105,7 +105,7 @@ def ambiguous(images: list[Image], differing: list[float]) -> BadCase:
     )
 
 
-def unused(found: Folder, images: list[Image]) -> Counter[str]:
+def count_unused(found: Folder, images: list[Image]) -> Counter[str]:
     """Count the CT images of a folder that do not belong to the volume."""
     used = {id(image) for image in images}
     return Counter(
@@ -186,9 +186,9 @@ def _same_places(one: list[Image], other: list[Image]) -> bool:
 def _check_whole(images: list[Image], found: Folder) -> None:
     """Check that no image of the series was cut short or is of another shape."""
     uids = {image.series_uid for image in images}
-    lost = sum(count for uid, count in found.incomplete.items() if uid in uids or not uid)
-    if lost:
-        raise BadCase(f"{lost} images of the CT series lack their pixels. Export it again.")
+    cut = sum(count for uid, count in found.incomplete.items() if uid in uids or not uid)
+    if cut:
+        raise BadCase(f"{cut} images of the CT series lack their pixels. Export it again.")
     own = sum(image.series_uid in uids for image in found.images)
     if uids != {""} and own > len(images):
         raise BadCase(
@@ -205,11 +205,11 @@ def _several(groups: list[list[Image]]) -> BadCase:
 
 
 def _listed(groups: list[list[Image]]) -> str:
-    return "; ".join(sorted(_told(group) for group in groups))
+    return "; ".join(sorted(_describe(group) for group in groups))
 
 
-def _told(group: list[Image]) -> str:
-    """Tell a series apart without its description, which may hold names."""
+def _describe(group: list[Image]) -> str:
+    """Describe a series without its SeriesDescription, which may hold names."""
     heights = np.sort([image.position @ group[0].normal for image in group])
     facts = technique(group[0])
     return (

@@ -61,7 +61,9 @@ def read(ct: Volume, mask: str | Path | None, label: int | None = None) -> Volum
         )
     if inside < WHOLE_INSIDE:
         facts["flags"] = {"outside": f"{inside:.0%} of the mask lies inside the CT"}
-    return Volume(resample.onto(found, ct.affine, ct.array.shape, nearest=True), ct.affine, facts)
+    return Volume(
+        resample.to_grid(found, ct.affine, ct.array.shape, nearest=True), ct.affine, facts
+    )
 
 
 def _nifti(path: Path, label: int | None) -> Volume:

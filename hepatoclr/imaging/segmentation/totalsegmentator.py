@@ -81,22 +81,21 @@ def totalsegmentator(
     It sees the box of the body alone, without the air around it. No usage statistics are sent,
     and its settings in the user's home are neither read nor written.
 
-    Memory: on the GPU lie the network, one patch, and the logits of all labels at the model's
-    resolution, in half precision; the last grow with the body's size, up to `SPLIT_VOXELS`, above
-    which the body is done in three parts. Where the logits do not fit, nnU-Net collects them on
-    the CPU; where a patch does not fit, the whole CT is done on the CPU.
+    Memory of the GPU: the network, one patch, and the logits of all labels at the model's
+    resolution in half precision, which grow with the body up to `SPLIT_VOXELS`; larger ones are
+    done in three parts. Logits that do not fit are collected on the CPU; where a patch does not
+    fit, all is done there.
 
     Args:
         ct: HU, canonical.
         model: "fastest" works at 6 mm, "fast" at 3 mm, "full" at 1.5 mm.
-        weights: Folder of TotalSegmentator's weights; none for its own default, see
-            `weights_folder`.
+        weights: Folder of the weights, see `weights_folder`.
         device: cpu, cuda, or auto for the GPU if there is one.
         networks: Where networks are kept for the next CT, empty at first.
 
     Returns:
-        uint8 mask on the CT's grid, 1 where liver; facts: model, version, digests of the weights
-        that ran, device, and with "fast" and "fastest" aorta_hu and spleen_hu, see `median_hu`.
+        uint8 mask on the CT's grid, 1 where liver; facts: model, device, `identity`, and with
+        "fast" and "fastest" aorta_hu and spleen_hu, see `median_hu`.
 
     Raises:
         UserError: Weights are missing, or there is no GPU although one is asked for.
@@ -110,7 +109,7 @@ def totalsegmentator(
     place = str(devices.choose(device))
     body = _body(ct)
     with _private_settings(folder):
-        found, device = _run(_part(ct, body), model, place, {} if networks is None else networks)
+        found, device = _run(_crop(ct, body), model, place, {} if networks is None else networks)
     labels = np.zeros(ct.array.shape, np.uint8)
     labels[body] = found
     if not (labels == LIVER).any():
@@ -140,7 +139,7 @@ def identity(model: str, weights: str | Path | None = None) -> dict:
 
 
 def weights_folder(weights: str | Path | None = None) -> Path:
-    """Where TotalSegmentator's weights lie: as told, or else by its own rule.
+    """Where TotalSegmentator's weights lie: in the folder given, or else by its own rule.
 
     The rule: `$TOTALSEG_WEIGHTS_PATH`, else `$TOTALSEG_HOME_DIR/nnunet/results`, else
     `~/.totalsegmentator/nnunet/results`.
@@ -224,8 +223,8 @@ def _body(ct: Volume) -> tuple[slice, slice, slice]:
     )
 
 
-def _part(ct: Volume, box: tuple[slice, slice, slice]) -> Volume:
-    """The part of a volume in a box."""
+def _crop(ct: Volume, box: tuple[slice, slice, slice]) -> Volume:
+    """Cut a volume to a box."""
     shift = np.eye(4)
     shift[:3, 3] = [side.indices(size)[0] for side, size in zip(box, ct.array.shape, strict=True)][
         ::-1
