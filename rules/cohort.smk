@@ -16,9 +16,6 @@ rule cohort:
         settings=lambda wildcards: {
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
         },
-        volumes=results("volumes/{cohort}"),
-        livers=results("slices/{cohort}"),
-        kept=results("slices/{cohort}"),
         limits=config["checks"],
         # a control: the targets of the evaluation cohort, permuted
         permute=lambda wildcards: (

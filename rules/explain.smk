@@ -26,10 +26,6 @@ rule explain:
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         code=code("explain"),
-        folders={
-            kind: results(f"{kind}/{EVALUATION}")
-            for kind in ("volumes", "livers", "slices", "tensors")
-        },
         network=config["network"],
         window=config["tensors"]["window"],
         settings=config["linear"],

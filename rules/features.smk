@@ -16,7 +16,6 @@ rule features:
         gpu=GPU,
     params:
         code=code("features"),
-        tensors=results("tensors/{cohort}"),
         window=config["tensors"]["window"],
         network=config["network"],
         device=config["device"],

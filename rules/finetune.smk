@@ -18,7 +18,6 @@ rule finetune:
         gpu=GPU,
     params:
         code=code("finetune"),
-        tensors=results(f"tensors/{EVALUATION}"),
         encoder="{encoder}",
         fraction=1.0,
         folds=lambda wildcards: SPLITS[wildcards.split][1],
@@ -45,7 +44,6 @@ use rule finetune as learning_curve with:
         results("benchmarks/learning_curve/{fraction}/seed{seed}/{split}.tsv")
     params:
         code=code("finetune"),
-        tensors=results(f"tensors/{EVALUATION}"),
         encoder=experiment.NONE,
         fraction=lambda wildcards: float(wildcards.fraction),
         folds=lambda wildcards: SPLITS[wildcards.split][1],

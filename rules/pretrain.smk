@@ -39,7 +39,6 @@ rule pretrain:
         code=lambda wildcards: code(
             "pretrain", f"hepatoclr/learning/methods/{ENCODERS[wildcards.encoder]['method']}.py"
         ),
-        tensors=expand(results("tensors/{cohort}"), cohort=PRETRAINING),
         spec=lambda wildcards: ENCODERS[wildcards.encoder],
         training=training("pretraining"),
         seed=lambda wildcards: int(wildcards.seed),

@@ -6,9 +6,9 @@ with logs.to_file(snakemake.log[0]):
     table = assemble.assemble(
         snakemake.wildcards.cohort,
         manifests.read(given.manifest),
-        params.volumes,
-        params.livers,
-        params.kept,
+        given.volumes,
+        given.livers,
+        given.slices,
         on_bad_case=params.on_bad_case,
         limits=params.limits,
         permute=params.permute,

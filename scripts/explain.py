@@ -8,7 +8,7 @@ with logs.to_file(snakemake.log[0]):
         snakemake.input.predictions,
         snakemake.input.features,
         snakemake.input.split,
-        snakemake.params.folders,
+        snakemake.input,
         {},
         snakemake.output.table,
         [snakemake.output.figure, snakemake.output.png],

@@ -3,7 +3,7 @@ from hepatoclr.cohorts import cohort_table
 from hepatoclr.learning import features
 
 with logs.to_file(snakemake.log[0]):
-    caches = cohort_table.caches([snakemake.input.cohort], [snakemake.params.tensors])
+    caches = cohort_table.caches([snakemake.input.cohort], snakemake.input.tensors)
     features.run(
         snakemake.input.encoder,
         snakemake.input.cohort,

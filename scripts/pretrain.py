@@ -4,7 +4,7 @@ from hepatoclr.learning import pretrain
 
 if __name__ == "__main__":  # further processes of a training read this file too
     with logs.to_file(snakemake.log[0]):
-        caches = cohort_table.caches(snakemake.input.cohorts, snakemake.params.tensors)
+        caches = cohort_table.caches(snakemake.input.cohorts, snakemake.input.tensors)
         pretrain.Pretraining(
             snakemake.params.spec,
             snakemake.input.cohorts,

@@ -126,9 +126,9 @@ def _exclusion(
 def assemble(
     name: str,
     rows: Sequence[manifests.Row],
-    volumes: str | Path,
-    livers: str | Path,
-    kept: str | Path,
+    volumes: Sequence[str | Path],
+    livers: Sequence[str | Path],
+    kept: Sequence[str | Path],
     on_bad_case: str,
     permute: int | None = None,
     **options,
@@ -138,9 +138,9 @@ def assemble(
     Args:
         name: The cohort.
         rows: The manifest.
-        volumes: Folder with the facts of each case's CT, `<case>.json`.
-        livers: Folder with the facts of each case's liver mask, `<case>.json`.
-        kept: Folder with the kept slices of each case, `<case>.csv`.
+        volumes: Facts of each case's CT, `<case>.json`, in any order.
+        livers: Facts of each case's liver mask, `<case>.json`, in any order.
+        kept: Kept slices of each case, `<case>.csv`, in any order.
         on_bad_case: "stop" refuses a cohort with a case excluded by a stage or a flag.
         permute: Seed by which the targets are permuted, see `permuted`; none leaves them.
         **options: role, labels, exclude and limits.
@@ -148,12 +148,15 @@ def assemble(
     Raises:
         UserError: A case was excluded and `on_bad_case` is "stop".
     """
+    scans, masks, places = (
+        {path.stem: path for path in map(Path, paths)} for paths in (volumes, livers, kept)
+    )
     together = table(
         name,
         rows,
-        scans=[files.read_json(Path(volumes, f"{row.case}.json")) for row in rows],
-        facts=[files.read_json(Path(livers, f"{row.case}.json")) for row in rows],
-        kept=[len(slices.read(Path(kept, f"{row.case}.csv"))) for row in rows],
+        scans=[files.read_json(scans[row.case]) for row in rows],
+        facts=[files.read_json(masks[row.case]) for row in rows],
+        kept=[len(slices.read(places[row.case])) for row in rows],
         **options,
     )
     bad = together[~together["step"].isin(("", *cases.BY_CONFIGURATION))]

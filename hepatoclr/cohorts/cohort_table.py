@@ -30,21 +30,18 @@ def read(path: str | Path) -> pd.DataFrame:
     return files.read_csv(path, dtype=types, **kept_empty)
 
 
-def caches(tables: Sequence[str | Path], folders: Sequence[str | Path]) -> list[str]:
-    """Name the cached slices of the cases of some cohorts.
+def caches(tables: Sequence[str | Path], paths: Sequence[str | Path]) -> list[str]:
+    """Put the cached slices of some cohorts into the order of the cohorts' tables.
 
     Args:
-        tables: The cohorts' tables.
-        folders: Where the caches of each cohort lie, as `<case>.b2nd`.
+        tables: The cohorts' tables, `<cohort>.csv`.
+        paths: The caches of all their cases in any order, `<cohort>/<case>.b2nd`.
 
     Returns:
         A path per row of the tables, in their order.
     """
-    return [
-        str(Path(folder, f"{case}.b2nd"))
-        for table, folder in zip(tables, folders, strict=True)
-        for case in read(table)["case"]
-    ]
+    found = {(path.parent.name, path.stem): str(path) for path in map(Path, paths)}
+    return [found[Path(table).stem, case] for table in tables for case in read(table)["case"]]
 
 
 def patients(cohort: pd.DataFrame) -> pd.DataFrame:

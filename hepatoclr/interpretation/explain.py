@@ -36,7 +36,7 @@ from hepatoclr.learning import backbone, data, linear
 from hepatoclr.reporting import formatting, plots
 from hepatoclr.stats import predictions as outcomes
 
-READ = {"volumes": ".nii.gz", "livers": ".nii.gz", "slices": ".csv", "tensors": ".b2nd"}
+READ = ("volumes", "livers", "slices", "tensors")
 KINDS = {  # label, and what the model says
     "right positive": (1, 1),
     "right negative": (0, 0),
@@ -174,7 +174,7 @@ def explain(
     predictions: pd.DataFrame,
     features: str | Path,
     split: str | Path,
-    folders: Mapping[str, str],
+    cases: Mapping[str, Sequence[str | Path]],
     digests: Mapping[str, str],
     *,
     window: tuple[int, int],
@@ -188,7 +188,8 @@ def explain(
         predictions: The patients, with kind and fold.
         features: The evaluation cohort's features under that encoder.
         split: The split of the predictions.
-        folders: Where the files of the cases lie: volumes, livers, slices, tensors.
+        cases: Files of all cases, `<case>` and an ending, in any order: volumes, livers, slices,
+            tensors.
         digests: What these files should hold, see `batches.digests`.
         window: Lowest and highest HU of the caches.
         settings: The configuration's section `linear`.
@@ -197,6 +198,9 @@ def explain(
     places = pd.read_parquet(features, columns=["case", "slice"])
     patient, vectors = linear.read(features)
     dealt = splits.read(split)
+    named = {
+        kind: {Path(path).name.partition(".")[0]: path for path in cases[kind]} for kind in READ
+    }
     explanations = []
     for row in predictions.to_dict("records"):
         targets = splits.training(dealt, row["fold"]).set_index("patient_id")["target"]
@@ -206,7 +210,7 @@ def explain(
         logits = model.decision_function(vectors[own])
         best = int(np.argmax(logits if KINDS[row["kind"]][1] else -logits))
         case, place = places.loc[own[best], ["case", "slice"]]
-        files_of = {kind: f"{folders[kind]}/{case}{suffix}" for kind, suffix in READ.items()}
+        files_of = {kind: named[kind][case] for kind in READ}
         files.check(files_of.values(), digests)
         kept = slices.read(files_of["slices"])[place].index
         facts = {
@@ -323,7 +327,7 @@ def run(
     predictions: Sequence[str | Path],
     features: str | Path,
     split: str | Path,
-    folders: Mapping[str, str],
+    cases: Mapping[str, Sequence[str | Path]],
     digests: Mapping[str, str],
     output: str | Path,
     paths: Sequence[str | Path],
@@ -341,7 +345,7 @@ def run(
         encoder: Its name.
         weights: Its weights.
         predictions: What the linear protocol says with it, of every patient once.
-        features, split, folders, digests, window, settings, seed: See `explain`.
+        features, split, cases, digests, window, settings, seed: See `explain`.
         output: Table to write.
         paths: Figures to write.
         network: Section of the configuration.
@@ -352,6 +356,6 @@ def run(
     confident = chosen(outcomes.read(predictions))
     given = {"window": window, "settings": settings, "seed": seed}
     trained = backbone.read(weights, network).backbone
-    found = explain(trained, confident, features, split, folders, digests, **given)
+    found = explain(trained, confident, features, split, cases, digests, **given)
     files.write_csv(table(found).round(6), output)
     draw(found, encoder, paths, disclaimers=disclaimers)

@@ -145,10 +145,10 @@ def test_caches_follow_the_rows_of_the_tables(table, tmp_path):
     for name in ("histo", "radio"):
         cohort_table.write(table.iloc[3:5], tmp_path / f"{name}.csv")
     tables = [tmp_path / "histo.csv", tmp_path / "radio.csv"]
-    assert cohort_table.caches(tables, ["t/histo", "t/radio"]) == [
-        *("t/histo/0004.b2nd", "t/histo/0005~b.b2nd"),
-        *("t/radio/0004.b2nd", "t/radio/0005~b.b2nd"),
+    paths = [
+        f"t/{name}.b2nd" for name in ("histo/0004", "histo/0005~b", "radio/0004", "radio/0005~b")
     ]
+    assert cohort_table.caches(tables, [*paths[::-1], "t/histo/other.b2nd"]) == paths
 
 
 def test_nobody_left(table):
@@ -162,6 +162,7 @@ def test_stop_names_the_cases_that_were_set_aside(tmp_path):
     given = [tmp_path / "volumes", tmp_path / "livers", tmp_path / "kept"]
     for one, facts in zip(rows, [bad, SHORT, LIVER, LIVER], strict=True):
         store(one.case, facts, *given)
+    given = [list(folder.iterdir()) for folder in given]
     rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
     found = assemble.assemble("histo", rows, *given, on_bad_case="exclude", **rest)
     assert found["step"].tolist() == ["segment", "truncated", "", "label"]
@@ -176,7 +177,7 @@ def test_stop_names_the_cases_that_were_set_aside(tmp_path):
 def test_cases_left_out_by_the_configuration_stop_nothing(tmp_path):
     folders = [tmp_path / "volumes", tmp_path / "livers", tmp_path / "kept"]
     store("0001", LIVER, *folders)
-    given = [[row(1, "?")], *folders]
+    given = [[row(1, "?")], *(list(folder.iterdir()) for folder in folders)]
     rest = {"role": "evaluation", "labels": LABELS, "exclude": [], "limits": LIMITS}
     found = assemble.assemble("histo", *given, on_bad_case="stop", **rest)
     assert found["step"].tolist() == ["label"]

@@ -168,8 +168,8 @@ def featured(run, network, settings=SETTINGS):
     return table
 
 
-def folders(run):
-    return {kind: str(run / kind) for kind in ("volumes", "livers", "slices", "tensors")}
+def cases(run):
+    return {kind: sorted((run / kind).iterdir()) for kind in explain.READ}
 
 
 @pytest.mark.parametrize("rows", ["slices", "patients"])
@@ -184,7 +184,7 @@ def test_maps_lie_on_the_liver_of_the_ct_where_the_model_looks_at_it(run, rows, 
         confident,
         run / "features.parquet",
         run / "split.csv",
-        folders(run),
+        cases(run),
         {},
         **given,
     )
@@ -243,7 +243,7 @@ def test_table_and_figure_are_written_and_the_same_every_time(run, tmp_path):
             [run / "linear.csv"],
             run / "features.parquet",
             run / "split.csv",
-            folders(run),
+            cases(run),
             {},
             tmp_path / name / "maps.csv",
             [tmp_path / name / "maps.svg", tmp_path / name / "maps.png"],
