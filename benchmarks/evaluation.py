@@ -17,7 +17,9 @@ import pandas as pd
 
 from benchmarks import common
 from hepatoclr.learning import experiment
-from hepatoclr.reporting import plots, tables
+from hepatoclr.reporting.plots import plots
+from hepatoclr.reporting.tables import common as table_common
+from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import metrics, predictions
 
 POSITIVE, NEGATIVE, SLICES = 78, 28, 40
@@ -30,7 +32,7 @@ FOLDS = 5
 def jobs(repeats: int) -> list[pd.DataFrame]:
     """Made-up predictions, a table per encoder, protocol, fraction and repeat."""
     names = dict.fromkeys([*METHODS.values(), *BETAS.values()])
-    wanted = [(protocol, name, 1.0) for protocol in tables.PROTOCOLS for name in names]
+    wanted = [(protocol, name, 1.0) for protocol in table_common.PROTOCOLS for name in names]
     wanted += [("finetune", experiment.NONE, fraction) for fraction in FRACTIONS]
     label = np.repeat([1, 0], [POSITIVE, NEGATIVE])
     made = []

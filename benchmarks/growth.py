@@ -25,7 +25,7 @@ from matplotlib.ticker import LogLocator
 
 from benchmarks import common, ours, peers
 from hepatoclr.learning import data
-from hepatoclr.reporting import plots
+from hepatoclr.reporting.plots import common as style
 
 BATCHES, BATCH_SIZE = (16, 32, 64, 128), 80  # the demo's network
 SIZES, SIZE_BATCH = (64, 128, 256, 512), 2  # the paper's network
@@ -177,7 +177,7 @@ def _exponent(part: pd.DataFrame, column: str) -> float:
     return float(np.diff(y)[0] / np.diff(x)[0])
 
 
-@matplotlib.rc_context(plots.SETTINGS)
+@matplotlib.rc_context(style.SETTINGS)
 def draw(table: pd.DataFrame, paths: list[Path]) -> Figure:
     """Draw time above memory, for what grows from left to right."""
     figure = Figure(figsize=(8.4, 4.8))
@@ -207,12 +207,12 @@ def draw(table: pd.DataFrame, paths: list[Path]) -> Figure:
         time_axes.set_ylabel("ms" if by == "cohort" else "ms a step")
         memory_axes.set_ylabel("Peak memory, MB")
         time_axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
-    plots.save(figure, *paths)
+    style.save(figure, *paths)
     return figure
 
 
 def _line(axes: Axes, part: pd.DataFrame, column: str, style: int, label: str) -> None:
-    colour, line, marker = plots.STYLES[style]
+    colour, line, marker = style.STYLES[style]
     look = {"color": colour, "linestyle": line, "marker": marker, "label": label}
     axes.plot(part["x"], part[column], **look)
 

@@ -17,7 +17,7 @@ from hepatoclr.base import files, fingerprint, messages, settings
 from hepatoclr.base.errors import UserError
 from hepatoclr.learning import experiment
 from hepatoclr.reporting import formatting
-from hepatoclr.reporting import tables as computing
+from hepatoclr.reporting.tables import tables as computing
 from hepatoclr.stats import metrics, predictions
 
 # What the tables are computed with.
@@ -147,7 +147,7 @@ def differences(record: Mapping) -> list[str]:
         "processor": provenance.cpu(),
         **{name: metadata.version(name) for name in PACKAGES},
     }
-    reached = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/reporting/tables.py")
+    reached = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/reporting/tables/tables.py")
     edited = [
         name for name, digest in (file.split("@") for file in reached) if code.get(name) != digest
     ]

@@ -1,5 +1,6 @@
 from hepatoclr.base import logs
-from hepatoclr.reporting import plots, tables
+from hepatoclr.reporting.plots import plots
+from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import predictions
 
 with logs.to_file(snakemake.log[0]):

@@ -4,8 +4,9 @@ import pandas as pd
 
 from hepatoclr.base import logs
 from hepatoclr.cohorts import cohort_table
-from hepatoclr.reporting import costs, report, tables
+from hepatoclr.reporting import costs, report
 from hepatoclr.reporting.manuscript import checklists, manuscript
+from hepatoclr.reporting.tables import tables
 
 with logs.to_file(snakemake.log[0]):
     given, params = snakemake.input, snakemake.params

@@ -2,13 +2,13 @@ import pandas as pd
 
 from hepatoclr.base import logs
 from hepatoclr.imaging import slices, tensors, volumes
-from hepatoclr.reporting import plots
+from hepatoclr.reporting.plots import preprocessing
 
 with logs.to_file(snakemake.log[0]):
     case, paths = snakemake.input, list(snakemake.output)
     kept = slices.read(case.slices)
     if kept:
-        plots.preprocessing(
+        preprocessing.draw(
             volumes.load(case.volume),
             volumes.load(case.liver),
             pd.DataFrame(map(vars, kept)),
@@ -18,4 +18,4 @@ with logs.to_file(snakemake.log[0]):
             window=snakemake.params.window,
         )
     else:
-        plots.case_excluded(paths)
+        preprocessing.case_excluded(paths)

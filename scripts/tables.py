@@ -1,5 +1,5 @@
 from hepatoclr.base import logs
-from hepatoclr.reporting import tables
+from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import metrics, predictions
 
 with logs.to_file(snakemake.log[0]):

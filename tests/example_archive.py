@@ -7,7 +7,7 @@ import example_predictions
 
 from hepatoclr import provenance
 from hepatoclr.base import files
-from hepatoclr.reporting import tables
+from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import metrics, predictions
 
 PROJECT = Path(__file__).parents[1]

@@ -6,7 +6,8 @@ import pandas as pd
 from example_predictions import METHODS
 from matplotlib.figure import Figure
 
-from hepatoclr.reporting import plots, report
+from hepatoclr.reporting import report
+from hepatoclr.reporting.plots import common
 
 EVIL = """<script>alert(1)</script> "quoted" & 'so'"""
 ENCODERS = ["supervised", "simclr", "supcon", "weak_simclr-0.5"]
@@ -41,7 +42,7 @@ def comparison(**changes):
     given |= {"difference": 0.07, "low": -0.012, "high": 0.152, "p_delong": 0.09}
     given |= {"p_permutation": 0.1, "t_low": -0.05, "t_high": 0.19, "p_corrected_t": 0.2}
     given |= {"p_holm": 0.36, "pooled": 0.06, "pooled_low": -0.02, "pooled_high": 0.14}
-    given["detectable"] = 0.117
+    given["minimum_detectable_difference"] = 0.117
     return given | changes
 
 
@@ -138,15 +139,15 @@ def drawn(folder):
     for name in names:
         figure = Figure(figsize=(4.2, 3.2) if name == "learning_curve" else (7.4, 3.6))
         axes = figure.subplots()
-        for place, (colour, line, marker) in enumerate(plots.STYLES):
+        for place, (colour, line, marker) in enumerate(common.STYLES):
             style = {"color": colour, "linestyle": line, "marker": marker}
             axes.plot([0, 1, 2], [place, place + 1, place], **style)
         axes.grid(True)
         axes.set_xlabel(f"{name} <&>")
-        plots.save(figure, folder / f"{name}.svg")
+        common.save(figure, folder / f"{name}.svg")
     picture = Figure(figsize=(7.2, 3))
     picture.subplots().imshow([[0, 1], [2, 3]], cmap="gray")
-    plots.save(picture, folder / "preprocessing.svg")
+    common.save(picture, folder / "preprocessing.svg")
     return {name: folder / f"{name}.svg" for name in (*names, "preprocessing")}
 
 

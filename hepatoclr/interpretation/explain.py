@@ -33,7 +33,8 @@ from hepatoclr.base import devices, files
 from hepatoclr.cohorts import splits
 from hepatoclr.imaging import slices, tensors, volumes
 from hepatoclr.learning import backbone, data, linear
-from hepatoclr.reporting import formatting, plots
+from hepatoclr.reporting import colours, formatting
+from hepatoclr.reporting.plots import common, preprocessing
 from hepatoclr.stats import predictions as outcomes
 
 READ = ("volumes", "livers", "slices", "tensors")
@@ -52,7 +53,7 @@ AT_ONCE = 8  # slices in the network at a time, which bounds memory
 COLOURS = {
     "gradient": "viridis",
     "occlusion": LinearSegmentedColormap.from_list(
-        "signed", [plots.BLUE, "#FFFFFF", plots.VERMILLION]
+        "signed", [colours.BLUE, "#FFFFFF", colours.VERMILLION]
     ),
 }
 NOTE = (
@@ -249,7 +250,7 @@ def table(explanations: Sequence[Explanation]) -> pd.DataFrame:
     )
 
 
-@matplotlib.rc_context(plots.SETTINGS)
+@matplotlib.rc_context(common.SETTINGS)
 def draw(
     explanations: Sequence[Explanation],
     encoder: str,
@@ -273,8 +274,8 @@ def draw(
     for part, shown in zip(rows, explanations, strict=True):
         _row(part, shown)
     foot.text(0.01, 0.95, NOTE, va="top", fontsize=8)
-    plots.say(foot, disclaimers)
-    plots.save(figure, *paths)
+    common.add_disclaimers(foot, disclaimers)
+    common.save(figure, *paths)
     return figure
 
 
@@ -289,10 +290,10 @@ def _row(part: SubFigure, shown: Explanation) -> None:
         fontsize=9.5,
     )
     plain, *overlaid = part.subplots(1, 1 + len(MAPS))
-    plots.picture(plain, shown.ct, shown.liver, shown.spacing, "upper")
+    preprocessing.draw_section(plain, shown.ct, shown.liver, shown.spacing, "upper")
     plain.set_title(f"CT; {100 * shown.liver.mean():.0f} % of it is liver")
     for axes, name in zip(overlaid, MAPS, strict=True):
-        plots.picture(axes, shown.ct, shown.liver, shown.spacing, "upper")
+        preprocessing.draw_section(axes, shown.ct, shown.liver, shown.spacing, "upper")
         share = shown.in_liver(name)
         words = "zero everywhere" if np.isnan(share) else f"{100 * share:.0f} % of it in the liver"
         axes.set_title(f"{name.capitalize()}; {words}")

@@ -16,7 +16,9 @@ from matplotlib.figure import Figure
 
 from hepatoclr.base import files
 from hepatoclr.cohorts import cohort_table
-from hepatoclr.reporting import formatting, plots, tables
+from hepatoclr.reporting import formatting
+from hepatoclr.reporting.plots import common
+from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import comparison_tests
 
 SHOWN = ("label", "weak_label", "site", "scanner")
@@ -111,7 +113,7 @@ def varying_properties(people: pd.DataFrame) -> list[str]:
     return [name for name in SHOWN if people.loc[people[name] != "", name].nunique() > 1]
 
 
-@matplotlib.rc_context(plots.SETTINGS)
+@matplotlib.rc_context(common.SETTINGS)
 def draw(
     people: pd.DataFrame,
     points: Mapping[str, tuple[np.ndarray, Sequence[str]]],
@@ -140,19 +142,17 @@ def draw(
     for axes in panels[-1]:
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
         axes.legend(**place, ncols=2, fontsize=7, handletextpad=0.2, columnspacing=0.8)
-    plots.say(figure, disclaimers)
-    plots.save(figure, *paths)
-    return figure
+    return common.finish(figure, disclaimers, paths)
 
 
 def _scatter(axes: Axes, places: np.ndarray, values: pd.Series) -> None:
     """Draw points, a colour and marker per value; the rarest of many values share one."""
-    most = len(plots.STYLES)
+    most = len(common.STYLES)
     counts = values[values != ""].value_counts()
     kept = counts.index if len(counts) <= most else counts.index[: most - 1]
     names = sorted(kept) + [OTHER] * (len(counts) > most)
     shown = values.where(values.isin([*kept, ""]), OTHER).to_numpy()
-    for name, (colour, _, marker) in zip(names, plots.STYLES, strict=False):
+    for name, (colour, _, marker) in zip(names, common.STYLES, strict=False):
         part = places[shown == name]
         axes.scatter(*part.T, s=16, color=colour, marker=marker, linewidths=1, label=name)
     if (shown == "").any():

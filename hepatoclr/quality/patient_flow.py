@@ -15,7 +15,8 @@ from matplotlib.patches import Rectangle
 from hepatoclr.base import cases, files
 from hepatoclr.base.errors import UserError
 from hepatoclr.cohorts.cohort_table import TARGETS
-from hepatoclr.reporting import plots
+from hepatoclr.reporting.colours import BLACK
+from hepatoclr.reporting.plots import common
 
 MANIFEST, USED, TABLES = "manifest", "used", "tables"
 UNLABELLED = "unlabelled"
@@ -113,7 +114,7 @@ def write(flow: pd.DataFrame, path: str | Path) -> None:
     files.write_csv(flow, path)
 
 
-@matplotlib.rc_context(plots.SETTINGS)
+@matplotlib.rc_context(common.SETTINGS)
 def draw(flow: pd.DataFrame, paths: Sequence[str | Path], *, synthetic: bool) -> Figure:
     """Draw the flow, a column per cohort.
 
@@ -139,9 +140,7 @@ def draw(flow: pd.DataFrame, paths: Sequence[str | Path], *, synthetic: bool) ->
     for column, (title, boxes) in enumerate(columns):
         _column(axes, column * pitch, title, boxes, heights)
     axes.text(0, -height, NOTE, fontsize=7.5, va="top")
-    plots.say_synthetic(figure, synthetic)
-    plots.save(figure, *paths)
-    return figure
+    return common.finish(figure, ["synthetic"] if synthetic else [], paths)
 
 
 def _boxes(counts: pd.DataFrame) -> Iterator[tuple[bool, list[str]]]:
@@ -180,7 +179,7 @@ def _column(
 ) -> None:
     """Draw one cohort: its main boxes below each other, what is lost beside the arrow."""
     middle, y, last = x + MAIN / 2, -GAP, 0.0
-    arrow = {"arrowstyle": "-|>", "color": plots.BLACK, "shrinkA": 0, "shrinkB": 0}
+    arrow = {"arrowstyle": "-|>", "color": BLACK, "shrinkA": 0, "shrinkB": 0}
     axes.text(x, -GAP / 3, title, fontweight="bold", va="center")
     for (aside, lines), row in zip(boxes, heights, strict=False):
         left, width = (x + MAIN + GAP, SIDE) if aside else (x, MAIN)

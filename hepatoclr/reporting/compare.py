@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hepatoclr.base import files
-from hepatoclr.reporting import plots, report, tables
+from hepatoclr.reporting import report
+from hepatoclr.reporting.plots import plots
+from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import metrics, predictions
 
 

@@ -32,8 +32,8 @@ def findings(table1: pd.DataFrame, comparisons: pd.DataFrame | None) -> list[Fin
 
     Args:
         table1: What `tables.table1` returns.
-        comparisons: protocol, encoder, reference, difference, low, high, p_holm, detectable;
-            nothing if no comparison was made.
+        comparisons: protocol, encoder, reference, difference, low, high, p_holm,
+            minimum_detectable_difference;            nothing if no comparison was made.
     """
     found = []
     for protocol, part in table1.dropna(subset="auc_mean").groupby("protocol", sort=False):
@@ -147,7 +147,7 @@ def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str
         known["low"] = known["t_low"].fillna(known["low"])
         known["high"] = known["t_high"].fillna(known["high"])
     said = [_difference(row) for row in known.to_dict("records")]
-    needed = known["detectable"].dropna()
+    needed = known["minimum_detectable_difference"].dropna()
     if len(needed) and any(sentence.startswith("No") for sentence in said):
         ends = dict.fromkeys(map(formatting.number, (needed.min(), needed.max())))
         said.append(

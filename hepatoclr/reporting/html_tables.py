@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 import pandas as pd
 
-from hepatoclr.reporting import costs, formatting
+from hepatoclr.reporting import costs, formatting, layouts
 
 HEADINGS = {
     "method": "Pretraining",
@@ -67,7 +67,7 @@ class Grid:
         return len(self.heads) > WIDEST
 
 
-def of_layout(given: formatting.Layout) -> Grid:
+def of_layout(given: layouts.Layout) -> Grid:
     """Take over a table that is laid out already."""
     rows = [
         [Cell(name), *(Cell(c.value, _small(c), c.best) for c in cells)]
@@ -81,11 +81,11 @@ def of_layout(given: formatting.Layout) -> Grid:
     return Grid(heads, rows, list(given.measures.items()), numbers, notes)
 
 
-def _small(cell: formatting.Cell) -> list[str]:
+def _small(cell: layouts.Cell) -> list[str]:
     return [text for text in (cell.interval, cell.paper and f"paper {cell.paper}") if text]
 
 
-def _is_number(cell: formatting.Cell) -> bool:
+def _is_number(cell: layouts.Cell) -> bool:
     return re.fullmatch(r"[<\d.,\s±+\N{MINUS SIGN}]*", cell.value) is not None
 
 
@@ -171,7 +171,7 @@ def _text(name: str, value: object) -> str:
     if name in NAMES:
         return formatting.method_label(str(value))
     if name == "protocol":
-        return formatting.PROTOCOL_LABELS.get(value, str(value))
+        return formatting.protocol_label(value)
     if name == "fraction":
         return f"{100 * value:.0f} %"
     if name == "p" or name.startswith("p_"):

@@ -17,7 +17,7 @@ import pandas as pd
 
 from hepatoclr.base import cases, files
 from hepatoclr.base.version import VERSION, git_state
-from hepatoclr.reporting import costs, findings, formatting, html, html_tables, svg
+from hepatoclr.reporting import costs, findings, formatting, html, html_tables, layouts, svg
 
 Table = pd.DataFrame | str | Path
 
@@ -378,7 +378,7 @@ def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> ht
     if name == "cost":
         return html_tables.of_costs(frame)
     if name in RESULTS:
-        return html_tables.of_layout(formatting.of(frame))
+        return html_tables.of_layout(layouts.of(frame))
     return html_tables.of_frame(frame, links if name == "cohorts" else None)
 
 

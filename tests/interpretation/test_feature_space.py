@@ -12,7 +12,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from hepatoclr.cohorts import cohort_table
 from hepatoclr.interpretation import feature_space
-from hepatoclr.reporting import formatting
+from hepatoclr.reporting import formatting, layouts, markup
 from hepatoclr.stats import comparison_tests
 
 PEOPLE = 60
@@ -91,7 +91,7 @@ def test_too_few_patients_are_said(people):
     few = people.iloc[:7].assign(label=["a", "b"] * 3 + ["a"], target=["0", "1"] * 3 + ["0"])
     table = feature_space.separability(few, {"mine": vectors(people)[:7]}, 1, ["synthetic"])
     assert table["auc"].isna().all()
-    text = formatting.markdown(formatting.of(table), "Caption")
+    text = markup.markdown(layouts.of(table), "Caption")
     assert "too few" in text
     assert formatting.SYNTHETIC in text
 

@@ -69,7 +69,9 @@ def test_the_best_may_be_worse_than_a_reference_by_another_measure():
 
 
 def test_each_reference_is_compared_and_the_power_told_once():
-    details = linear(comparison(), comparison(reference="simclr", detectable=0.2)).details
+    details = linear(
+        comparison(), comparison(reference="simclr", minimum_detectable_difference=0.2)
+    ).details
     assert [sentence.partition(":")[0] for sentence in details[:2]] == [
         "No evidence of a difference to random weights",
         "No evidence of a difference to SimCLR",
@@ -77,7 +79,7 @@ def test_each_reference_is_compared_and_the_power_told_once():
     assert details[2].startswith(
         "These patients would have shown a true difference of 0.12 to 0.20 four times in five"
     )
-    assert len(linear(comparison(detectable=np.nan)).details) == 1
+    assert len(linear(comparison(minimum_detectable_difference=np.nan)).details) == 1
 
 
 def test_only_the_method_s_own_encoder_counts():

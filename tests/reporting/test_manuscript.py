@@ -15,8 +15,9 @@ from markdown_it import MarkdownIt
 
 from hepatoclr.base import settings
 from hepatoclr.quality import patient_flow
-from hepatoclr.reporting import formatting, tables
+from hepatoclr.reporting import formatting
 from hepatoclr.reporting.manuscript import checklists, manuscript
+from hepatoclr.reporting.tables import tables
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "rules/config.schema.yaml").read_text())
@@ -110,7 +111,7 @@ def comparisons():
         "p_permutation": [0.002, 0.8],
         "p_corrected_t": [0.003, float("nan")],
         "p_holm": [0.0008, 0.999],
-        "detectable": [0.06, 0.11],
+        "minimum_detectable_difference": [0.06, 0.11],
     }
     return pd.DataFrame(rows)
 

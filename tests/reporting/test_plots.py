@@ -13,7 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hepatoclr.imaging.volumes import Volume
-from hepatoclr.reporting import formatting, plots, tables
+from hepatoclr.reporting import formatting
+from hepatoclr.reporting.plots import common, curves, effects, plots, preprocessing
+from hepatoclr.reporting.tables import common as table_common
+from hepatoclr.reporting.tables import performance, tables
 from hepatoclr.stats import metrics
 
 NAMES = [*plots.NAMES, "preprocessing"]
@@ -37,7 +40,7 @@ def draw(predictions, computed):
     def one(name, folder, disclaimers=SYNTHETIC, **settings):
         paths = [folder / f"{name}.svg", folder / f"{name}.png"]
         if name == "preprocessing":
-            return plots.preprocessing(*case(), paths, synthetic=bool(disclaimers)), paths
+            return preprocessing.draw(*case(), paths, synthetic=bool(disclaimers)), paths
         marked = {
             key: table.assign(data=formatting.data(disclaimers), **settings)
             for key, table in computed.items()
@@ -83,7 +86,7 @@ def test_a_figure_of_patients_does_not_say_synthetic(name, draw, tmp_path):
 
 
 @pytest.mark.parametrize("name", plots.NAMES)
-def test_a_figure_says_what_else_must_be_said(name, draw, tmp_path):
+def test_a_figure_prints_its_disclaimers(name, draw, tmp_path):
     _, paths = draw(name, tmp_path, disclaimers=["synthetic", "permuted"], leaky=1)
     words = "synthetic cohort, labels permuted (control), leaky: epoch chosen on tested patients"
     assert f"<!-- {words} -->" in paths[0].read_text(encoding="utf-8")
@@ -128,7 +131,7 @@ def test_learning_curve_shows_its_table(draw, computed, tmp_path):
 
 def test_a_learning_curve_of_two_points_has_no_law(computed, tmp_path):
     table = computed["learning_curve"].iloc[[0, 3]].assign(fitted=np.nan, fitted_low=np.nan)
-    (axes,) = plots.learning_curve(table, [tmp_path / "l.png"]).axes
+    (axes,) = effects.learning_curve(table, [tmp_path / "l.png"]).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "mean over folds, 95 % interval"
     ]
@@ -140,7 +143,7 @@ def test_beta_shows_both_protocols_beside_the_baseline(draw, computed, tmp_path)
     table = computed["table2"]
     for axes, measure in zip(figure.axes, metrics.MEASURES, strict=True):
         assert len(axes.containers) == 2
-        for container, protocol in zip(axes.containers, tables.PROTOCOLS, strict=True):
+        for container, protocol in zip(axes.containers, table_common.PROTOCOLS, strict=True):
             part = table[table["protocol"] == protocol]
             assert container.lines[0].get_ydata().tolist() == part[f"{measure}_mean"].tolist()
             low, high = whisker_ends(container)
@@ -155,7 +158,7 @@ def test_roc_has_a_panel_per_protocol_and_the_auc_of_each_method(draw, computed,
     figure, _ = draw("roc", tmp_path)
     assert len(figure.axes) == 2
     rows = computed["table1"].set_index(["protocol", "method"])
-    for axes, protocol in zip(figure.axes, tables.PROTOCOLS, strict=True):
+    for axes, protocol in zip(figure.axes, table_common.PROTOCOLS, strict=True):
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
         assert len(labels) == len(METHODS)
         row = rows.loc[(protocol, "weak_simclr")]
@@ -168,10 +171,10 @@ def test_roc_has_a_panel_per_protocol_and_the_auc_of_each_method(draw, computed,
 def test_a_panel_shows_eight_methods_at_most(predictions, tmp_path):
     part = predictions.query("encoder == 'simclr' and protocol == 'linear'")
     many = pd.concat([part.assign(encoder=f"model {k}") for k in range(10)])
-    table = tables.table1(many)
+    table = performance.table1(many)
     methods = {name: name for name in table["method"]}
     for name in ("roc", "decision_curve"):
-        figure = getattr(plots, name)(many, methods, table, [tmp_path / f"{name}.png"])
+        figure = getattr(curves, name)(many, methods, table, [tmp_path / f"{name}.png"])
         labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
         assert sum(label.startswith("model") for label in labels) == 8
 
@@ -198,14 +201,16 @@ def test_comparisons_show_the_difference_its_interval_and_what_is_too_small(
     assert models.get_linewidth() > methods.get_linewidth()
     assert list(point.get_xdata()) == row["difference"].tolist()
     band = next(bar for bar in axes.patches if bar.get_y() + bar.get_height() / 2 == height)
-    assert band.get_width() == pytest.approx(2 * row["detectable"].item())
-    assert band.get_x() == pytest.approx(-row["detectable"].item())
+    assert band.get_width() == pytest.approx(2 * row["minimum_detectable_difference"].item())
+    assert band.get_x() == pytest.approx(-row["minimum_detectable_difference"].item())
 
 
 def test_equal_methods_lie_at_zero_of_an_axis_that_shows_nothing_smaller(computed, tmp_path):
-    unknown = dict.fromkeys(("low", "high", "t_low", "t_high", "detectable"), np.nan)
+    unknown = dict.fromkeys(
+        ("low", "high", "t_low", "t_high", "minimum_detectable_difference"), np.nan
+    )
     same = computed["comparisons"].assign(difference=1e-17, **unknown)
-    figure = plots.comparisons(same, [tmp_path / "c.png"])
+    figure = effects.comparisons(same, [tmp_path / "c.png"])
     assert figure.axes[0].get_xlim() == pytest.approx((-0.11, 0.11))
 
 
@@ -236,8 +241,8 @@ def test_the_decision_curve_is_called_exploratory_and_starts_at_the_prevalence(
         assert "exploratory" in axes.get_title(loc="left")
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     part = predictions.query("protocol == 'linear' and encoder == 'supcon'")
-    place = int(np.argmin(np.abs(plots.THRESHOLDS - 0.6)))
-    called = part["probability"] >= plots.THRESHOLDS[place]
+    place = int(np.argmin(np.abs(curves.THRESHOLDS - 0.6)))
+    called = part["probability"] >= curves.THRESHOLDS[place]
     tp, fp = (called & (part["label"] == 1)).mean(), (called & (part["label"] == 0)).mean()
     assert lines["SupCon"].get_ydata()[place] == pytest.approx(tp - fp * 0.6 / 0.4)
     assert lines["call all positive"].get_ydata()[place] == pytest.approx(0.6 - 0.4 * 0.6 / 0.4)
@@ -273,18 +278,18 @@ def test_the_outline_lies_on_the_liver(draw, tmp_path):
 def test_kept_slices_that_do_not_touch_are_shaded_apart(tmp_path):
     volume, liver, slices, tensor = case()
     apart = slices.assign(index=[8, 6, 5])
-    figure = plots.preprocessing(volume, liver, apart, tensor, [tmp_path / "p.png"], synthetic=True)
+    figure = preprocessing.draw(volume, liver, apart, tensor, [tmp_path / "p.png"], synthetic=True)
     bands = [(patch.get_y(), patch.get_height()) for patch in figure.axes[1].patches]
     assert bands == [(25, 10), (40, 5)]
 
 
 def test_save_takes_several_formats(tmp_path):
     paths = [tmp_path / f"figure.{kind}" for kind in ("svg", "png", "pdf")]
-    plots.save(Figure(), *paths)
+    common.save(Figure(), *paths)
     assert all(path.stat().st_size for path in paths)
 
 
 def test_import_does_not_load_scikit_learn():
-    code = "import sys, hepatoclr.reporting.plots; print('sklearn' in sys.modules)"
+    code = "import sys, hepatoclr.reporting.plots.plots; print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -51,7 +51,7 @@ def test_code_seeds_and_machine_are_told(made):
     assert made["hardware"]["cores"] >= 1
     assert made["hardware"]["memory_gb"] >= 1
     assert made["hardware"]["cpu"]
-    assert {"scripts/tables.py", "hepatoclr/reporting/tables.py"} <= set(
+    assert {"scripts/tables.py", "hepatoclr/reporting/tables/tables.py"} <= set(
         made["code"]["fingerprints"]
     )
     assert re.match(r"commit [0-9a-f]{40}|not under version control", made["code"]["state"])

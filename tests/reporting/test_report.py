@@ -11,7 +11,9 @@ from example_report import EVIL
 
 from hepatoclr.base import files
 from hepatoclr.base.errors import UserError
-from hepatoclr.reporting import formatting, html_tables, plots, report, svg, tables
+from hepatoclr.reporting import formatting, html_tables, layouts, report, svg
+from hepatoclr.reporting.plots import common
+from hepatoclr.reporting.tables import tables
 
 SVG = """<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
@@ -138,7 +140,7 @@ def test_the_best_cells_are_marked(everything):
     expected = [
         cell.value
         for name in ("table1", "table2")
-        for _, cells in formatting.of(everything["tables"][name]).rows
+        for _, cells in layouts.of(everything["tables"][name]).rows
         for cell in cells
         if cell.best
     ]
@@ -229,7 +231,7 @@ def test_figures_with_pictures_stay_as_they_are(drawn):
 
 
 def test_every_colour_of_the_figures_has_its_shades():
-    for colour, line, _ in plots.STYLES:
+    for colour, line, _ in common.STYLES:
         assert "var(--" in svg._adapted(colour), line
     styles = small()
     for variable in svg.COLOURS.values():

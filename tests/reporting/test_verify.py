@@ -96,10 +96,10 @@ def test_other_versions_may_round_apart(archive, by, right):
 
 def test_other_code_is_named(archive):
     nudge(archive, TABLE, 0.01)
-    code = {"hepatoclr/reporting/tables.py": "0" * 12}
+    code = {"hepatoclr/reporting/tables/tables.py": "0" * 12}
     example_archive.change(archive, lambda made: made["code"]["fingerprints"].update(code))
     (problem,) = verify.run(archive)[1]
-    assert "hepatoclr/reporting/tables.py of other code" in problem
+    assert "hepatoclr/reporting/tables/tables.py of other code" in problem
 
 
 def test_a_table_left_out_of_the_record_is_missed(archive):

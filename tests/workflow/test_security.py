@@ -38,7 +38,7 @@ from hepatoclr.cohorts import manifest_checks, manifests
 from hepatoclr.imaging import ingest, tensors
 from hepatoclr.imaging.segmentation import totalsegmentator as totalseg
 from hepatoclr.learning import backbone, training
-from hepatoclr.reporting import compare, formatting
+from hepatoclr.reporting import compare, markup
 from hepatoclr.stats import predictions
 
 CONFIG, COHORT = (
@@ -495,7 +495,7 @@ def test_names_of_models_are_text_in_everything_that_compares_them(tmp_path):
 
 
 def test_text_is_text_in_markdown():
-    escaped = formatting.plain_markdown("![x](https://evil.example) <b> `c` *d*")
+    escaped = markup.plain_markdown("![x](https://evil.example) <b> `c` *d*")
     assert escaped == r"\!\[x\](https:\//evil.example) &lt;b&gt; \`c\` \*d\*"
 
 

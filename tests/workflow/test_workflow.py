@@ -24,7 +24,7 @@ def test_tables_are_complete(finished):
         *("balanced_accuracy_mean", "balanced_accuracy_sd"),
         *("balanced_accuracy_low", "balanced_accuracy_high", "paper_auc_mean", "paper_auc_sd"),
         *("paper_balanced_accuracy_mean", "paper_balanced_accuracy_sd"),
-        *("detectable", "leaky", "data"),
+        *("minimum_detectable_difference", "leaky", "data"),
     ]
     assert table1["method"].unique().tolist() == [
         *("none", "supervised", "simclr", "supcon", "weak_simclr")

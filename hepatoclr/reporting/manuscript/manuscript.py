@@ -17,7 +17,8 @@ from hepatoclr.base import files
 from hepatoclr.cohorts import cohort_table
 from hepatoclr.learning import experiment
 from hepatoclr.reporting import formatting
-from hepatoclr.reporting.tables import DRAWS
+from hepatoclr.reporting.markup import TEX, one_line, plain_markdown
+from hepatoclr.reporting.tables.common import DRAWS
 
 TEXTS = ("methods", "results")
 REFERENCES = "references.bib"
@@ -73,17 +74,17 @@ class Markup:
     key: str = ""
 
 
-TEX = formatting.TEX | str.maketrans(
+LATEX_ESCAPES = TEX | str.maketrans(
     {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}"}
     | {"−": "$-$", "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$", '"': "''"}
 )
 
 
 def _latex(text: str) -> str:
-    return formatting.one_line(text).translate(TEX)
+    return one_line(text).translate(LATEX_ESCAPES)
 
 
-MARKDOWN = Markup(".md", formatting.plain_markdown, "## {}", "**{}**", "[{}]", "@")
+MARKDOWN = Markup(".md", plain_markdown, "## {}", "**{}**", "[{}]", "@")
 LATEX = Markup(".tex", _latex, r"\subsection{{{}}}", r"\textbf{{{}}}", r"\cite{{{}}}")
 
 

@@ -1,0 +1,1 @@
+"""The result tables, computed from predictions alone."""
