@@ -126,7 +126,8 @@ def test_predictions_alone_make_a_page():
     jobs = [example_predictions.job("linear", encoder) for encoder in ("none", "simclr")]
     known = pd.concat(jobs, ignore_index=True).assign(protocol="model", leaky=0)
     names = ("table1", "measures", "comparisons")
-    page = report.render_page("mine", {name: getattr(tables, name)(known) for name in names}, {})
+    computed = tables.all(known)
+    page = report.render_page("mine", {name: computed[name] for name in names}, {})
     expected = ["Verdict", "Pretraining methods", "Comparisons", "All measures", "How to cite"]
     assert headings(page) == expected
     assert "Models: SimCLR has the highest AUC" in page
