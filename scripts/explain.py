@@ -9,7 +9,6 @@ with logs.to_file(snakemake.log[0]):
         snakemake.input.features,
         snakemake.input.split,
         snakemake.input,
-        {},
         snakemake.output.table,
         [snakemake.output.figure, snakemake.output.png],
         network=snakemake.params.network,

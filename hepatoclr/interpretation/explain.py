@@ -176,7 +176,6 @@ def explain(
     features: str | Path,
     split: str | Path,
     cases: Mapping[str, Sequence[str | Path]],
-    digests: Mapping[str, str],
     *,
     window: tuple[int, int],
     settings: Mapping,
@@ -191,7 +190,6 @@ def explain(
         split: The split of the predictions.
         cases: Files of all cases, `<case>` and an ending, in any order: volumes, livers, slices,
             tensors.
-        digests: What these files should hold, see `batches.digests`.
         window: Lowest and highest HU of the caches.
         settings: The configuration's section `linear`.
         seed: Seed of the noise.
@@ -212,7 +210,6 @@ def explain(
         best = int(np.argmax(logits if KINDS[row["kind"]][1] else -logits))
         case, place = places.loc[own[best], ["case", "slice"]]
         files_of = {kind: named[kind][case] for kind in READ}
-        files.check(files_of.values(), digests)
         kept = slices.read(files_of["slices"])[place].index
         facts = {
             key: row[key] for key in ("patient_id", "label", "probability", "threshold", "kind")
@@ -329,7 +326,6 @@ def run(
     features: str | Path,
     split: str | Path,
     cases: Mapping[str, Sequence[str | Path]],
-    digests: Mapping[str, str],
     output: str | Path,
     paths: Sequence[str | Path],
     *,
@@ -346,7 +342,7 @@ def run(
         encoder: Its name.
         weights: Its weights.
         predictions: What the linear protocol says with it, of every patient once.
-        features, split, cases, digests, window, settings, seed: See `explain`.
+        features, split, cases, window, settings, seed: See `explain`.
         output: Table to write.
         paths: Figures to write.
         network: Section of the configuration.
@@ -357,6 +353,6 @@ def run(
     confident = chosen(outcomes.read(predictions))
     given = {"window": window, "settings": settings, "seed": seed}
     trained = backbone.read(weights, network).backbone
-    found = explain(trained, confident, features, split, cases, digests, **given)
+    found = explain(trained, confident, features, split, cases, **given)
     files.write_csv(table(found).round(6), output)
     draw(found, encoder, paths, disclaimers=disclaimers)

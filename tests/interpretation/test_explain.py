@@ -185,7 +185,6 @@ def test_maps_lie_on_the_liver_of_the_ct_where_the_model_looks_at_it(run, rows, 
         run / "features.parquet",
         run / "split.csv",
         cases(run),
-        {},
         **given,
     )
     assert [shown.facts["kind"] for shown in found] == ["right positive", "right negative"]
@@ -244,7 +243,6 @@ def test_table_and_figure_are_written_and_the_same_every_time(run, tmp_path):
             run / "features.parquet",
             run / "split.csv",
             cases(run),
-            {},
             tmp_path / name / "maps.csv",
             [tmp_path / name / "maps.svg", tmp_path / name / "maps.png"],
             network=shape,
