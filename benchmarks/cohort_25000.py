@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import cohorts, common
 from hepatoclr.base import files
-from hepatoclr.reporting import costs
+from hepatoclr.reporting import benchmark_summary
 
 RESULTS = f"results/{cohorts.SETTINGS['run']}"
 ENCODER = "weak_simclr-0.5/seed1"
@@ -31,9 +31,9 @@ def measure(folder: Path, cases: int, cases_per_job: int) -> dict:
     again = cohorts.snakemake(folder, *TARGETS)
     if "Nothing to be done" not in again.text:
         raise SystemExit("the finished run is not finished when it is started again")
-    by_rule = costs.table(folder / RESULTS, run.jobs)
+    by_rule = benchmark_summary.table(folder / RESULTS, run.jobs)
     by_rule = by_rule.assign(peak_memory_mb=by_rule["stage"].map(run.peak_mb))
-    kept = ["stage", "jobs", "wall_seconds", "core_seconds", "peak_memory_mb"]
+    kept = ["stage", "jobs", "wall_seconds", "cpu_seconds", "peak_memory_mb"]
     parts = {"dry run": plan, "run": run, "no-op": again}
     return {
         "cases": cases,

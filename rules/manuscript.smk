@@ -17,7 +17,9 @@ rule manuscript:
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
         tables=expand(results("tables/{table}.csv"), table=MANUSCRIPT_TABLES),
         flow=results("tables/patient_flow.csv"),
-        costs=results("tables/cost.csv"),
+        trainings=expand(
+            results("encoders/{encoder}/{seed}/metadata.json"), encoder=ENCODERS, seed=SEEDS
+        ),
     output:
         expand(
             results("manuscript/{text}"),

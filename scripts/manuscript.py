@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr.base import logs
+from hepatoclr.base import files, logs
 from hepatoclr.cohorts import cohort_table
-from hepatoclr.reporting import costs, report
+from hepatoclr.reporting import report
 from hepatoclr.reporting.manuscript import checklists, manuscript
 from hepatoclr.reporting.tables import tables
 
@@ -18,7 +18,7 @@ with logs.to_file(snakemake.log[0]):
         dict(zip(params.tables, map(tables.read, given.tables), strict=True)),
         params.formats,
         report.versions(),
-        costs.read(given.costs),
+        [files.read_json(path)["device"] for path in given.trainings],
     )
     folder = Path(snakemake.output[0]).parent
     manuscript.write(known, folder)

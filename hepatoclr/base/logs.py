@@ -3,8 +3,6 @@
 import errno
 import gc
 import logging
-import os
-import re
 import signal
 import sys
 import traceback
@@ -14,9 +12,6 @@ from pathlib import Path
 
 from hepatoclr.base import files, messages
 from hepatoclr.base.errors import UserError
-
-CORE_TIME = "core time {total:.2f} s, {start:.2f} s of it before the work began"
-CORE_TIME_LINE = re.compile(r"^core time ([\d.]+) s, ([\d.]+) s of it before the work began$", re.M)
 
 USER_ERRORS = {
     **dict.fromkeys(files.NO_ROOM, messages.DISK_FULL),
@@ -31,10 +26,8 @@ def to_file(path: str | Path) -> Iterator[None]:
 
     A `UserError` is written to the log and to the terminal, then ends the process with status 1;
     so are full disks and missing rights, also where the log itself cannot be written. Any other
-    error goes to the log too, and on. The last line says the core time of the process, see
-    `core_time`, however the block ends.
+    error goes to the log too, and on.
     """
-    start = _core_seconds()
     terminal = sys.stderr
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +44,6 @@ def to_file(path: str | Path) -> Iterator[None]:
                 raise
             finally:
                 gc.freeze()  # or the interpreter, ending, looks through all that was imported
-                print(CORE_TIME.format(total=_core_seconds(), start=start), file=log)
     except Exception as error:
         if not (line := _user_error_line(error, path)):
             raise
@@ -86,18 +78,3 @@ def user_message(error: Exception, place: str | Path = "") -> str:
 def _user_error_line(error: Exception, log: str | Path) -> str:
     message = user_message(error, log)
     return f"error: {message}" if message else ""
-
-
-def core_time(text: str) -> tuple[float, float] | None:
-    """Read from a log the seconds of core time: in all, and before the block of `to_file`.
-
-    The second part is the interpreter and imports. Child processes count as far as they have
-    ended. A log without the line, as of a process that was killed, gives None.
-    """
-    found = CORE_TIME_LINE.findall(text)
-    return tuple(map(float, found[-1])) if found else None
-
-
-def _core_seconds() -> float:
-    """Core time of this process so far, in user and system mode, and of its ended children."""
-    return sum(os.times()[:4])

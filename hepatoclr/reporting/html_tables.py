@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 import pandas as pd
 
-from hepatoclr.reporting import costs, formatting, layouts
+from hepatoclr.reporting import formatting, layouts
 
 HEADINGS = {
     "method": "Pretraining",
@@ -18,17 +18,15 @@ HEADINGS = {
     "patient_id": "Patient",
     "n_folds": "Folds",
     "auc": "AUC",
+    "wall_seconds": "Wall time, s",
+    "cpu_seconds": "CPU time, s",
+    "peak_memory_mb": "Peak memory, MB",
 }
 NAMES = ("method", "encoder", "reference")
 # Said by the disclaimers of the page, not in every row.
 UNSHOWN = ("data", "leaky")
 INTERVAL = "In square brackets the 95 % interval."
 WIDEST = 11  # columns that a page in portrait holds
-COSTS = (
-    "Times are sums over jobs; jobs that ran side by side count each. Start-up is the share of the "
-    "core time that goes by before a job's own work: starting Python and imports. Peak memory is "
-    "that of the largest job."
-)
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,6 @@ class Grid:
         groups: Above the heads but the first: (text, number of columns); empty if none.
         numbers: Whether each column holds numbers.
         notes: Sentences below.
-        total: A last row that stays where it is; empty if none.
     """
 
     heads: list[str]
@@ -59,7 +56,6 @@ class Grid:
     groups: list[tuple[str, int]] = field(default_factory=list)
     numbers: list[bool] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    total: list[Cell] = field(default_factory=list)
 
     @property
     def wide(self) -> bool:
@@ -110,15 +106,6 @@ def of_frame(frame: pd.DataFrame, links: Mapping[str, str] | None = None) -> Gri
     numbers = [pd.api.types.is_numeric_dtype(frame[name]) for name in columns]
     has_intervals = any(cell.small for row in rows for cell in row)
     return Grid(heads, rows, numbers=numbers, notes=[INTERVAL] if has_intervals else [])
-
-
-def of_costs(table: pd.DataFrame) -> Grid:
-    """Lay out what `costs.table` returns, the total apart."""
-    readable = costs.readable(table)
-    rows = [[Cell(text) for text in row] for row in readable.itertuples(index=False)]
-    heads = list(readable)
-    numbers = [False] + [name != costs.HEADINGS["device"] for name in heads[1:]]
-    return Grid(heads, rows[:-1], numbers=numbers, notes=[COSTS], total=rows[-1] if rows else [])
 
 
 def of_facts(section: Mapping) -> Grid:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from hepatoclr.base import cases, files
 from hepatoclr.base.version import VERSION, git_state
-from hepatoclr.reporting import costs, findings, formatting, html, html_tables, layouts, svg
+from hepatoclr.reporting import findings, formatting, html, html_tables, layouts, svg
 
 Table = pd.DataFrame | str | Path
 
@@ -259,7 +259,7 @@ def render_page(
     Raises:
         UserError: A figure is not SVG.
     """
-    frames = {name: _frame(name, table) for name, table in tables.items()}
+    frames = {name: _frame(table) for name, table in tables.items()}
     frames = {name: frame for name, frame in frames.items() if not frame.empty}
     shown = {name: _grid(name, frame, links) for name, frame in frames.items()}
     shown |= {name: html_tables.of_facts(section) for name, section in (facts or {}).items()}
@@ -363,11 +363,9 @@ def _given(listed: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _frame(name: str, table: Table) -> pd.DataFrame:
+def _frame(table: Table) -> pd.DataFrame:
     if isinstance(table, pd.DataFrame):
         return table
-    if name == "cost":
-        return costs.read(table)
     # The encoder "none" is a name; only empty cells are missing. Ids are text.
     ids = {"patient_id": str, "case": str}
     return pd.read_csv(table, dtype=ids, keep_default_na=False, na_values=[""])
@@ -375,8 +373,6 @@ def _frame(name: str, table: Table) -> pd.DataFrame:
 
 def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> html_tables.Grid:
     """Lay a table out, by its kind."""
-    if name == "cost":
-        return html_tables.of_costs(frame)
     if name in RESULTS:
         return html_tables.of_layout(layouts.of(frame))
     return html_tables.of_frame(frame, links if name == "cohorts" else None)

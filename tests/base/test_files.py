@@ -1,10 +1,7 @@
 import logging
 import os
-import subprocess
 import sys
-import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -43,9 +40,7 @@ def test_a_users_mistake_ends_as_its_message(tmp_path, capsys):
         raise UserError("case 7: too small; take another")
     assert end.value.code == 1
     assert capsys.readouterr().err == "error: case 7: too small; take another\n"
-    first, last = (tmp_path / "job.log").read_text().splitlines()
-    assert first == "error: case 7: too small; take another"
-    assert logs.core_time(last)
+    assert (tmp_path / "job.log").read_text() == "error: case 7: too small; take another\n"
 
 
 def test_other_errors_stay_errors(tmp_path):
@@ -53,39 +48,6 @@ def test_other_errors_stay_errors(tmp_path):
         _ = 1 / 0
     text = (tmp_path / "job.log").read_text()
     assert "ZeroDivisionError: division by zero" in text
-    assert logs.core_time(text)
-
-
-def burn(seconds):
-    """Keep a core busy, in this process."""
-    start = time.process_time()
-    while time.process_time() - start < seconds:
-        pass
-
-
-def test_a_log_ends_with_the_core_time_of_process_and_children(tmp_path):
-    code = (
-        "import subprocess, sys, test_files\n"
-        "from hepatoclr.base import logs\n"
-        "test_files.burn(0.5)\n"
-        "with logs.to_file(sys.argv[1]):\n"
-        "    test_files.burn(0.4)\n"
-        "    print('core time 9.00 s, 9.00 s of it before the work began')\n"
-        "    child = 'import test_files; test_files.burn(0.3)'\n"
-        "    subprocess.run([sys.executable, '-c', child], check=True)\n"
-    )
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
-    log = tmp_path / "job.log"
-    subprocess.run([sys.executable, "-c", code, log], check=True, env=environment)
-    total, start = logs.core_time(log.read_text())
-    assert start >= 0.5
-    assert 0.7 <= total - start < 5
-    assert log.read_text().endswith("of it before the work began\n")
-
-
-def test_a_log_of_a_killed_process_has_no_core_time():
-    assert logs.core_time("INFO core time is short\ncore time 1.") is None
 
 
 @pytest.mark.parametrize(

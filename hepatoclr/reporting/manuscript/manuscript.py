@@ -96,7 +96,7 @@ def facts(
     tables: Mapping[str, pd.DataFrame],
     formats: Sequence[str],
     versions: Mapping[str, str],
-    cost: pd.DataFrame | None = None,
+    devices: Sequence[str] = (),
 ) -> dict:
     """Put together what the templates may say of a run.
 
@@ -110,7 +110,7 @@ def facts(
             is known whether they hold anything.
         formats: Of the images, DICOM and NIfTI.
         versions: What `report.versions` returns.
-        cost: What `costs.table` returns, for the hardware.
+        devices: Names of what the networks were trained on.
 
     Returns:
         What the templates name.
@@ -130,7 +130,6 @@ def facts(
         for name, about in described.items()
     }
     rows = {name: _records(tables.get(name, pd.DataFrame())) for name in ROWS}
-    devices = [] if cost is None else ", ".join(cost["device"].dropna()).split(", ")
     return {
         **settings,
         **rows,
@@ -150,7 +149,7 @@ def facts(
         "draws": DRAWS,
         "formats": formats,
         "versions": versions,
-        "devices": sorted({"the CPU" if name == "cpu" else name for name in devices if name}),
+        "devices": sorted({"the CPU" if name == "cpu" else name for name in devices}),
     }
 
 
