@@ -3,7 +3,7 @@
     python -m benchmarks.augment
 
 The paper's slices (512x512) and the demo's (80x80). The share is that of two views of the batch
-in a whole SimCLR step: ours in `training.fit`, theirs in the plain step of `peers.lightly_step`.
+in a whole SimCLR step: ours in `module.fit`, theirs in the plain step of `peers.lightly_step`.
 """
 
 import argparse

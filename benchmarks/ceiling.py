@@ -5,7 +5,7 @@
 The ceiling is forward, backward and optimiser of the bare backbone on random tensors in memory,
 with the batch, views, precision, layout and threads of the step (one thread, as the rules give a
 training). Ours is the second epoch of
-`training.fit`: drawing, reading, augmentation, network with heads, losses, optimiser. On a GPU
+`module.fit`: drawing, reading, augmentation, network with heads, losses, optimiser. On a GPU
 both run compiled, in bfloat16.
 """
 
@@ -17,18 +17,19 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import common, ours
-from hepatoclr.learning import data, training
+from hepatoclr.learning import data, module, trainers
 from hepatoclr.learning.methods import registry
 
+HALF = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def ceiling(preset: str, batch: int, size: int, views: int) -> Callable[[], float]:
     """Measure the bare backbone; views per second."""
-    plan = ours.recipe(preset)
+    plan = ours.optimiser(preset)
     backbone = ours.network(preset).backbone.to(DEVICE)
-    forward = torch.compile(backbone) if training.compiles(plan, DEVICE) else backbone
-    half = training.precision(plan, DEVICE)
+    forward = torch.compile(backbone) if module.compiles(plan, DEVICE) else backbone
+    half = HALF[trainers.precision(trainers.DEFAULTS, DEVICE)]
     optimiser = torch.optim.Adam(backbone.parameters(), lr=plan.learning_rate, fused=True)
     images = torch.rand(views, batch, 1, size, size, device=DEVICE)
 
@@ -48,19 +49,16 @@ def whole(preset: str, method: str, batch: int, size: int, steps: int) -> Callab
     """Measure our step; views per second."""
     folder = tempfile.TemporaryDirectory()
     paths = ours.caches(ours.phantoms(2, batch, size), folder.name)
-    collection = data.collect(paths, ours.WINDOW, "device", DEVICE)
+    collection = data.collect(paths, ours.WINDOW, "gpu", DEVICE)
     objective = registry.load(method)
-    plan = ours.recipe(preset, epochs=2, batch_size=batch)
+    plan = ours.optimiser(preset, epochs=2, batch_size=batch)
     draws = ours.sampler(collection, steps * batch, "weighted")
     net, views = ours.network(preset), ours.augmentation(preset)
 
     def competitor() -> float:
-        ends = []
-        training.fit(
-            *(net, objective, collection, draws, views, plan, DEVICE, 1),
-            after_epoch=lambda *_: ends.append(_now()),
-        )
-        return len(objective.views) * batch * steps / (ends[1] - ends[0])
+        ends = ours.Ends()
+        module.fit(net, objective, collection, draws, views, plan, DEVICE, 1, more=[ends])
+        return len(objective.views) * batch * steps / (ends.times[1] - ends.times[0])
 
     return competitor
 

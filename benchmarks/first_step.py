@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hepatoclr.imaging import tensors
-from hepatoclr.learning import backbone, data, training
+from hepatoclr.learning import backbone, data, module
 from hepatoclr.learning.augment import Augmentation
 
 
@@ -35,13 +35,11 @@ def main() -> None:
         tensors.write(np.zeros((8, 80, 80), np.int16), path)
         slices = data.collect([path], (-100, 400))
         sampler = data.Sampler(slices.case, slices.case, "uniform", 0, seed=1)
-        recipe = training.Recipe(1, 8, 1e-4, 1e-4, "adam", "float32")
+        config = module.OptimiserConfig(1, 8, 1e-4, 1e-4, "adam")
         network = backbone.initialise(1, channels=(8, 16, 32, 64, 512), padding=2)
         try:
-            training.fit(
-                *(network, Start(), slices, sampler, Augmentation(), recipe),
-                *(torch.device("cpu"), 1),
-            )
+            device = torch.device("cpu")
+            module.fit(network, Start(), slices, sampler, Augmentation(), config, device, 1)
         except Started:
             return
 

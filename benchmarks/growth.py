@@ -3,7 +3,7 @@
     python -m benchmarks.growth
 
 Times are taken in turn, each peak of memory in a process of its own: the highest resident set
-above that before the first step (or before the cohort is opened). Ours is `training.fit`, theirs
+above that before the first step (or before the cohort is opened). Ours is `module.fit`, theirs
 the plain step of `peers.lightly_step`. Beside the table: growth.csv, growth.svg and growth.png.
 """
 
@@ -58,7 +58,7 @@ def _competitor(way: str, preset: str, batch: int, size: int) -> Callable[[], fl
     if way == "ours":
         return ours.fit_rate(preset, batch, size, steps=4 if preset == ours.DEMO else 1)
     images, chosen = torch.rand(batch, 1, size, size), ours.config(preset)["augmentation"]
-    return peers.lightly_step(ours.network(preset), images, chosen, ours.recipe(preset))
+    return peers.lightly_step(ours.network(preset), images, chosen, ours.optimiser(preset))
 
 
 def cohort_times(folders: list[str], rounds: int) -> list[dict[str, list[float]]]:

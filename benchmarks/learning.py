@@ -24,7 +24,7 @@ from benchmarks import common, ours, peers
 
 def batches(cohort: ours.Cohort, seed: int) -> Iterator[Tensor]:
     """The batches of all epochs, as our training draws them."""
-    plan, draws = ours.recipe(ours.DEMO), cohort.sampler(seed)
+    plan, draws = ours.optimiser(ours.DEMO), cohort.sampler(seed)
     for epoch in range(plan.epochs):
         for batch in draws.batches(epoch, plan.batch_size):
             yield cohort.slices.fetch(batch)
@@ -32,7 +32,7 @@ def batches(cohort: ours.Cohort, seed: int) -> Iterator[Tensor]:
 
 def by_peer(net: torch.nn.Module, cohort: ours.Cohort, seed: int) -> None:
     """Plain SimCLR, in place."""
-    chosen, plan = ours.config(ours.DEMO), ours.recipe(ours.DEMO)
+    chosen, plan = ours.config(ours.DEMO), ours.optimiser(ours.DEMO)
     chain = peers.kornia_chain(chosen["tensors"]["size"], chosen["augmentation"])
     loss = peers.lightly_nt_xent(chosen["pretraining"]["temperature"])
     step = peers.Step(net, loss, chain, plan.learning_rate, plan.weight_decay)

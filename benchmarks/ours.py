@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytorch_lightning as pl
 import torch
 import yaml
 
 from hepatoclr.base import files, names, settings
 from hepatoclr.cohorts import splits
 from hepatoclr.imaging import ingest, segment, slices, tensors
-from hepatoclr.learning import backbone, data, features, linear, training
+from hepatoclr.learning import backbone, data, features, linear, module
 from hepatoclr.learning.augment import Augmentation
 from hepatoclr.learning.methods import registry
 from hepatoclr.simulation import simulate
@@ -44,9 +45,22 @@ def augmentation(preset: str = DEMO) -> Augmentation:
     return Augmentation(**config(preset)["augmentation"])
 
 
-def recipe(preset: str, **changes) -> training.Recipe:
+def optimiser(preset: str, **changes) -> module.OptimiserConfig:
     """How a preset pretrains, with some changes."""
-    return training.recipe({**config(preset)["pretraining"], **changes})
+    return module.OptimiserConfig.of({**config(preset)["pretraining"], **changes})
+
+
+class Ends(pl.Callback):
+    """When each epoch of a training ended."""
+
+    def __init__(self) -> None:
+        self.times = []
+
+    def on_train_epoch_end(self, *_) -> None:
+        """Look at the clock, once the device has done its work."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.times.append(time.perf_counter())
 
 
 def sampler(collection: data.Slices, samples: int, kind: str = "uniform") -> data.Sampler:
@@ -73,26 +87,23 @@ def phantoms(cases: int, count: int, size: int) -> list[np.ndarray]:
 
 
 def fit_rate(preset: str, batch: int, size: int, steps: int = 1) -> Callable[[], float]:
-    """Measure SimCLR by `training.fit`, slices in memory, as `residence: auto` has it here.
+    """Measure SimCLR by `module.fit`, slices in memory, as `cache: auto` has it here.
 
     Returns:
         A competitor: views per second over the second of two epochs of `steps` steps, so that
         what is set up once does not count.
     """
     folder = tempfile.TemporaryDirectory()
-    collection = data.collect(caches(phantoms(2, batch, size), folder.name), WINDOW, "memory")
+    collection = data.collect(caches(phantoms(2, batch, size), folder.name), WINDOW, "ram")
     draws = sampler(collection, steps * batch, "weighted")
     net, views = network(preset), augmentation(preset)
-    plan = recipe(preset, epochs=2, batch_size=batch)
+    plan = optimiser(preset, epochs=2, batch_size=batch)
     method = registry.load("simclr")
 
     def competitor() -> float:
-        ends = []
-        training.fit(
-            *(net, method, collection, draws, views, plan, CPU, 1),
-            after_epoch=lambda *_: ends.append(time.perf_counter()),
-        )
-        return 2 * batch * steps / (ends[1] - ends[0])
+        ends = Ends()
+        module.fit(net, method, collection, draws, views, plan, CPU, 1, more=[ends])
+        return 2 * batch * steps / (ends.times[1] - ends.times[0])
 
     competitor.folder = folder  # it lives as long as the competitor
     return competitor
@@ -101,14 +112,11 @@ def fit_rate(preset: str, batch: int, size: int, steps: int = 1) -> Callable[[],
 def epoch_seconds(collection: data.Slices, samples: int, epochs: int) -> list[float]:
     """Seconds of each epoch after the first, of a network so small that the loop is what costs."""
     net = backbone.initialise(1, channels=(2, 2, 2, 2, 2), padding=2, hidden=2, projection=2)
-    plan = recipe(DEMO, epochs=epochs + 1, batch_size=16)
-    ends = []
-    training.fit(
-        *(net, registry.load("simclr"), collection, sampler(collection, samples, "weighted")),
-        *(augmentation(), plan, CPU, 1),
-        after_epoch=lambda *_: ends.append(time.perf_counter()),
-    )
-    return list(np.diff(ends))
+    plan, ends = optimiser(DEMO, epochs=epochs + 1, batch_size=16), Ends()
+    draws = sampler(collection, samples, "weighted")
+    method = registry.load("simclr")
+    module.fit(net, method, collection, draws, augmentation(), plan, CPU, 1, more=[ends])
+    return list(np.diff(ends.times))
 
 
 # --- the simulated cohorts, and what is learned from them -------------------------------------
@@ -165,7 +173,7 @@ class Cohort:
         used = table[table["included"].astype(bool) & table["target"].notna()]
         self.cases = used.reset_index(drop=True).astype({"target": int})
         paths = [str(run / "tensors" / name / f"{case}.b2nd") for case in self.cases["case"]]
-        self.slices = data.collect(paths, WINDOW, "memory")
+        self.slices = data.collect(paths, WINDOW, "ram")
 
     def sampler(self, seed: int) -> data.Sampler:
         """The draws of the demo's pretraining."""
@@ -178,10 +186,8 @@ def pretrain(net: backbone.Network, cohort: Cohort, seed: int) -> None:
     """SimCLR as the demo pretrains it, in place."""
     chosen = config(DEMO)["pretraining"]
     method = registry.load("simclr", temperature=chosen["temperature"], nt_xent=chosen["nt_xent"])
-    training.fit(
-        *(net, method, cohort.slices, cohort.sampler(seed), augmentation(), recipe(DEMO)),
-        *(CPU, seed),
-    )
+    draws, plan = cohort.sampler(seed), optimiser(DEMO)
+    module.fit(net, method, cohort.slices, draws, augmentation(), plan, CPU, seed)
 
 
 def linear_auc(net: backbone.Network, cohort: Cohort, seed: int) -> float:

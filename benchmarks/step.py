@@ -2,7 +2,7 @@
 
     python -m benchmarks.step
 
-Ours is an epoch of `training.fit`, its slices in memory. Theirs is what
+Ours is an epoch of `module.fit`, its slices in memory. Theirs is what
 their examples do, with the batch in memory: Kornia's chain for each of two views, the network
 in plain eager float32, their loss, Adam. Views are what the step draws, two a slice.
 """
@@ -48,7 +48,7 @@ class Case:
         """A peer's, views per second."""
         images = torch.rand(self.batch, 1, self.size, self.size)
         chosen = ours.config(self.preset)["augmentation"]
-        return make(ours.network(self.preset), images, chosen, ours.recipe(self.preset))
+        return make(ours.network(self.preset), images, chosen, ours.optimiser(self.preset))
 
 
 def cases(quick: bool) -> list[Case]:

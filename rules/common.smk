@@ -94,6 +94,7 @@ CONTROL = ["permuted"] if config["evaluation"]["permute"] else []
 DISCLAIMERS = [*(["synthetic"] if SIMULATED else []), *CONTROL]  # stand beside every result
 BACKEND = f"hepatoclr/imaging/segmentation/{config['segment']['backend']}.py"  # loaded by name
 GPU = int(config["device"] != "cpu")  # what a job with a network takes, where GPUs are counted
+TRAINING_GPU = {"auto": GPU, "cpu": 0, "gpu": 1}[config["trainer"]["accelerator"]]
 
 LEAKAGE = results("tables/leakage.csv")
 TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
@@ -182,7 +183,7 @@ def figure(name):
 
 def training(name):
     """What training depends on, beside its data."""
-    common = ("network", "augmentation", "device", "residence")
+    common = ("network", "augmentation", "trainer", "device", "cache")
     return {
         "window": config["tensors"]["window"],
         "settings": config[name],

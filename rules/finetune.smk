@@ -7,7 +7,8 @@ rule finetune:
         split=split_of,
         leakage=LEAKAGE,
     output:
-        update(results("predictions/finetune/{encoder}/seed{seed}/{split}.csv")),
+        predictions=update(results("predictions/finetune/{encoder}/seed{seed}/{split}.csv")),
+        metadata=update(results("predictions/finetune/{encoder}/seed{seed}/{split}.json")),
     log:
         results("logs/finetune/{encoder}/seed{seed}/{split}.log"),
     benchmark:
@@ -15,7 +16,7 @@ rule finetune:
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=600,
-        gpu=GPU,
+        gpu=TRAINING_GPU,
     params:
         code=code("finetune"),
         encoder="{encoder}",
@@ -37,7 +38,8 @@ use rule finetune as learning_curve with:
         split=split_of,
         leakage=LEAKAGE,
     output:
-        update(results("predictions/learning_curve/{fraction}/seed{seed}/{split}.csv")),
+        predictions=update(results("predictions/learning_curve/{fraction}/seed{seed}/{split}.csv")),
+        metadata=update(results("predictions/learning_curve/{fraction}/seed{seed}/{split}.json")),
     log:
         results("logs/learning_curve/{fraction}/seed{seed}/{split}.log"),
     benchmark:

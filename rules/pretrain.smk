@@ -34,7 +34,7 @@ rule pretrain:
     resources:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=2880,
-        gpu=GPU * config["pretraining"]["processes"],
+        gpu=TRAINING_GPU * config["trainer"]["devices"],
     params:
         code=lambda wildcards: code(
             "pretrain", f"hepatoclr/learning/methods/{ENCODERS[wildcards.encoder]['method']}.py"
@@ -42,7 +42,7 @@ rule pretrain:
         spec=lambda wildcards: ENCODERS[wildcards.encoder],
         training=training("pretraining"),
         seed=lambda wildcards: int(wildcards.seed),
-        tensorboard=results("logs/tensorboard/{encoder}/seed{seed}"),
+        logs=results("logs/training/{encoder}/seed{seed}"),
     message:
         "Pretraining {wildcards.encoder}, seed {wildcards.seed}: ends at once where nothing changed"
     script:

@@ -3,6 +3,7 @@
 import errno
 import gc
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -26,12 +27,16 @@ def to_file(path: str | Path) -> Iterator[None]:
 
     A `UserError` is written to the log and to the terminal, then ends the process with status 1;
     so are full disks and missing rights, also where the log itself cannot be written. Any other
-    error goes to the log too, and on.
+    error goes to the log too, and on. Where several processes train one network, all write to
+    `path`, and the first speaks to the terminal.
     """
+    is_first = os.environ.get("LOCAL_RANK", "0") == "0"
     terminal = sys.stderr
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", encoding="utf-8", buffering=1) as log:
+        if is_first:
+            Path(path).write_bytes(b"")
+        with open(path, "a", encoding="utf-8", buffering=1) as log:
             handler = logging.StreamHandler(log)
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -47,7 +52,8 @@ def to_file(path: str | Path) -> Iterator[None]:
     except Exception as error:
         if not (line := _user_error_line(error, path)):
             raise
-        print(line, file=terminal)
+        if is_first:
+            print(line, file=terminal)
         sys.exit(1)
 
 

@@ -88,6 +88,8 @@ def typed(value: Any, schema: Mapping) -> Any:
         return {key: typed(item, known.get(key, others)) for key, item in value.items()}
     if isinstance(value, list):
         return [typed(item, schema.get("items", {})) for item in value]
+    if isinstance(value, str):
+        value = {str(option): option for option in schema.get("enum", [])}.get(value, value)
     kinds = {"integer": [int], "number": [int, float], "boolean": [TRUTH.__getitem__]}
     for kind in kinds.get(schema.get("type"), []) if isinstance(value, str) else []:
         with suppress(ValueError, KeyError):

@@ -1,36 +1,46 @@
-"""Random views of slices, made on the device, all views of a batch in one interpolation.
+"""Random views of slices by Kornia, made on the device, in one interpolation.
 
-Flip, crop, translation and rotation of a view are one affine matrix, drawn and multiplied on the
-device; the slice is interpolated once. Numbers lie in [-1, 1] along both sides of a slice, the
-centre of the corner pixels inside, as `grid_sample` has them without `align_corners`.
+Kornia draws the parameters of each augmentation and gives their matrices; the matrices of a view
+are multiplied, and the slice is warped once. Run one after another, the same augmentations would
+blur a slice several times and take about twice as long. What a crop leaves outside may come back
+at the rim when the view is moved or turned, where the sequence shows 0.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from kornia import augmentation
+from kornia.geometry.transform import warp_affine, warp_perspective
+from torch import Tensor, nn
 
-TRIES = 10  # at the shape of a crop, before the whole slice is taken
-LONGEST = 4 / 3  # aspect ratio of a crop
-CUTOUT_AREA, CUTOUT_LONGEST = (0.02, 0.33), 3.3  # of RandomErasing (Zhong et al. 2017)
+from hepatoclr.base.errors import UserError
+
+CROP_RATIO = (3 / 4, 4 / 3)
+MATRIX = augmentation.GeometricAugmentationBase2D
+WARPED = (  # no matrix says what they do
+    augmentation.RandomElasticTransform,
+    augmentation.RandomFisheye,
+    augmentation.RandomThinPlateSpline,
+)
 
 
 class Augmentation:
-    """Flips, a resized crop, a translation, a rotation and, if asked for, CutOut.
+    """Flips, a resized crop, a translation, a rotation, then what else is asked for, then CutOut.
 
-    Every slice draws its own changes. They are those of Kornia's RandomHorizontalFlip,
-    RandomVerticalFlip, RandomResizedCrop, RandomAffine and RandomRotation one after another, with
-    two differences: each slice decides for itself whether it is cropped, and what a crop leaves
-    outside may come back at the rim when the view is moved or turned, where the chain shows 0.
+    Every slice draws its own changes, on the CPU, so that they are the same on every device.
 
     Args:
         horizontal_flip, vertical_flip, crop, translation, cutout: Probabilities.
         crop_scale: Smallest share of the area that a crop keeps.
         translation_share: Largest translation as a share of the side.
         rotation_degrees: Largest rotation to either side.
-        engine: "composed", or "kornia_sequential", the chain itself, for comparison.
+        kornia: Names of further augmentations of Kornia and their arguments. Those that are
+            matrices follow the rotation, before the interpolation; the others come after it.
+
+    Raises:
+        UserError: Kornia has no such augmentation, or not with such arguments.
     """
 
     def __init__(
@@ -43,132 +53,110 @@ class Augmentation:
         translation_share: float = 0.2,
         rotation_degrees: float = 30,
         cutout: float = 0,
-        engine: str = "composed",
+        kornia: Mapping[str, Mapping] | None = None,
     ) -> None:
-        self.flips = (horizontal_flip, vertical_flip)
         self.crop, self.crop_scale = crop, crop_scale
-        self.translation, self.translation_share = translation, translation_share
-        self.rotation_degrees = rotation_degrees
-        self.cutout = cutout
-        self.engine = engine
+        chosen = {
+            "RandomHorizontalFlip": {"p": horizontal_flip},
+            "RandomVerticalFlip": {"p": vertical_flip},
+        }
+        self.flips = [_make(name, given) for name, given in chosen.items() if given["p"]]
+        self.moves, self.others = [], []
+        if translation:
+            given = {"degrees": 0, "translate": [translation_share] * 2, "p": translation}
+            self.moves.append(_make("RandomAffine", given))
+        if rotation_degrees:
+            self.moves.append(_make("RandomRotation", {"degrees": rotation_degrees, "p": 1.0}))
+        for name, given in (kornia or {}).items():
+            step = _make(name, given)
+            is_matrix = isinstance(step, MATRIX) and not isinstance(step, WARPED)
+            (self.moves if is_matrix else self.others).append(step)
+        if cutout:
+            self.others.append(_make("RandomErasing", {"p": cutout}))
 
-    def __call__(
-        self, images: Tensor, seeds: Sequence[int], rank: int = 0, size: int = 1
-    ) -> Tensor:
+    def __call__(self, images: Tensor, keys: Sequence[int], rank: int = 0, size: int = 1) -> Tensor:
         """Draw views of each slice.
 
         Args:
             images: Slices, shape (n, 1, side, side), in [0, 1]; outside lies 0.
-            seeds: One per view; decides its draws, whatever was drawn before.
+            keys: One per view; decides its draws, whatever was drawn before.
             rank, size: The slices are each `size`-th of a larger batch, from the `rank`-th on;
-                the composed views are those that they have in it.
+                their views are those that they have in it.
 
         Returns:
             Views, shape (views, n, 1, side, side).
         """
-        if self.engine == "kornia_sequential":
-            chain = self._chain()
-            return torch.stack([chain(images, seed + rank) for seed in seeds])
-        draws = torch.cat(
-            [_uniform(len(images) * size, seed, images.device)[rank::size] for seed in seeds]
-        )
-        every = images.expand(len(seeds), *images.shape).flatten(0, 1)
-        views = warp(every, self.matrices(draws))
-        if self.cutout:
-            views = self._cut(views, draws)
-        return views.unflatten(0, (len(seeds), -1))
+        shape = torch.Size([len(images) * size, *images.shape[1:]])
+        return torch.stack([self._view(images, shape, key, rank, size) for key in keys])
 
-    def matrices(self, draws: Tensor) -> Tensor:
-        """Turn uniform draws in [0, 1), shape (n, DRAWS), into matrices (n, 2, 3).
+    @torch.no_grad()
+    def _view(self, images: Tensor, shape: torch.Size, key: int, rank: int, size: int) -> Tensor:
+        """One view of each slice of a share of a batch of some shape."""
+        with _drawing(key):
+            matrices = self.matrices(shape)[rank::size]
+            draws = [step.forward_parameters(shape) for step in self.others]
+        view = self.warp(images, matrices)
+        for step, drawn in zip(self.others, draws, strict=True):
+            own = {name: _share(item, shape, rank, size) for name, item in drawn.items()}
+            view = step(view, params={**own, "forward_input_shape": torch.tensor(view.shape)})
+        return view
 
-        A matrix takes a point of the view to the point of the slice that is seen there.
-        """
-        flips, crop, place, translate, move, turn, shapes, _ = draws.split(LAYOUT, dim=1)
-        mirror = 1 - 2 * (flips < draws.new_tensor(self.flips)).float()
-        width, height = self._crop(shapes)
-        cropped = crop < self.crop
-        extent = torch.where(cropped, torch.cat([width, height], 1), 1.0) * mirror
-        centre = torch.where(cropped, (1 - extent.abs()) * (2 * place - 1), 0.0) * mirror
-        shift = 2 * self.translation_share * (2 * move - 1) * (translate < self.translation)
-        angle = math.radians(self.rotation_degrees) * (2 * turn[:, 0] - 1)
-        cos, sin = angle.cos(), angle.sin()
-        rotation = torch.stack([cos, -sin, sin, cos], 1).unflatten(1, (2, 2))
-        # mirror . crop . translation . rotation, from the right
-        return torch.cat([extent[:, :, None] * rotation, (centre + extent * shift)[..., None]], 2)
+    def matrices(self, shape: torch.Size) -> Tensor:
+        """Draw the matrices of a batch, from the slice's pixels to the view's, (n, 3, 3)."""
+        steps = [_matrices(step, shape) for step in self.flips]
+        if self.crop:
+            # Kornia decides once per batch whether to crop
+            crop = augmentation.RandomResizedCrop(
+                shape[-2:], (self.crop_scale, 1.0), CROP_RATIO, p=1.0
+            )
+            cropped = torch.rand(shape[0]) < self.crop
+            steps.append(torch.where(cropped[:, None, None], _matrices(crop, shape), torch.eye(3)))
+        steps += [_matrices(step, shape) for step in self.moves]
+        whole = torch.eye(3).expand(shape[0], 3, 3)
+        for step in steps:
+            whole = step @ whole
+        return whole
 
-    def _crop(self, shapes: Tensor) -> tuple[Tensor, Tensor]:
-        """Width and height of a crop as shares of the side, the first of the tries that fits."""
-        area = self.crop_scale + (1 - self.crop_scale) * shapes[:, :TRIES]
-        width, height = _sides(area, shapes[:, TRIES:], LONGEST)
-        fits = (width <= 1) & (height <= 1)
-        first = fits.float().argmax(1, keepdim=True)
-        found = fits.gather(1, first)
-        return tuple(torch.where(found, side.gather(1, first), 1.0) for side in (width, height))
-
-    def _cut(self, views: Tensor, draws: Tensor) -> Tensor:
-        """Set a rectangle to 0."""
-        whether, area, ratio, *place = draws[:, -5:].unbind(1)
-        low, high = CUTOUT_AREA
-        area = low + (high - low) * area
-        sides = [side.clamp(max=1) for side in _sides(area, ratio, CUTOUT_LONGEST)]
-        axis = _axis(views)
-        column, row = (
-            (axis - ((1 - side) * (2 * where - 1))[:, None]).abs() < side[:, None]
-            for side, where in zip(sides, place, strict=True)
-        )
-        cut = row[:, :, None] & column[:, None, :] & (whether < self.cutout)[:, None, None]
-        return views.masked_fill(cut[:, None], 0)
-
-    def _chain(self):
-        from hepatoclr.learning.kornia_chain import (
-            KorniaChain,  # Kornia takes longer to import than to run
-        )
-
-        return KorniaChain(
-            *self.flips,
-            self.crop,
-            self.crop_scale,
-            self.translation,
-            self.translation_share,
-            self.rotation_degrees,
-            self.cutout,
-        )
+    def warp(self, images: Tensor, matrices: Tensor) -> Tensor:
+        """Interpolate slices bilinearly once, 0 outside."""
+        matrices = matrices.to(images, non_blocking=True)
+        if any(isinstance(step, augmentation.RandomPerspective) for step in self.moves):
+            return warp_perspective(images, matrices, images.shape[-2:], align_corners=True)
+        return warp_affine(images, matrices[:, :2], images.shape[-2:], align_corners=True)
 
 
-# uniform draws of one view: flips, whether to crop, where, whether to translate, how far, angle,
-# tries at the crop's shape, CutOut
-LAYOUT = (2, 1, 2, 1, 2, 1, 2 * TRIES, 5)
-DRAWS = sum(LAYOUT)
+def _make(name: str, given: Mapping) -> nn.Module:
+    """One of Kornia's augmentations."""
+    known = [each for each in dir(augmentation) if each.startswith("Random") and "3D" not in each]
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UserError(f"augmentation.kornia: there is no {name!r} in Kornia{hint}")
+    lists = {key: tuple(item) if isinstance(item, list) else item for key, item in given.items()}
+    try:
+        return getattr(augmentation, name)(**lists)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"augmentation.kornia.{name}: {error}") from error
 
 
-def warp(images: Tensor, matrices: Tensor) -> Tensor:
-    """Resample slices bilinearly, 0 outside.
-
-    Args:
-        images: Shape (n, 1, side, side).
-        matrices: Shape (n, 2, 3), from points of the result to points of the slice.
-    """
-    axis = _axis(images)
-    # the grid is a sum of a row and a column, x and y as planes: on a CPU many times quicker
-    # than `affine_grid`
-    along = matrices[:, :, 0, None] * axis
-    down = matrices[:, :, 1, None] * axis + matrices[:, :, 2, None]
-    grid = along[:, :, None, :] + down[:, :, :, None]
-    return functional.grid_sample(images, grid.movedim(1, -1), align_corners=False)
+def _matrices(step: nn.Module, shape: torch.Size) -> Tensor:
+    """Draw the matrices of one augmentation, shape (n, 3, 3)."""
+    drawn = step.forward_parameters(shape)
+    like = torch.empty(()).expand(shape)  # its pixels are not looked at
+    return step.generate_transformation_matrix(like, drawn, step.flags)
 
 
-def _sides(area: Tensor, draws: Tensor, longest: float) -> tuple[Tensor, Tensor]:
-    """Width and height of rectangles of some area, their aspect ratio drawn evenly in its log."""
-    ratio = torch.exp(math.log(longest) * (2 * draws - 1))
-    return (area * ratio).sqrt(), (area / ratio).sqrt()
+def _share(drawn: Tensor, shape: torch.Size, rank: int, size: int) -> Tensor:
+    """What concerns a share of a batch of the parameters that were drawn for all of it."""
+    return drawn[rank::size] if drawn.ndim and len(drawn) == shape[0] else drawn
 
 
-def _axis(images: Tensor) -> Tensor:
-    """Centres of the pixels along a side."""
-    side = images.shape[-1]
-    return (torch.arange(side, device=images.device, dtype=images.dtype) * 2 + 1) / side - 1
-
-
-def _uniform(count: int, seed: int, device: torch.device) -> Tensor:
-    generator = torch.Generator(device).manual_seed(seed)
-    return torch.rand(count, DRAWS, generator=generator, device=device)
+@contextmanager
+def _drawing(key: int) -> Iterator[None]:
+    """Draw by a key; Kornia draws by PyTorch's own generator, which is left as it was."""
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(key)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before)

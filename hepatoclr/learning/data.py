@@ -92,7 +92,7 @@ class Slices:
 def collect(
     paths: Sequence[str],
     window: tuple[int, int],
-    residence: str = "disk",
+    cache: str = "disk",
     device: torch.device = CPU,
     memory_mb: float = 0,
 ) -> Slices:
@@ -101,8 +101,8 @@ def collect(
     Args:
         paths: A cache per case, see `tensors.write`.
         window: Lowest and highest HU of the caches.
-        residence: Where the pixels are kept: "disk", "memory", "device", or "auto", the last of
-            these that has twice the room they take.
+        cache: Where the pixels are kept: "disk", "ram", "gpu" (on the device), or "auto", the last
+            of these that has twice the room they take.
         device: The device.
         memory_mb: Memory that this process may use, for "auto".
 
@@ -116,24 +116,24 @@ def collect(
     case = np.repeat(np.arange(len(paths)), counts)
     place = np.concatenate([np.arange(count) for count in counts])
     slices = Slices(caches, case, place, window)
-    if residence == "auto":
+    if cache == "auto":
         size = 2 * sum(map(math.prod, caches.shapes))
-        residence = _with_room_for(2 * size, device, memory_mb)
-    if residence == "disk":
+        cache = _with_room_for(2 * size, device, memory_mb)
+    if cache == "disk":
         return slices
     size = next(size for count, *size in caches.shapes if count)
-    place = device if residence == "device" else CPU
-    pixels = torch.empty((len(slices), *size), dtype=torch.int16, device=place)
-    for number, part in enumerate(pixels.split(counts)):
-        part.copy_(torch.from_numpy(caches[number][:]).view_as(part))
+    held = device if cache == "gpu" else CPU
+    pixels = torch.empty((len(slices), *size), dtype=torch.int16, device=held)
+    for number, one in enumerate(pixels.split(counts)):
+        one.copy_(torch.from_numpy(caches[number][:]).view_as(one))
     return replace(slices, resident=pixels)
 
 
 def _with_room_for(size: int, device: torch.device, memory_mb: float) -> str:
     """Where so many bytes have room; on the CPU the device's memory is the host's."""
     if device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0]:
-        return "device"
-    return "memory" if size <= memory_mb * 1e6 else "disk"
+        return "gpu"
+    return "ram" if size <= memory_mb * 1e6 else "disk"
 
 
 def trainable_cases(
@@ -149,6 +149,11 @@ def trainable_cases(
     used = (together["included"] & together["target"].notna()).to_numpy()
     kept = [cache for cache, use in zip(caches, used, strict=True) if use]
     return together[used].reset_index(drop=True), kept
+
+
+def identities(cases: pd.DataFrame) -> list[list[str]]:
+    """What training uses of a cohort's table beside which cases it includes, for `cutoff`."""
+    return cases[["case", "patient_id", "target"]].astype(str).to_numpy().tolist()
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,19 @@
 import logging
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from pytorch_lightning import Callback
 from torch import Tensor
 from torch.nn import functional
 
-from hepatoclr.base import devices, fingerprint, seeds
+from hepatoclr.base import cutoff, devices, files, seeds
 from hepatoclr.cohorts import cohort_table, splits
-from hepatoclr.learning import backbone, data, training
+from hepatoclr.learning import backbone, checkpoints, data, module, trainers
 from hepatoclr.learning.augment import Augmentation
 from hepatoclr.stats import metrics, predictions
 
@@ -44,77 +46,106 @@ def start(encoder: str, network: Mapping, seed: int) -> backbone.Network:
     return net
 
 
-def run(
-    encoder: str,
-    weights: str,
-    table: str,
-    caches: Sequence[str],
-    keys: Mapping[str, str],
-    split: str,
-    folds: Sequence[int],
-    output: str,
-    *,
-    fraction: float,
-    window: tuple[int, int],
-    network: Mapping,
-    augmentation: Mapping,
-    settings: Mapping,
-    seed: int,
-    device: str,
-    threads: int,
-    residence: str,
-    memory_mb: float,
-) -> None:
-    """Predict the patients of some folds, each by a network trained on the other folds.
+@dataclass(frozen=True)
+class FineTuning:
+    """One fine-tuning: the patients of some folds predicted, each by a network of the other folds.
 
-    Predictions that are there already, from the same data, settings and code, stay.
+    It is one process, whatever `trainer` says of devices.
 
-    Args:
+    Attributes:
         encoder: Name of the encoder.
         weights: Its weights.
         table: Table of the evaluation cohort.
         caches: Slices of each of its cases.
-        keys: What the caches were made from, see `batches.keys`.
         split: The split.
         folds: Folds to test; all where none is named.
-        output: Predictions to write.
+        code: Fingerprints of the code that makes the predictions.
         fraction: Share of the training patients to use.
         window: Lowest and highest HU of the caches.
-        network, augmentation, settings: Sections of the configuration.
+        network, augmentation, settings, trainer: Sections of the configuration; `settings` is
+            that of fine-tuning.
         seed: Seed of the last layer, draws and views.
         device, threads: See `devices.prepare`.
-        residence, memory_mb: See `data.collect`.
+        cache, memory_mb: See `data.collect`.
+        predictions, metadata: Files to write.
     """
-    dealt = splits.read(split)
-    folds = folds or sorted(dealt["fold"].unique())
-    code = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/learning/finetune.py")
-    given = [encoder, fraction, window, network, augmentation, settings, seed, device, code, keys]
 
-    def state_of(*folds: int) -> Path:
-        known = [*given, list(map(int, folds))]
-        return training.state_file(output, known, [table, weights, split])
+    encoder: str
+    weights: str
+    table: str
+    caches: Sequence[str]
+    split: str
+    folds: Sequence[int]
+    code: Sequence[str]
+    fraction: float
+    window: tuple[int, int]
+    network: Mapping
+    augmentation: Mapping
+    settings: Mapping
+    trainer: Mapping
+    seed: int
+    device: str
+    threads: int
+    cache: str
+    memory_mb: float
+    predictions: str
+    metadata: str
 
-    whole, states = state_of(*folds), {fold: state_of(fold) for fold in folds}
-    if training.finished(whole, [output]):
-        return
-    training.remove_states(output, but=list(states.values()))
-    place = devices.prepare(device, threads)
-    cases, used = data.trainable_cases([cohort_table.read(table)], caches)
-    slices = data.collect(used, window, residence, place, memory_mb)
-    log.info("%s on %d slices of %d cases, %s", encoder, len(slices), len(cases), place)
-    facts = {"protocol": "finetune", "encoder": encoder, "fraction": fraction, "seed": seed}
-    if settings["epoch"] == "best-on-validation":
-        facts["leaky"] = 1
-    parts = []
-    for fold in folds:
-        job = Fold(cases, slices, dealt, fold, fraction, settings, seed)
-        net = start(weights, network, seed)
-        log.info("fold %d: %d training patients", fold, len(job.known))
-        job.train(net, Augmentation(**augmentation), place, states[fold])
-        found = job.predict(net, place)
-        parts.append(found.assign(**facts))
-    predictions.write(parts, output)
-    training.finish(whole, [output])
+    def run(self) -> None:
+        """Train and predict; predictions that are there already, made from the same, stay."""
+        cases, used = data.trainable_cases([cohort_table.read(self.table)], self.caches)
+        in_force = self.in_force()
+        known = {"cases": data.identities(cases), "code": self.code, "device": self.device}
+        key = cutoff.made_from([self.weights, self.split, *used], settings=in_force, **known)
+        if cutoff.unchanged(self.metadata, key, [self.predictions]):
+            return
+        device = devices.prepare(trainers.device(self.trainer, self.device), self.threads)
+        slices = data.collect(used, self.window, self.cache, device, self.memory_mb)
+        log.info("%s on %d slices of %d cases, %s", self.encoder, len(slices), len(cases), device)
+        facts = {"protocol": "finetune", "encoder": self.encoder}
+        facts |= {"fraction": self.fraction, "seed": self.seed}
+        leaky = {"leaky": 1} if self.settings["epoch"] == "best-on-validation" else {}
+        split = splits.read(self.split)
+        with checkpoints.beside(self.predictions, key) as folder:
+            found = [
+                self.predict(cases, slices, split, fold, device, folder / f"fold{fold}")
+                for fold in self.folds or sorted(split["fold"].unique())
+            ]
+            rows = [fold.assign(**facts, **leaky) for fold in found]
+            predictions.write(rows, self.predictions)
+        made = {"settings": in_force, **cutoff.record(key, [self.predictions])}
+        files.write_json({**facts, **made}, self.metadata)
+
+    def predict(
+        self,
+        cases: pd.DataFrame,
+        slices: data.Slices,
+        split: pd.DataFrame,
+        number: int,
+        device: torch.device,
+        folder: Path,
+    ) -> pd.DataFrame:
+        """Predict the patients of one fold, a row each."""
+        fold = Fold(cases, slices, split, number, self.fraction, self.settings, self.seed)
+        log.info("fold %d: %d training patients", number, len(fold.train))
+        net = start(self.weights, self.network, self.seed)
+        trainer = {**self.trainer, **trainers.ONE_PROCESS}
+        fold.fit(net, Augmentation(**self.augmentation), device, trainer, folder)
+        return fold.predict(net, device)
+
+    def in_force(self) -> dict:
+        """The settings that make the predictions what they are."""
+        return {
+            "encoder": self.encoder,
+            "fraction": self.fraction,
+            "folds": list(map(int, self.folds)),
+            "window": list(self.window),
+            "network": dict(self.network),
+            "augmentation": dict(self.augmentation),
+            "finetune": dict(self.settings),
+            "trainer": trainers.decisive({**self.trainer, **trainers.ONE_PROCESS}),
+            "seed": self.seed,
+        }
 
 
 class Fold:
@@ -144,55 +175,56 @@ class Fold:
         self.repeat = int(split["repeat"].iloc[0])
         self.seed = seeds.derived(seed, self.repeat, fold)
         self.targets = split.set_index("patient_id")["target"]
-        self.tested = split.loc[split["fold"] == fold, "patient_id"]
-        self.known = splits.training(split, fold, fraction, seed)
-        self.watched = self.tested if settings["epoch"] == "best-on-validation" else None
+        self.test = split.loc[split["fold"] == fold, "patient_id"]
+        self.train = splits.training(split, fold, fraction, seed)
+        self.val = self.test if settings["epoch"] == "best-on-validation" else None
         if settings["epoch"] == "inner":
-            inner = splits.stratified(self.known, INNER_FOLDS, self.repeat, self.seed)
-            self.watched = inner.loc[inner["fold"] == 1, "patient_id"]
-            self.known = self.known[~self.known["patient_id"].isin(self.watched)]
+            inner = splits.stratified(self.train, INNER_FOLDS, self.repeat, self.seed)
+            self.val = inner.loc[inner["fold"] == 1, "patient_id"]
+            self.train = self.train[~self.train["patient_id"].isin(self.val)]
 
-    def train(
+    def fit(
         self,
         network: backbone.Network,
         augmentation: Augmentation,
         device: torch.device,
-        state: Path,
+        trainer: Mapping,
+        folder: Path | None,
     ) -> None:
-        """Train a network in place, to the epoch that the settings choose."""
-        chosen = self._of(self.known["patient_id"])
+        """Train a network in place, to the epoch that the settings choose; see `module.fit`."""
+        chosen = self._slices_of(self.train["patient_id"])
         sampler = data.sampler(self.cases, self.slices, chosen, self.settings, self.seed)
         # a small share of the patients is one batch
         batch_size = min(self.settings["batch_size"], sampler.max_batch_size)
-        recipe = training.recipe({**self.settings, "batch_size": batch_size})
-        best = _Best(self, device) if self.watched is not None else None
-        training.fit(
+        best = BestEpoch(self, device) if self.val is not None else None
+        module.fit(
             network,
             Classification(),
             self.slices.subset(chosen),
             sampler,
             augmentation,
-            recipe,
+            module.OptimiserConfig.of({**self.settings, "batch_size": batch_size}),
             device,
             self.seed,
-            state=None if best else state,  # a state does not hold the best weights so far
-            after_epoch=best,
+            trainer=trainer,
+            checkpoints=folder,
+            more=[best] if best else [],
         )
         if best:
             network.load_state_dict(best.weights)
 
     def predict(self, network: backbone.Network, device: torch.device) -> pd.DataFrame:
-        """Predict the tested patients: a row each.
+        """Predict the test patients: a row each.
 
         The threshold is chosen on patients held out of training where there are such (`inner`).
         """
-        held_out = self.watched if self.settings["epoch"] == "inner" else self.known["patient_id"]
+        held_out = self.val if self.settings["epoch"] == "inner" else self.train["patient_id"]
         cut = predictions.threshold(
             self.settings["threshold"],
             lambda: self.patients(network, held_out, device),
             self.targets,
         )
-        found = self.patients(network, self.tested, device)
+        found = self.patients(network, self.test, device)
         labels = self.targets.loc[found["patient_id"]].to_numpy(int)
         return found.assign(repeat=self.repeat, fold=self.fold, label=labels, threshold=cut)
 
@@ -200,26 +232,36 @@ class Fold:
         self, network: backbone.Network, patients: pd.Series, device: torch.device
     ) -> pd.DataFrame:
         """Probability of some patients: patient_id, probability, slices."""
-        chosen = self._of(patients)
-        odds = training.probabilities(network, self.slices.subset(chosen), device)
+        chosen = self._slices_of(patients)
+        odds = module.probabilities(network, self.slices.subset(chosen), device)
         ids = self.cases["patient_id"].to_numpy()[self.slices.case[chosen]]
         return predictions.per_patient(ids, odds)
 
-    def _of(self, patients: pd.Series) -> np.ndarray:
+    def _slices_of(self, patients: pd.Series) -> np.ndarray:
         """Indices of the slices of some patients."""
         return np.flatnonzero(self.cases["patient_id"].isin(patients).to_numpy()[self.slices.case])
 
 
-class _Best:
-    """Keeps the weights of the epoch with the highest AUC on the watched patients."""
+class BestEpoch(Callback):
+    """Keeps the weights of the epoch with the highest AUC on the validation patients."""
 
-    def __init__(self, job: Fold, device: torch.device) -> None:
-        self.job, self.device = job, device
+    def __init__(self, fold: Fold, device: torch.device) -> None:
+        self.fold, self.device = fold, device
         self.auc, self.weights = -1.0, None
 
-    def __call__(self, network: backbone.Network, line: dict) -> None:
-        found = self.job.patients(network, self.job.watched, self.device)
-        labels = self.job.targets.loc[found["patient_id"]].to_numpy(int)
-        auc = metrics.auc(labels, found["probability"].to_numpy())
+    def on_train_epoch_end(self, trainer, training: module.Training) -> None:
+        """Look at the validation patients after an epoch."""
+        found = self.fold.patients(training.network, self.fold.val, self.device)
+        training.network.train()
+        labels = self.fold.targets.loc[found["patient_id"]].to_numpy(int)
+        auc = float(metrics.auc(labels, found["probability"].to_numpy()))
         if auc > self.auc:
-            self.auc, self.weights = auc, deepcopy(network.state_dict())
+            self.auc, self.weights = auc, deepcopy(training.network.state_dict())
+
+    def state_dict(self) -> dict:
+        """What a checkpoint keeps."""
+        return {"auc": self.auc, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Go on with the best epoch of a checkpoint."""
+        self.auc, self.weights = state_dict["auc"], state_dict["weights"]

@@ -139,7 +139,7 @@ def predict_nested(
 
 
 def _fixed(settings: Mapping, C: float) -> dict:
-    return {**settings, "C": C, "threshold": "half"}
+    return {**settings, "C": C, "threshold": 0.5}
 
 
 def cross_validate(

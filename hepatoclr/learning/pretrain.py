@@ -3,18 +3,16 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from tensorboardX import SummaryWriter
+from pytorch_lightning.utilities import rank_zero_only
 
-from hepatoclr.base import devices, files, fingerprint
+from hepatoclr.base import cutoff, devices, files
 from hepatoclr.cohorts import cohort_table
-from hepatoclr.learning import backbone, data, team, training
+from hepatoclr.learning import backbone, checkpoints, data, module, trainers
 from hepatoclr.learning.augment import Augmentation
 from hepatoclr.learning.methods import registry
 
@@ -31,98 +29,92 @@ class Pretraining:
         spec: Its method, and beta where the method has one.
         cohorts: Tables of the pretraining cohorts.
         caches: Slices of each of their cases, in the order of the tables.
-        keys: What the caches were made from, see `batches.keys`.
+        code: Fingerprints of the code that makes the encoder.
         window: Lowest and highest HU of the caches.
-        network, augmentation, settings: Sections of the configuration.
+        network, augmentation, settings, trainer: Sections of the configuration; `settings` is
+            that of pretraining.
         seed: Seed of weights, draws and views.
         device, threads: See `devices.prepare`.
-        residence, memory_mb: See `data.collect`.
-        tensorboard: Folder of the TensorBoard log.
+        cache, memory_mb: See `data.collect`.
+        logs: Folder of Lightning's logger.
         encoder, history, metadata: Files to write.
     """
 
     spec: Mapping
     cohorts: Sequence[str]
     caches: Sequence[str]
-    keys: Mapping[str, str]
+    code: Sequence[str]
     window: tuple[int, int]
     network: Mapping
     augmentation: Mapping
     settings: Mapping
+    trainer: Mapping
     seed: int
     device: str
     threads: int
-    residence: str
+    cache: str
     memory_mb: float
-    tensorboard: str
+    logs: str
     encoder: str
     history: str
     metadata: str
 
     def run(self) -> None:
-        """Pretrain, in as many processes as the settings say, and write the encoder.
-
-        An encoder that is there already, from the same data, settings and code, stays.
-        """
-        if training.finished(self.state, self._outputs()):
-            return
-        cuda = self.device != "cpu" and torch.cuda.is_available()
-        team.run(self.settings["processes"], self.train, cuda)
-
-    def train(self, member: team.Team) -> None:
-        """Do the part of one member of the team; member 0 writes."""
-        place = devices.prepare(self.device, self.threads)
+        """Pretrain and write the encoder; one that is there already, made from the same, stays."""
         cases, used = data.trainable_cases(
             [cohort_table.read(path) for path in self.cohorts], self.caches
         )
-        slices = data.collect(used, self.window, self.residence, place, self.memory_mb)
+        in_force = self.in_force()
+        known = {"cases": data.identities(cases), "code": self.code, "device": self.device}
+        key = cutoff.made_from(used, settings=in_force, **known)
+        outputs = [self.encoder, self.history]
+        if cutoff.unchanged(self.metadata, key, outputs):
+            return
+        device = devices.prepare(trainers.device(self.trainer, self.device), self.threads)
+        slices = data.collect(used, self.window, self.cache, device, self.memory_mb)
+        log.info("%s on %d slices of %d cases, %s", self.spec, len(slices), len(cases), device)
+        with checkpoints.beside(self.encoder, key) as folder:
+            net, lines = self.train(cases, slices, device, folder)
+            if rank_zero_only.rank:  # another process writes
+                return
+            files.write_csv(pd.DataFrame(lines), self.history)
+            backbone.write(net, self.encoder)
+        facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices)}
+        config = module.OptimiserConfig.of(self.settings)
+        facts |= module.facts(config, self.trainer, device)
+        made = {"settings": in_force, **about(net), **cutoff.record(key, outputs)}
+        files.write_json({**self.spec, **facts, "seed": self.seed, **made}, self.metadata)
+
+    def train(self, cases, slices, device, folder: Path) -> tuple[backbone.Network, list[dict]]:
+        """Train the encoder; gives the history too, see `module.fit`."""
         method = registry.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
         net = backbone.initialise(self.seed, **self.network)
-        log.info("%s on %d slices of %d cases, %s", self.spec, len(slices), len(cases), place)
-        training.remove_states(self.encoder, but=[self.state])
-        with SummaryWriter(self.tensorboard, write_to_disk=member.rank == 0) as board:
-            lines = training.fit(
-                net,
-                method,
-                slices,
-                data.sampler(cases, slices, np.arange(len(slices)), self.settings, self.seed),
-                Augmentation(**self.augmentation),
-                training.recipe(self.settings),
-                place,
-                self.seed,
-                self.state,
-                lambda _, line: self._show(board, line),
-                member,
-            )
-        if member.rank == 0:
-            facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices)}
-            self._write(net, lines, {**facts, **training.facts(self.settings, place)})
-
-    def _outputs(self) -> list[str]:
-        return [self.encoder, self.history, self.metadata]
-
-    @cached_property
-    def state(self) -> Path:
-        """The resumable state of this very training, named after the code that it began with."""
-        code = fingerprint.reached(
-            fingerprint.PROJECT,
-            "hepatoclr/learning/pretrain.py",
-            f"hepatoclr/learning/methods/{self.spec['method']}.py",
+        lines = module.fit(
+            net,
+            method,
+            slices,
+            data.sampler(cases, slices, np.arange(len(slices)), self.settings, self.seed),
+            Augmentation(**self.augmentation),
+            module.OptimiserConfig.of(self.settings),
+            device,
+            self.seed,
+            trainer=self.trainer,
+            checkpoints=folder,
+            logs=Path(self.logs),
         )
-        sections = [self.spec, self.window, self.network, self.augmentation, self.settings]
-        given = [*sections, self.seed, self.device, code, self.keys]
-        return training.state_file(self.encoder, given, self.cohorts)
+        return net, lines
 
-    def _show(self, board: SummaryWriter, line: dict) -> None:
-        for name, value in line.items():
-            board.add_scalar(name, value, line["epoch"])
-
-    def _write(self, net: backbone.Network, lines: list[dict], facts: dict) -> None:
-        facts = {**self.spec, **facts, "seed": self.seed, "settings": dict(self.settings)}
-        files.write_json({**facts, **about(net)}, self.metadata)
-        files.write_csv(pd.DataFrame(lines), self.history)
-        backbone.write(net, self.encoder)
-        training.finish(self.state, self._outputs())
+    def in_force(self) -> dict:
+        """The settings that make the encoder what it is."""
+        return {
+            "spec": dict(self.spec),
+            "window": list(self.window),
+            "network": dict(self.network),
+            "augmentation": dict(self.augmentation),
+            "pretraining": dict(self.settings),
+            "trainer": trainers.decisive(self.trainer),
+            "seed": self.seed,
+        }
 
 
 def about(network: backbone.Network) -> dict:

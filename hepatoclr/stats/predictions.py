@@ -173,16 +173,16 @@ def _listed(probabilities: pd.Series) -> str:
     return " ".join(f"{value:.4f}" for value in probabilities)
 
 
-def threshold(kind: str, known: Callable[[], pd.DataFrame], targets: pd.Series) -> float:
+def threshold(kind: float | str, known: Callable[[], pd.DataFrame], targets: pd.Series) -> float:
     """Choose the decision threshold on training patients.
 
     Args:
-        kind: "half" (0.5) or "youden".
+        kind: 0.5, or "youden", the best on the training patients.
         known: Predicts the training patients (patient_id, probability); asked only if needed.
         targets: Target by patient_id.
     """
-    if kind == "half":
-        return 0.5
+    if kind != "youden":
+        return float(kind)
     patients = known()
     labels = targets.loc[patients["patient_id"]].to_numpy(int)
     return metrics.youden(labels, patients["probability"].to_numpy())

@@ -79,11 +79,15 @@ def test_text_becomes_what_the_schema_wants():
         pretraining={"learning_rate": "1e-4"},
         linear={"scale": "true"},
         network={"padding": "2"},
+        finetune={"threshold": "0.5"},
+        trainer={"limit_train_batches": "10"},
     )
     assert config["tensors"]["window"] == [-150, 250]
     assert config["pretraining"]["learning_rate"] == 0.0001
     assert config["linear"]["scale"] is True
     assert config["network"]["padding"] == 2
+    assert config["finetune"]["threshold"] == 0.5
+    assert config["trainer"]["limit_train_batches"] == 10
 
 
 def test_all_mistakes_are_told_at_once():

@@ -21,7 +21,7 @@ SHAPE = (
 )  # rows, columns of the CTs: 15 columns of padding on either side, then 2/3 the size
 LIVER = (slice(45, 66), slice(12, 33))  # on the CT
 SEEN = (slice(30, 44), slice(18, 32))  # the same on the network's slice
-SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": "half", "nested_C": [1.0]}
+SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": 0.5, "nested_C": [1.0]}
 
 
 class Looks(nn.Module):

@@ -3,17 +3,18 @@ import pandas as pd
 import pytest
 import torch
 
+from hepatoclr.base import files
 from hepatoclr.cohorts import cohort_table, splits
 from hepatoclr.imaging import tensors
-from hepatoclr.learning import backbone, data, finetune
+from hepatoclr.learning import backbone, data, finetune, trainers
 from hepatoclr.learning.augment import Augmentation
 from hepatoclr.stats import metrics
 
 NETWORK = {"channels": (8, 8, 16, 16, 32), "padding": 2, "hidden": 16, "projection": 8}
 SETTINGS = {
     **{"epochs": 2, "samples_per_epoch": 0, "sampling": "weighted", "batch_size": 8},
-    **{"learning_rate": 1e-3, "weight_decay": 1e-3, "optimiser": "adam", "precision": "auto"},
-    **{"epoch": "last", "threshold": "half", "compile": "auto"},
+    **{"learning_rate": 1e-3, "weight_decay": 1e-3, "optimiser": "adam"},
+    **{"epoch": "last", "threshold": 0.5, "compile": "auto"},
 }
 
 
@@ -39,32 +40,43 @@ def material(tmp_path_factory):
 
 def predict(material, output, folds=(1,), fraction=1.0, **chosen):
     folder, caches = material
-    finetune.run(
-        *("none", folder / "none.safetensors", folder / "histo.csv", caches, {}),
-        *(folder / "split.csv", list(folds), output),
+    finetune.FineTuning(
+        encoder="none",
+        weights=folder / "none.safetensors",
+        table=folder / "histo.csv",
+        caches=caches,
+        split=folder / "split.csv",
+        folds=list(folds),
+        code=["code@1"],
         fraction=fraction,
         window=(-100, 400),
         network=NETWORK,
         augmentation={},
         settings={**SETTINGS, **chosen},
+        trainer=trainers.DEFAULTS,
         seed=1,
         device="cpu",
         threads=1,
-        residence="auto",
+        cache="auto",
         memory_mb=100,
-    )
+        predictions=output,
+        metadata=output.with_suffix(".json"),
+    ).run()
     return pd.read_csv(output, dtype={"patient_id": "str"})
 
 
-def test_folds_hold_their_patients_and_leave_no_state(material, tmp_path):
+def test_folds_hold_their_patients_and_leave_no_checkpoint(material, tmp_path):
     found = predict(material, tmp_path / "all.csv", folds=(1, 2))
-    dealt = splits.read(material[0] / "split.csv").set_index("patient_id")
-    assert (dealt.loc[found["patient_id"], "fold"].to_numpy() == found["fold"]).all()
-    assert (dealt.loc[found["patient_id"], "target"].to_numpy() == found["label"]).all()
+    split = splits.read(material[0] / "split.csv").set_index("patient_id")
+    assert (split.loc[found["patient_id"], "fold"].to_numpy() == found["fold"]).all()
+    assert (split.loc[found["patient_id"], "target"].to_numpy() == found["label"]).all()
     assert len(found) == 8
     assert (found["slices"] == 3).all()
-    kept = sorted(path.suffix for path in tmp_path.iterdir())
-    assert kept == [".csv", ".done", ".sha256"]  # with the seal, and the mark that it has ended
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".json"]
+    metadata = files.read_json(tmp_path / "all.json")
+    assert metadata["encoder"] == "none"
+    assert metadata["settings"]["folds"] == [1, 2]
+    assert metadata["settings"]["finetune"] == SETTINGS
 
 
 def test_it_learns_what_can_be_seen(material, tmp_path):
@@ -74,19 +86,39 @@ def test_it_learns_what_can_be_seen(material, tmp_path):
 
 @pytest.mark.parametrize("epoch", ["inner", "best-on-validation"])
 def test_the_best_epoch_is_kept(material, tmp_path, monkeypatch, epoch):
-    watched = []
-    keep = finetune._Best.__call__
+    seen = []
+    keep = finetune.BestEpoch.on_train_epoch_end
 
-    def watch(self, network, line):
-        keep(self, network, line)
-        watched.append((self.auc, set(self.job.watched), set(self.job.tested)))
+    def watch(self, *given):
+        keep(self, *given)
+        seen.append((self.auc, set(self.fold.val), set(self.fold.test)))
 
-    monkeypatch.setattr(finetune._Best, "__call__", watch)
+    monkeypatch.setattr(finetune.BestEpoch, "on_train_epoch_end", watch)
     predict(material, tmp_path / "x.csv", epochs=3, epoch=epoch)
-    best, seen, tested = zip(*watched, strict=True)
+    best, val, test = zip(*seen, strict=True)
     assert list(best) == sorted(best)
-    assert (seen[0] == tested[0]) == (epoch == "best-on-validation")
-    assert not (seen[0] & tested[0]) or epoch == "best-on-validation"
+    assert (val[0] == test[0]) == (epoch == "best-on-validation")
+    assert not (val[0] & test[0]) or epoch == "best-on-validation"
+
+
+def test_a_killed_choice_of_the_best_epoch_goes_on_where_it_was(material, tmp_path, monkeypatch):
+    given = {"epochs": 3, "epoch": "inner", "folds": (1, 2)}
+    whole = predict(material, tmp_path / "whole.csv", **given)
+    keep, calls = finetune.BestEpoch.on_train_epoch_end, []
+
+    def die(self, *given):
+        calls.append(1)
+        if len(calls) == 5:
+            raise InterruptedError
+        keep(self, *given)
+
+    monkeypatch.setattr(finetune.BestEpoch, "on_train_epoch_end", die)
+    with pytest.raises(InterruptedError):
+        predict(material, tmp_path / "x.csv", **given)
+    assert len(list(tmp_path.glob("x.*.checkpoints/fold*/last.ckpt"))) == 2
+    pd.testing.assert_frame_equal(predict(material, tmp_path / "x.csv", **given), whole)
+    assert len(calls) == 7  # of six epochs the fifth was begun twice, the first four once
+    assert not list(tmp_path.glob("x.*.checkpoints"))
 
 
 def test_youdens_threshold_comes_from_training_patients(material, tmp_path):
@@ -113,11 +145,11 @@ def test_the_last_layer_starts_afresh_and_the_rest_does_not(material):
     assert torch.equal(net.classifier.weight, fresh)
 
 
-def test_training_never_sees_the_tested_patients(material):
+def test_training_never_sees_the_test_patients(material):
     folder, caches = material
     cases, used = data.trainable_cases([cohort_table.read(folder / "histo.csv")], caches)
     slices = data.collect(used, (-100, 400))
-    job = finetune.Fold(cases, slices, splits.read(folder / "split.csv"), 3, 1.0, SETTINGS, 1)
+    fold = finetune.Fold(cases, slices, splits.read(folder / "split.csv"), 3, 1.0, SETTINGS, 1)
     seen = []
     fetch = data.Slices.fetch
 
@@ -126,11 +158,11 @@ def test_training_never_sees_the_tested_patients(material):
             seen.extend(cases["patient_id"].to_numpy()[self.case[indices]])
             return fetch(self, indices, *place)
 
-    job.slices = Watched(slices.caches, slices.case, slices.place, slices.window)
+    fold.slices = Watched(slices.caches, slices.case, slices.place, slices.window)
     net = backbone.initialise(1, **NETWORK)
-    job.train(net, Augmentation(), torch.device("cpu"), None)
+    fold.fit(net, Augmentation(), torch.device("cpu"), trainers.DEFAULTS, None)
     assert seen
-    assert not set(seen) & set(job.tested)
+    assert not set(seen) & set(fold.test)
 
 
 def test_only_the_leaky_epoch_is_marked(material, tmp_path):

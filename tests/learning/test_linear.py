@@ -7,7 +7,7 @@ from hepatoclr.cohorts import splits
 from hepatoclr.learning import linear
 from hepatoclr.stats import metrics, predictions
 
-SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": "half", "nested_C": [0.01, 1]}
+SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": 0.5, "nested_C": [0.01, 1]}
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_probability_is_the_mean_over_slices_of_scikit_learns(cohort):
 
 @pytest.mark.parametrize("rows", ["slices", "patients"])
 @pytest.mark.parametrize("scale", [False, True])
-@pytest.mark.parametrize("threshold", ["half", "youden"])
+@pytest.mark.parametrize("threshold", [0.5, "youden"])
 def test_options_predict_what_can_be_predicted(cohort, rows, scale, threshold):
     patient, vectors, targets = cohort
     settings = {"C": 1.0, "scale": scale, "rows": rows, "threshold": threshold}
@@ -49,7 +49,7 @@ def test_options_predict_what_can_be_predicted(cohort, rows, scale, threshold):
     assert right.mean() >= 0.9
     assert found["patient_id"].tolist() == tested
     assert found["slices"].tolist() == [int((patient == name).sum()) for name in tested]
-    assert (found["threshold"].iloc[0] == 0.5) == (threshold == "half")
+    assert (found["threshold"].iloc[0] == 0.5) == (threshold == 0.5)
 
 
 def test_tested_patients_do_not_touch_the_fit(cohort):

@@ -1,4 +1,4 @@
-"""Trainings that are killed, by whatever signal, end with the weights of one that was not."""
+"""Trainings that are killed, or shared by processes, end as one process that was left alone."""
 
 import os
 import signal
@@ -14,81 +14,103 @@ import torch
 from hepatoclr.imaging import tensors
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 4
-SCRIPT = """
-import sys, numpy as np, pandas as pd, torch
-from pathlib import Path
-from hepatoclr.learning import backbone, data, training
-from hepatoclr.learning.methods import registry
-from hepatoclr.learning.augment import Augmentation
-
-caches, state, output = sys.argv[1].split(","), Path(sys.argv[2]), sys.argv[3]
-torch.set_num_threads(1)
-slices = data.collect(caches, (-100, 400), "memory")
-cases = pd.DataFrame({"patient_id": list("ab"), "target": [0, 1]})
-settings = {"sampling": "weighted", "samples_per_epoch": 160}
-net = backbone.initialise(1, channels=(4, 4, 8, 8, 16), hidden=8, projection=8)
-history = training.fit(
-    net, registry.load("weak_simclr"), slices,
-    data.sampler(cases, slices, np.arange(len(slices)), settings, 1),
-    Augmentation(), training.Recipe(int(sys.argv[4]), 8, 1e-3, 1e-4, "adam", "auto"),
-    torch.device("cpu"), 1, state,
-)
-torch.save({"weights": net.state_dict(), "history": history}, output)
-"""
+METHODS = ["supervised", "simclr", "supcon", "weak_simclr"]
 
 
 @pytest.fixture(scope="module")
 def caches(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("caches"), np.random.default_rng(0)
-    paths = [str(folder / f"{number}.b2nd") for number in range(2)]
+    paths = [str(folder / f"{number}.b2nd") for number in range(4)]
     for path in paths:
-        tensors.write(rng.integers(-100, 400, (6, 48, 48)).astype(np.int16), path)
+        tensors.write(rng.integers(-100, 400, (6, 32, 32)).astype(np.int16), path)
     return ",".join(paths)
 
 
-def start(caches, folder):
-    files = folder / "x.state", folder / "x.pt"
+def start(caches, folder, *given):
+    program = [sys.executable, Path(__file__).with_name("train_small.py")]
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, caches, *files, str(EPOCHS)],
+        [*program, caches, folder, folder / "x.pt", *given],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def trained(caches, folder, *given):
+    run = start(caches, folder, *given)
+    _, printed = run.communicate()
+    assert run.returncode == 0, printed
+    return torch.load(folder / "x.pt")
 
 
 @pytest.fixture(scope="module")
 def whole(caches, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    assert start(caches, folder).wait() == 0
-    return torch.load(folder / "x.pt")
+    return trained(caches, tmp_path_factory.mktemp("whole"))
 
 
-def epochs_done(state):
-    try:
-        return len(torch.load(state, weights_only=True)["history"])
-    except FileNotFoundError:
-        return 0
-
-
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1, signal.SIGINT], ids=str
-)
-def test_a_kill_in_every_epoch_changes_nothing(caches, whole, tmp_path, number):
-    kills = 0
-    for epoch in range(EPOCHS - 1):
-        run = start(caches, tmp_path)
-        while epochs_done(tmp_path / "x.state") < epoch + 1 and run.poll() is None:
-            time.sleep(0.005)
-        if run.poll() is None:
-            run.send_signal(number)
-            kills += 1
-        run.communicate()
-    assert kills >= 2
-    assert start(caches, tmp_path).wait() == 0
-    found = torch.load(tmp_path / "x.pt")
-    assert [line["epoch"] for line in found["history"]] == list(range(1, EPOCHS + 1))
+def check_same(found, whole, method="weak_simclr"):
+    found, whole = found[method], whole[method]
     assert [line["loss"] for line in found["history"]] == [
         line["loss"] for line in whole["history"]
     ]
     for name, weight in whole["weights"].items():
         assert torch.equal(weight, found["weights"][name]), name
+
+
+def test_a_kill_at_any_step_changes_nothing(caches, whole, tmp_path):
+    last, kept = tmp_path / "weak_simclr" / "last.ckpt", []
+    for step in (2, 5, 10):  # epochs end after 4, 8 and 12
+        run = start(caches, tmp_path, f"kill={step}")
+        run.communicate()
+        assert run.returncode == -signal.SIGKILL
+        kept.append(last.exists() and torch.load(last, weights_only=True)["global_step"])
+    assert kept == [False, 4, 8]
+    check_same(trained(caches, tmp_path), whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+def test_a_signal_changes_nothing(caches, whole, tmp_path, number):
+    run = start(caches, tmp_path)
+    while not (tmp_path / "weak_simclr" / "last.ckpt").exists() and run.poll() is None:
+        time.sleep(0.005)
+    run.send_signal(number)
+    run.communicate()
+    check_same(trained(caches, tmp_path), whole)
+
+
+def test_trainings_that_share_a_process_are_those_of_processes_of_their_own(
+    caches, whole, tmp_path
+):
+    check_same(trained(caches, tmp_path, "methods=[supcon, weak_simclr]"), whole)
+
+
+@pytest.fixture(scope="module")
+def steps(caches, tmp_path_factory):
+    """One step of each method in float64, by one and by two processes."""
+    given = [f"methods={METHODS}", "epochs=1", "precision=64-true", "limit_train_batches=1"]
+    return [
+        trained(caches, tmp_path_factory.mktemp(f"by{size}"), *given, f"devices={size}")
+        for size in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes_have_loss_and_gradients_of_one(steps, method):
+    alone, together = (found[method] for found in steps)
+    assert together["history"][0]["loss"] == pytest.approx(alone["history"][0]["loss"], rel=1e-12)
+    for name, expected in alone["gradients"].items():
+        found = together["gradients"][name]
+        assert (expected is None) == (found is None), name
+        if expected is not None:
+            assert expected.dtype == torch.float64
+            assert torch.allclose(found, expected, rtol=1e-10, atol=1e-12), name
+
+
+def test_training_in_two_processes_is_that_of_one(caches, whole, tmp_path):
+    found = trained(caches, tmp_path, "devices=2", "strategy=ddp")["weak_simclr"]
+    alone = whole["weak_simclr"]
+    for one, two in zip(alone["history"], found["history"], strict=True):
+        assert one["samples"] == two["samples"] == 32
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-4)
+    for name, weight in alone["weights"].items():
+        assert torch.allclose(weight, found["weights"][name], atol=1e-4), name

@@ -87,7 +87,7 @@ def test_over_many_permutations_nothing_is_learnt(controls):
         people = cohort_table.patients(assemble.permuted(controls.honest, seed))
         split = splits.stratified(people, 5, 1, seed)
         targets = split.set_index("patient_id")["target"].astype(int)
-        fixed = {"C": 1, "scale": False, "rows": "patients", "threshold": "half"}
+        fixed = {"C": 1, "scale": False, "rows": "patients", "threshold": 0.5}
         parts = [
             linear.predict(patient, vectors, targets.drop(tested), tested, fixed)
             for tested in (split.loc[split["fold"] == fold, "patient_id"] for fold in range(1, 6))

@@ -32,12 +32,11 @@ from tiny_project import ROOT, result
 
 from hepatoclr import verify
 from hepatoclr.base import devices, messages, settings, texts
-from hepatoclr.base.devices import Gpu
 from hepatoclr.base.errors import BadCase, UserError
 from hepatoclr.cohorts import manifest_checks, manifests
 from hepatoclr.imaging import ingest, tensors
 from hepatoclr.imaging.segmentation import totalsegmentator as totalseg
-from hepatoclr.learning import backbone, training
+from hepatoclr.learning import backbone, checkpoints, trainers
 from hepatoclr.reporting import compare, markup
 from hepatoclr.stats import predictions
 
@@ -314,12 +313,11 @@ def test_an_encoder_is_no_pickle(tmp_path, canary):
         backbone.read(tmp_path / "encoder.safetensors", {"channels": [2, 2]})
 
 
-def test_a_state_runs_no_code(tmp_path, canary):
-    torch.save({"history": [], "network": Bomb(canary)}, tmp_path / "x.state")
-    steps = object.__new__(training._Steps)
-    steps.device = torch.device("cpu")
+def test_a_checkpoint_runs_no_code(tmp_path, canary):
+    torch.save({"state_dict": Bomb(canary)}, tmp_path / "last.ckpt")
+    engine = trainers.make(trainers.DEFAULTS, torch.device("cpu"), 1, tmp_path, None, [])
     with pytest.raises(pickle.UnpicklingError):
-        steps.restore(tmp_path / "x.state")
+        engine.strategy.load_checkpoint(checkpoints.intact(tmp_path / "last.ckpt"), True)
 
 
 def test_a_cache_of_slices_runs_no_code(tmp_path, canary):
@@ -540,13 +538,12 @@ def test_locks_are_not_laid_into_the_folder_of_another(tmp_path):
     place.mkdir()
     (place / "choosing").symlink_to(victim)
     (tmp_path / "link").symlink_to(place)
-    gpu = Gpu(0, "a", "H100")
     with pytest.raises(PermissionError, match="is not a folder of this user"):
-        devices.take([gpu], tmp_path / "link", "m")
+        devices.acquire(["a"], {}, tmp_path / "link")
     if os.geteuid() == 0:
         os.chown(place, 12345, 12345)
         with pytest.raises(PermissionError, match="is not a folder of this user"):
-            devices.take([gpu], place, "m")
+            devices.acquire(["a"], {}, place)
     assert victim.read_text() == "precious"
 
 

@@ -63,7 +63,7 @@ def test_everything_else_is_there(finished):
     assert "tables:  results/tiny/tables/" in finished.printed
     history = pd.read_csv(result(finished, "encoders/simclr/seed1/history.csv"))
     assert history["epoch"].tolist() == [1]
-    assert list(result(finished, "logs/tensorboard/simclr/seed1").glob("events.*"))
+    assert list(result(finished, "logs/training/simclr/seed1").glob("events.*"))
     assert not list(result(finished, "").rglob("*.state"))
     assert all(log.is_file() for log in result(finished, "logs/ingest").rglob("*.log"))
 
