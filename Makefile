@@ -67,7 +67,7 @@ bench:
 	.venv-bench/bin/python -m benchmarks $(BENCH)
 
 faults: env
-	python tests/faults.py --fill docs/faults.md
+	python tests/faults/faults.py --fill docs/faults.md
 
 # the pages that are generated from the schemas
 docs: env
