@@ -1,7 +1,5 @@
 from pathlib import Path
 
-import pandas as pd
-
 from hepatoclr.base import files, logs
 from hepatoclr.cohorts import cohort_table
 from hepatoclr.reporting import report
@@ -14,7 +12,7 @@ with logs.to_file(snakemake.log[0]):
         params.settings,
         params.cohorts,
         dict(zip(params.cohorts, map(cohort_table.read, given.cohorts), strict=True)),
-        pd.read_csv(given.flow, keep_default_na=False),
+        files.read_csv(given.flow, keep_default_na=False),
         dict(zip(params.tables, map(tables.read, given.tables), strict=True)),
         params.formats,
         report.versions(),

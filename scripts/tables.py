@@ -3,7 +3,7 @@ from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import metrics, predictions
 
 with logs.to_file(snakemake.log[0]):
-    found = predictions.read(snakemake.input)
+    found = predictions.read(snakemake.input, own=True)
     methods, betas, disclaimers = (
         snakemake.params[key] for key in ("methods", "betas", "disclaimers")
     )

@@ -100,6 +100,18 @@ def read_csv(path: str | Path, **options) -> "pd.DataFrame":
         return pd.read_csv(io.StringIO(text), **options)
 
 
+def read_parquet(path: str | Path, **options) -> "pd.DataFrame":
+    """Read a table of features, see `pandas.read_parquet` for options.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    import pandas as pd
+
+    with unreadable_as_user_error(path):
+        return pd.read_parquet(path, **options)
+
+
 def write_json(content: dict, path: str | Path) -> None:
     """Write a JSON object atomically, readable by people: indented, keys in the order given."""
     write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", path)

@@ -194,7 +194,7 @@ def explain(
         settings: The configuration's section `linear`.
         seed: Seed of the noise.
     """
-    places = pd.read_parquet(features, columns=["case", "slice"])
+    places = files.read_parquet(features, columns=["case", "slice"])
     patient, vectors = linear.read(features)
     dealt = splits.read(split)
     named = {

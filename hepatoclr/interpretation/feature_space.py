@@ -55,7 +55,7 @@ def means(features: str | Path, cases: Sequence[str]) -> np.ndarray:
     Returns:
         Shape (cases, channels).
     """
-    table = pd.read_parquet(features)
+    table = files.read_parquet(features)
     vectors = table.filter(regex=r"^f\d+$").astype(float).groupby(table["case"].astype(str)).mean()
     return vectors.loc[list(cases)].to_numpy()
 

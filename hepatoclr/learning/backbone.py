@@ -131,7 +131,12 @@ def write(network: Network, path: str | Path) -> None:
 
 
 def read(path: str | Path, settings: Mapping) -> Network:
-    """Read weights into a network of these settings."""
+    """Read weights into a network of these settings.
+
+    Raises:
+        UserError: The file is damaged, or of another network.
+    """
     network = Network(**settings)
-    network.load_state_dict(load_file(path))
+    with files.unreadable_as_user_error(path):
+        network.load_state_dict(load_file(path))
     return network

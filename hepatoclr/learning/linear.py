@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hepatoclr.base import seeds
+from hepatoclr.base import files, seeds
 from hepatoclr.cohorts import cohort_table, splits
 from hepatoclr.stats import metrics, predictions
 
@@ -209,5 +209,5 @@ def apply(
 
 def read(path: str) -> tuple[pd.Series, np.ndarray]:
     """Read what `features` wrote: the patient of each slice, and vectors (slices, channels)."""
-    table = pd.read_parquet(path)
+    table = files.read_parquet(path)
     return table["patient_id"].astype(str), table.filter(regex=r"^f\d+$").to_numpy(np.float64)

@@ -104,7 +104,8 @@ def _check(cohort: str, used: set[str], evaluation: str, patients: set[str]) -> 
 def evaluated(paths: Iterable[str | Path]) -> dict[str, set[str]]:
     """Read the patients of each protocol and repeat from files of predictions."""
     columns = ["protocol", "repeat", "patient_id"]
-    parts = [pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False) for path in paths]
+    options = {"usecols": columns, "dtype": str, "keep_default_na": False}
+    parts = [files.read_csv(path, **options) for path in paths]
     groups = pd.concat(parts).groupby(columns[:2], sort=False)["patient_id"]
     return {f"{protocol}, repeat {n}": set(found) for (protocol, n), found in groups}
 

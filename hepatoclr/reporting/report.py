@@ -368,7 +368,7 @@ def _frame(table: Table) -> pd.DataFrame:
         return table
     # The encoder "none" is a name; only empty cells are missing. Ids are text.
     ids = {"patient_id": str, "case": str}
-    return pd.read_csv(table, dtype=ids, keep_default_na=False, na_values=[""])
+    return files.read_csv(table, dtype=ids, keep_default_na=False, na_values=[""])
 
 
 def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> html_tables.Grid:

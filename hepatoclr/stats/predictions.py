@@ -4,6 +4,7 @@ A predictions table has a row per tested patient; `KINDS` and `OPTIONAL` list it
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,13 @@ DEFAULTS = {
 }
 
 
-def read(paths: Iterable[str | Path]) -> pd.DataFrame:
+def read(paths: Iterable[str | Path], own: bool = False) -> pd.DataFrame:
     """Read the predictions of all evaluation jobs into one table.
 
     Args:
         paths: CSV files with the columns of `KINDS`, of which those in `DEFAULTS` may be
             missing, and of `OPTIONAL`; further columns are kept as text.
+        own: This workflow wrote them: one whose last line is not whole was cut off.
 
     Returns:
         A row per tested patient, in an order that does not depend on that of the files; leaky is
@@ -62,7 +64,7 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
     paths = list(map(str, paths))
     if not paths:
         raise UserError("no predictions to read. Run the linear or fine-tuning evaluation first.")
-    table = pd.concat([_text(path) for path in paths], keys=paths)
+    table = pd.concat([_text(path, own) for path in paths], keys=paths)
     if table.empty:
         raise UserError(f"{', '.join(paths)}: there is a header, but no row. Predict again.")
     for name, kind in (KINDS | OPTIONAL).items():
@@ -79,11 +81,15 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
     return table.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _text(path: str) -> pd.DataFrame:
+def _text(path: str, own: bool) -> pd.DataFrame:
     """Read one file as text; its rows are called by their line."""
+    # A patient may be called NA or None: only empty cells are missing.
+    options = {"dtype": str, "keep_default_na": False}
     try:
-        # A patient may be called NA or None: only empty cells are missing.
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        read_csv = files.read_csv if own else partial(pd.read_csv, encoding="utf-8-sig")
+        frame = read_csv(path, **options)
+    except PermissionError:
+        raise
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a CSV file: {error}. Predict again.") from None
     if missing := [name for name in KINDS if name not in frame and name not in DEFAULTS]:
@@ -192,7 +198,7 @@ def read_as_written(path: str | Path) -> pd.DataFrame:
     """Read predictions that this project wrote; ids and lists stay text."""
     texts = {"patient_id": "str", "by_slice": "str"}
     kept = {"keep_default_na": False, "na_values": {"inner_auc": ""}}
-    return pd.read_csv(path, dtype=texts, **kept)
+    return files.read_csv(path, dtype=texts, **kept)
 
 
 def write(parts: Sequence[pd.DataFrame], path: str | Path) -> None:

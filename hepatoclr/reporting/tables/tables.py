@@ -63,7 +63,7 @@ def all(
 
 def read(path: str | Path) -> pd.DataFrame:
     """Read the CSV of a table; a method may be called None or NA."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    return files.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def write(
