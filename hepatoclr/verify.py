@@ -8,44 +8,48 @@ import platform
 import re
 import warnings
 from collections.abc import Mapping
+from decimal import Decimal
 from importlib import metadata
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hepatoclr import provenance
 from hepatoclr.base import files, fingerprint, messages, settings
 from hepatoclr.base.errors import UserError
 from hepatoclr.learning import experiment
-from hepatoclr.reporting import formatting
-from hepatoclr.reporting.tables import tables as computing
+from hepatoclr.reporting import consistency, formatting
+from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import metrics, predictions
 
-# What the tables are computed with.
-PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels")
-TOLERANCE = 1e-6  # the tables hold six decimals, and another machine may round the last one apart
+TABLES = "hepatoclr/reporting/tables/tables.py"
+PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels")  # that compute the tables
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
-LISTS = {"type": "array", "items": {"type": "string"}}
-NUMBERS = {"type": "array", "items": {"type": "number"}}
-DIGESTS = {"type": "object", "additionalProperties": {"type": "string"}}
+RESTORE = "Restore it from the archive."
 
 
-def _object_schema(**properties: Mapping) -> dict:
+def _objects(**properties: Mapping) -> dict:
     """The schema of an object that has at least these keys."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 # What is used of the record; there is more in it.
-SCHEMA = _object_schema(
-    code=_object_schema(fingerprints=DIGESTS),
-    environment=_object_schema(
-        python={"type": "string"}, platform={"type": "string"}, distributions=DIGESTS
+SCHEMA = _objects(
+    code=_objects(fingerprints=TEXTS),
+    environment=_objects(
+        python={"type": "string"}, platform={"type": "string"}, distributions=TEXTS
     ),
-    hardware=_object_schema(cpu={"type": "string"}),
-    config=_object_schema(
-        experiment=_object_schema(methods=LISTS, betas=NUMBERS, beta={"type": "number"})
+    hardware=_objects(cpu={"type": "string"}),
+    config=_objects(
+        tensors=_objects(window={"type": "array"}),
+        experiment=_objects(
+            methods={"type": "array", "items": {"type": "string"}},
+            betas={"type": "array", "items": {"type": "number"}},
+            beta={"type": "number"},
+        ),
     ),
     disclaimers={"type": "array", "items": {"enum": list(formatting.DISCLAIMERS)}},
-    files=_object_schema(predictions=DIGESTS, tables=DIGESTS) | {"additionalProperties": DIGESTS},
+    files=_objects(predictions=TEXTS, tables=TEXTS) | {"additionalProperties": TEXTS},
 )
 
 
@@ -59,19 +63,24 @@ def run(folder: str | Path) -> tuple[list[str], list[str]]:
         UserError: There is no record to check the folder by; see `read`.
     """
     folder = Path(folder)
-    record = read(folder)
-    kinds = {kind: _wrong(folder, digests) for kind, digests in record["files"].items()}
-    summary = [f"{folder / provenance.FILE}, sha256 {files.sha256(folder / provenance.FILE)}"]
-    for kind, wrong in kinds.items():
-        count = len(record["files"][kind])
-        summary.append(f"{kind:<12}{count - len(wrong):>6} of {count} as recorded")
-    problems = [
-        f"{path}: {what}. Restore it from the archive."
-        for wrong in kinds.values()
-        for path, what in wrong.items()
-    ]
-    lines, differing = _compared(folder, record)
-    return summary + lines, problems + differing
+    record, problems = read(folder), []
+    lines = [f"{folder / provenance.FILE}, sha256 {files.sha256(folder / provenance.FILE)}"]
+    for kind, digests in record["files"].items():
+        wrong = [
+            f"{path}: {found}. {RESTORE}"
+            for path, digest in digests.items()
+            if (found := _difference(folder / path, digest))
+        ]
+        lines.append(f"{kind:<12}{len(digests) - len(wrong):>6} of {len(digests)} as recorded")
+        problems += wrong
+    try:
+        trainings = [folder / path for path in record["files"].get("metadata", ())]
+        consistency.check(filter(Path.is_file, trainings), record["config"])
+        recomputed = recompute(folder, record)
+    except UserError as error:
+        return lines, [*problems, f"tables: not computed again. {error}"]
+    summary, differing = _compare(folder, record, recomputed)
+    return lines + summary, problems + differing
 
 
 def read(folder: Path) -> dict:
@@ -89,14 +98,10 @@ def read(folder: Path) -> dict:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: cannot be read as JSON ({error}). Restore it from the archive."
-        ) from None
+        raise UserError(f"{path}: cannot be read as JSON ({error}). {RESTORE}") from None
     if wrong := settings.problems(record, SCHEMA):
-        raise UserError(
-            messages.listing(f"{path}: this is no record of a run; it has", wrong)
-            + "\nRestore it from the archive."
-        )
+        listing = messages.listing(f"{path}: this is no record of a run; it has", wrong)
+        raise UserError(f"{listing}\n{RESTORE}")
     for name in (name for digests in record["files"].values() for name in digests):
         if not _inside(folder, name):
             raise UserError(
@@ -106,108 +111,81 @@ def read(folder: Path) -> dict:
     return record
 
 
-def recomputed(folder: Path, record: Mapping) -> dict[str, str]:
-    """Compute the tables again from the recorded predictions.
+def recompute(folder: Path, record: Mapping) -> dict[str, str]:
+    """Compute the tables from the recorded predictions.
 
     Returns:
         Path of each file of a table below the folder of a run, to its text.
 
     Raises:
-        UserError: As `predictions.read` and `tables.all`.
+        UserError: Predictions are missing, or as `predictions.read` and `tables.all`.
     """
+    paths = [folder / path for path in record["files"]["predictions"]]
+    if missing := sum(not path.is_file() for path in paths):
+        raise UserError(f"predictions are missing ({missing} of {len(paths)} files)")
     given = record["config"]["experiment"]
-    found = predictions.read(folder / path for path in record["files"]["predictions"])
+    methods = experiment.by_method(given["methods"], given["beta"])
+    betas = experiment.by_beta(given["betas"])
+    found = predictions.read(paths)
     with warnings.catch_warnings(), TemporaryDirectory() as place:
         warnings.simplefilter("ignore")  # what cannot be estimated is empty in the table
-        computed = computing.all(
-            found,
-            experiment.by_method(given["methods"], given["beta"]),
-            experiment.by_beta(given["betas"]),
-            record["disclaimers"],
-        )
+        computed = tables.all(found, methods, betas, record["disclaimers"])
         for name, table in computed.items():
-            paths = [Path(place) / f"{name}.{suffix}" for suffix in ("csv", "md", "tex")]
-            computing.write(table, *paths, computing.TITLES[name], metrics.counts(found))
-        written = sorted(Path(place).iterdir())
-        return {f"tables/{path.name}": _text(path) for path in written}
+            forms = [Path(place, f"{name}.{suffix}") for suffix in ("csv", "md", "tex")]
+            tables.write(table, *forms, tables.TITLES[name], metrics.counts(found))
+        return {f"tables/{path.name}": _text(path) for path in sorted(Path(place).iterdir())}
 
 
-def differences(record: Mapping) -> list[str]:
-    """Say in what this machine is not as that of the run, as far as tables can depend on it."""
+def other_versions(record: Mapping) -> list[str]:
+    """List what tables depend on and is not here as it was for the run."""
     then, code = record["environment"], record["code"]["fingerprints"]
-    before = {
-        "Python": then["python"],
-        "platform": then["platform"],
-        "processor": record["hardware"]["cpu"],
-        **{name: then["distributions"].get(name, "unknown") for name in PACKAGES},
-    }
-    now = {
-        "Python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": provenance.cpu(),
-        **{name: metadata.version(name) for name in PACKAGES},
-    }
-    reached = fingerprint.reached(fingerprint.PROJECT, "hepatoclr/reporting/tables/tables.py")
-    edited = [
-        name for name, digest in (file.split("@") for file in reached) if code.get(name) != digest
-    ]
+    before = {"Python": then["python"], "platform": then["platform"]}
+    before |= {"processor": record["hardware"]["cpu"]}
+    before |= {name: then["distributions"].get(name, "unknown") for name in PACKAGES}
+    now = {"Python": platform.python_version(), "platform": platform.platform()}
+    now |= {"processor": provenance.cpu()} | {name: metadata.version(name) for name in PACKAGES}
+    reached = dict(file.split("@") for file in fingerprint.reached(fingerprint.PROJECT, TABLES))
     return [
         *(f"{name} {before[name]}, here {now[name]}" for name in now if before[name] != now[name]),
-        *(f"{name} of other code" for name in edited),
+        *(f"{name} of other code" for name in reached if code.get(name) != reached[name]),
     ]
 
 
-def close(text: str, other: str, apart: float | None = None) -> bool:
-    """Say whether two forms of a table differ by rounding alone.
-
-    Args:
-        text, other: CSV, Markdown or LaTeX.
-        apart: How far apart numbers may be; None for one unit of their last decimal.
-    """
+def close(text: str, other: str) -> bool:
+    """Say whether two forms of a table differ by one unit of a last decimal at most."""
     if NUMBER.sub("#", text) != NUMBER.sub("#", other):
         return False
     pairs = zip(NUMBER.findall(text), NUMBER.findall(other), strict=True)
-    return all(
-        abs(float(one) - float(two)) <= 1.001 * (_unit(one) if apart is None else apart)
-        for one, two in pairs
-    )
+    return all(_close(Decimal(one), Decimal(two)) for one, two in pairs if one != two)
 
 
-def _unit(number: str) -> float:
-    """One unit of the last decimal of a number; 0 for a whole one."""
-    decimals = len(number.partition(".")[2])
-    return 10.0**-decimals if decimals else 0.0
+def _close(one: Decimal, two: Decimal) -> bool:
+    last = min(one.as_tuple().exponent, two.as_tuple().exponent)
+    return last < 0 and abs(one - two) <= Decimal(1).scaleb(last)
 
 
-def _wrong(folder: Path, digests: Mapping[str, str]) -> dict[str, str]:
-    """What became of each file that is not as recorded."""
-    found = {}
-    for path, digest in digests.items():
-        if not (folder / path).is_file():
-            found[path] = "the file is missing"
-        elif files.sha256(folder / path) != digest:
-            found[path] = "the file has changed, its digest is not the one recorded"
-    return found
+def _difference(path: Path, digest: str) -> str:
+    """What became of a file; nothing where it is as recorded."""
+    if not path.is_file():
+        return "the file is missing"
+    same = files.sha256(path) == digest
+    return "" if same else "the file has changed, its digest is not the one recorded"
 
 
-def _compared(folder: Path, record: Mapping) -> tuple[list[str], list[str]]:
+def _compare(
+    folder: Path, record: Mapping, recomputed: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
     """Compare tables with what the predictions give: lines of the summary, and what differs."""
-    missing = [path for path in record["files"]["predictions"] if not (folder / path).is_file()]
-    if missing:
-        count = f"{len(missing)} of {len(record['files']['predictions'])} files"
-        return [], [f"tables: not computed again, since predictions are missing ({count})."]
-    try:
-        again = recomputed(folder, record)
-    except UserError as error:
-        return [], [f"tables: the predictions give none. {error}"]
     recorded = record["files"]["tables"]  # of which `read` has seen that they lie in the folder
-    there = [path for path in again if path in recorded and (folder / path).is_file()]
-    found = {path: _text(folder / path) for path in there}
-    unequal = [path for path in found if found[path] != again[path]]
-    others = differences(record) if unequal else []
+    found = {
+        path: _text(folder / path)
+        for path in recomputed
+        if path in recorded and (folder / path).is_file()
+    }
+    unequal = [path for path in found if found[path] != recomputed[path]]
+    others = other_versions(record) if unequal else []
     why = f" ({'; '.join(others)})" if others else ""
-    apart = {path: TOLERANCE if path.endswith(".csv") else None for path in unequal}
-    rounded = [path for path in unequal if others and close(found[path], again[path], apart[path])]
+    rounded = [path for path in unequal if others and close(found[path], recomputed[path])]
     lines = [f"{'recomputed':<12}{len(found) - len(unequal):>6} of {len(found)} tables equal"]
     if rounded:
         lines.append(f"{'':<12}{len(rounded):>6} more but for the last decimal{why}")
@@ -216,21 +194,17 @@ def _compared(folder: Path, record: Mapping) -> tuple[list[str], list[str]]:
         for path in unequal
         if path not in rounded
     ]
-    unknown = [path for path in again if path not in recorded]
-    return lines, problems + [
-        f"{path}: the table belongs to a run, but is in no record." for path in unknown
-    ]
+    unknown = [path for path in recomputed if path not in recorded]
+    return lines, problems + [f"{path}: a table of every run, in no record." for path in unknown]
 
 
 def _inside(folder: Path, name: str) -> bool:
     """Say whether a path leads to a place in the folder, on any system and through any link."""
-    parts = PureWindowsPath(name)  # knows / and \ and drives
-    if parts.anchor or ".." in parts.parts or "\0" in name:
-        return False
     try:
-        return (folder / name).resolve().is_relative_to(folder.resolve())
-    except RuntimeError:  # links that lead to each other
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError, ValueError):  # links that lead to each other; no path at all
         return False
+    return path.is_relative_to(folder.resolve()) and not {"\\", ":"} & set(name)
 
 
 def _text(path: Path) -> str:

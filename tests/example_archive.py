@@ -16,6 +16,7 @@ NAME = "doe-jane"  # what no record may hold
 SETTINGS = {
     "seed": 1,
     "simulate": {"seed": 2},
+    "tensors": {"window": [-100, 400]},
     "experiment": {"methods": METHODS, "betas": BETAS, "beta": 0.5, "seeds": [1, 7]},
     "segment": {"weights": f"/home/{NAME}/weights"},
     "cohorts": {

@@ -105,16 +105,17 @@ def test_other_code_is_named(archive):
 def test_a_table_left_out_of_the_record_is_missed(archive):
     example_archive.change(archive, lambda made: made["files"]["tables"].pop(TABLE))
     (problem,) = verify.run(archive)[1]
-    assert problem.startswith(f"{TABLE}: the table belongs to a run, but is in no record")
+    assert problem.startswith(f"{TABLE}: a table of every run, in no record")
 
 
 def test_text_that_differs_is_no_rounding():
-    assert verify.close("simclr,0.5,1e-06", "simclr,0.500001,0", 1e-6)
+    assert verify.close("simclr,0.5,1e-06", "simclr,0.500001,0")
     assert verify.close("0.81 (0.70-0.90)", "0.82 (0.70-0.90)")
     assert not verify.close("0.81", "0.83")
+    assert not verify.close("0.5", "0.500002")
     assert not verify.close("n = 12", "n = 13")
-    assert not verify.close("simclr,0.5", "supcon,0.5", 1e-6)
-    assert not verify.close("0.5", "0.5,", 1e-6)
+    assert not verify.close("simclr,0.5", "supcon,0.5")
+    assert not verify.close("0.5", "0.5,")
 
 
 def test_predictions_that_are_missing_are_named(archive):
@@ -128,7 +129,7 @@ def test_predictions_that_cannot_be_read_are_named(archive):
     (archive / PREDICTION).write_bytes(b"\xff\xfe\0")
     problems = verify.run(archive)[1]
     assert problems[0].startswith(f"{PREDICTION}: the file has changed")
-    assert problems[1].startswith("tables: the predictions give none.")
+    assert problems[1].startswith("tables: not computed again.")
 
 
 @pytest.mark.parametrize(
@@ -141,6 +142,7 @@ def test_predictions_that_cannot_be_read_are_named(archive):
         "..\\secret",
         "link/x",
         "loop",
+        "a\0b",
     ],
 )
 def test_no_file_outside_of_the_folder_is_read(archive, name):
@@ -152,6 +154,20 @@ def test_no_file_outside_of_the_folder_is_read(archive, name):
     assert run.returncode == 1
     assert f"{name!r} does not lie in the folder of the run" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_mixture_of_trainings_is_named(archive):
+    training = "encoders/simclr/seed1/metadata.json"
+    settings = {"pretraining": {"epochs": 4}}
+    files.write_json({"settings": settings}, archive / training)
+
+    def mixed(made):
+        made["files"]["metadata"] = {training: files.sha256(archive / training)}
+        made["config"] |= {"pretraining": {"epochs": 5}}
+
+    example_archive.change(archive, mixed)
+    (problem,) = verify.run(archive)[1]
+    assert "pretraining.epochs was 4, 5 is in force" in problem
 
 
 @pytest.mark.parametrize(

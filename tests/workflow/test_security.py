@@ -30,7 +30,7 @@ import torch
 import yaml
 from tiny_project import ROOT, result
 
-from hepatoclr import verify
+from hepatoclr import cli, verify
 from hepatoclr.base import devices, messages, settings, texts
 from hepatoclr.base.errors import BadCase, UserError
 from hepatoclr.cohorts import manifest_checks, manifests
@@ -506,11 +506,11 @@ def test_an_archive_commands_no_terminal(tmp_path, capsys):
 
     example_archive.change(run, edit)
     (run / "tables/table1.csv").write_text("x")
-    with pytest.raises(SystemExit) as ended:
-        verify.main([str(run)])
-    told = capsys.readouterr().out + str(ended.value)
-    assert "owned" in told
-    assert messages.escape_control_characters(told) == told
+    with pytest.raises(SystemExit):
+        cli.verify(run)
+    printed = "".join(capsys.readouterr())
+    assert "owned" in printed
+    assert messages.escape_control_characters(printed) == printed
 
 
 def test_an_archive_does_not_have_files_read_that_it_does_not_name(tmp_path, monkeypatch):
@@ -524,7 +524,7 @@ def test_an_archive_does_not_have_files_read_that_it_does_not_name(tmp_path, mon
         verify, "_text", lambda path: opened.append(path) or path.read_text("utf-8")
     )
     _, problems = verify.run(run)
-    assert problems == ["tables/table1.md: the table belongs to a run, but is in no record."]
+    assert problems == ["tables/table1.md: a table of every run, in no record."]
     assert run / "tables/table1.csv" in opened
     assert run / "tables/table1.md" not in opened
 
