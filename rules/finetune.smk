@@ -1,53 +1,66 @@
-rule finetune:
-    """Predict patients by the whole network, trained on the strong labels of the other folds."""
-    input:
-        encoder=results("encoders/{encoder}/seed{seed}/encoder.safetensors"),
-        cohort=results(f"cohorts/{EVALUATION}.csv"),
-        tensors=of_cases("tensors/{cohort}/{case}.b2nd", EVALUATION),
-        split=split_of,
-        leakage=LEAKAGE,
-    output:
-        predictions=update(results("predictions/finetune/{encoder}/seed{seed}/{split}.csv")),
-        metadata=update(results("predictions/finetune/{encoder}/seed{seed}/{split}.json")),
-    log:
-        results("logs/finetune/{encoder}/seed{seed}/{split}.log"),
-    benchmark:
-        results("benchmarks/finetune/{encoder}/seed{seed}/{split}.tsv")
-    resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=600,
-        gpu=TRAINING_GPU,
-    params:
-        code=code("finetune"),
-        encoder="{encoder}",
-        fraction=1.0,
-        folds=lambda wildcards: SPLITS[wildcards.split][1],
-        training=training("finetune"),
-        seed=lambda wildcards: int(wildcards.seed),
-    message:
-        "Fine-tuning {params.encoder}, {wildcards.split}: ends at once where nothing changed"
-    script:
-        "../scripts/finetune.py"
+FINE_TUNINGS = {
+    "finetune": ("encoder", EVALUATED),
+    "learning_curve": (
+        "fraction",
+        [fraction for fraction in config["experiment"]["fractions"] if fraction < 1],
+    ),
+}
 
 
-use rule finetune as learning_curve with:
-    input:
-        encoder=results("encoders/none/seed{seed}/encoder.safetensors"),
-        cohort=results(f"cohorts/{EVALUATION}.csv"),
-        tensors=of_cases("tensors/{cohort}/{case}.b2nd", EVALUATION),
-        split=split_of,
-        leakage=LEAKAGE,
-    output:
-        predictions=update(results("predictions/learning_curve/{fraction}/seed{seed}/{split}.csv")),
-        metadata=update(results("predictions/learning_curve/{fraction}/seed{seed}/{split}.json")),
-    log:
-        results("logs/learning_curve/{fraction}/seed{seed}/{split}.log"),
-    benchmark:
-        results("benchmarks/learning_curve/{fraction}/seed{seed}/{split}.tsv")
-    params:
-        code=code("finetune"),
-        encoder=experiment.NONE,
-        fraction=lambda wildcards: float(wildcards.fraction),
-        folds=lambda wildcards: SPLITS[wildcards.split][1],
-        training=training("finetune"),
-        seed=lambda wildcards: int(wildcards.seed),
+def fine_tunings(kind, names):
+    """Encoder and share of the patients of each fine-tuning of a job, with its wildcards filled in."""
+    return lambda wildcards: [
+        experiment.fine_tuning(kind, name.format(**dict(wildcards.items()))) for name in names
+    ]
+
+
+for kind, (wildcard, values) in FINE_TUNINGS.items():
+    for name, shared in experiment.shared_jobs(
+        kind, wildcard, values, config["trainings_per_job"]
+    ).items():
+        starts = shared if kind == "finetune" else [experiment.NONE] * len(shared)
+        folders = [f"{kind}/{one}" for one in shared]
+
+        rule:
+            name:
+                name
+            input:
+                encoders=[
+                    results(f"encoders/{start}/seed{{seed}}/encoder.safetensors")
+                    for start in starts
+                ],
+                cohort=results(f"cohorts/{EVALUATION}.csv"),
+                tensors=of_cases("tensors/{cohort}/{case}.b2nd", EVALUATION),
+                split=split_of,
+                leakage=LEAKAGE,
+            output:
+                predictions=update(
+                    [
+                        results(f"predictions/{folder}/seed{{seed}}/{{split}}.csv")
+                        for folder in folders
+                    ]
+                ),
+                metadata=update(
+                    [
+                        results(f"predictions/{folder}/seed{{seed}}/{{split}}.json")
+                        for folder in folders
+                    ]
+                ),
+            log:
+                results(f"logs/{folders[0]}/seed{{seed}}/{{split}}.log"),
+            benchmark:
+                results(f"benchmarks/{folders[0]}/seed{{seed}}/{{split}}.tsv")
+            resources:
+                mem_mb=lambda wildcards, attempt: 8000 * attempt,
+                runtime=600 * len(shared),
+                gpu=TRAINING_GPU,
+            params:
+                code=code("finetune"),
+                trainings=fine_tunings(kind, shared),
+                folds=lambda wildcards: SPLITS[wildcards.split][1],
+                training=training("finetune"),
+                seed=lambda wildcards: int(wildcards.seed),
+            message:
+                f"Fine-tuning {experiment.listed(folders)}, {{wildcards.split}}: ends at once where nothing changed"
+            script:
+                "../scripts/finetune.py"

@@ -80,6 +80,43 @@ def splits(
     }
 
 
+def shared_jobs(
+    rule: str, wildcard: str, names: Sequence[object], per_job: int
+) -> Mapping[str, Sequence[str]]:
+    """Say which trainings share a job: name of each rule to what stands for its wildcard.
+
+    Args:
+        rule: The rule of one training a job.
+        wildcard: What its trainings differ by.
+        names: Its values.
+        per_job: Trainings in a job; with one, the wildcard stands for itself.
+    """
+    if per_job == 1:
+        return {rule: [f"{{{wildcard}}}"]}
+    starts = range(0, len(names), per_job)
+    return {
+        f"{rule}_{number}": list(map(str, names[start : start + per_job]))
+        for number, start in enumerate(starts, start=1)
+    }
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a rule's message; a wildcard among them is filled in by Snakemake."""
+    return ", ".join(names).replace("{", "{wildcards.")
+
+
+def fine_tuning(rule: str, name: str) -> dict:
+    """Encoder and share of the training patients of a fine-tuning.
+
+    Args:
+        rule: "finetune", or "learning_curve", which starts from random weights.
+        name: The encoder; or the share.
+    """
+    if rule == "finetune":
+        return {"encoder": name, "fraction": 1.0}
+    return {"encoder": NONE, "fraction": float(name)}
+
+
 def predictions(
     folder: str,
     encoders: Sequence[str],

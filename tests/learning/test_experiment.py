@@ -31,3 +31,19 @@ def test_rows_of_the_tables():
         (0.5, "weak_simclr-0.5"),
         (1, "supervised"),
     ]
+
+
+def test_trainings_share_jobs_of_a_given_size():
+    names = ["none", "simclr", "supcon"]
+    assert experiment.shared_jobs("finetune", "encoder", names, 1) == {"finetune": ["{encoder}"]}
+    assert experiment.shared_jobs("finetune", "encoder", names, 2) == {
+        "finetune_1": ["none", "simclr"],
+        "finetune_2": ["supcon"],
+    }
+    assert experiment.shared_jobs("curve", "fraction", [0.5], 5) == {"curve_1": ["0.5"]}
+    assert experiment.shared_jobs("curve", "fraction", [], 5) == {}
+
+
+def test_the_learning_curve_is_the_fine_tuning_of_random_weights():
+    assert experiment.fine_tuning("finetune", "simclr") == {"encoder": "simclr", "fraction": 1.0}
+    assert experiment.fine_tuning("learning_curve", "0.5") == {"encoder": "none", "fraction": 0.5}
