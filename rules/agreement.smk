@@ -10,7 +10,6 @@ rule agreement:
         results("benchmarks/agreement.tsv")
     params:
         code=code("agreement"),
-        synthetic=EVALUATION in SIMULATED,
         meanings=[config["cohorts"][cohort]["labels"] for cohort in PRETRAINING],
     script:
         "../scripts/agreement.py"

@@ -165,8 +165,11 @@ def split_of(wildcards):
 
 
 def captioned(path, name, category):
-    """A file with its caption, for Snakemake's report."""
-    return report(results(path), caption=f"captions/{name}.rst", category=category)
+    """A file with its caption, for Snakemake's report; the disclaimers of the run beside it."""
+    labels = {"result": Path(path).stem, "data": ", ".join(DISCLAIMERS) or "cohort"}
+    return report(
+        results(path), caption=f"captions/{name}.rst", category=category, labels=labels
+    )
 
 
 def table(name):

@@ -13,6 +13,5 @@ rule leakage:
         code=code("leakage"),
         cohorts=list(COHORTS),
         splits=expand("repeat{repeat}", repeat=REPEATS),
-        permuted=config["evaluation"]["permute"],
     script:
         "../scripts/leakage.py"

@@ -1,4 +1,5 @@
 REPORTED_TABLES = [*TABLES, "separability", *CSV_TABLES]
+CAPTIONS = sorted(f"rules/captions/{path.name}" for path in (ROOT / "rules/captions").glob("*"))
 REPORTED_FIGURES = [
     *FIGURES,
     *("feature_space_pca", "feature_space_umap"),
@@ -20,13 +21,12 @@ rule report:
     benchmark:
         results("benchmarks/report.tsv")
     params:
-        code=code("report", "hepatoclr/reporting/templates/report.html.j2"),
+        code=code("report", "hepatoclr/reporting/templates/report.html.j2", *CAPTIONS),
         run=config["run"],
         tables=REPORTED_TABLES,
         figures=REPORTED_FIGURES,
         cohorts=list(COHORTS),
         evaluation=EVALUATION,
-        synthetic=bool(SIMULATED),
         settings={key: config[key] for key in config if key != "cohorts"},
     script:
         "../scripts/report.py"

@@ -12,7 +12,5 @@ rule shortcuts:
         results("benchmarks/shortcuts.tsv")
     params:
         code=code("shortcuts"),
-        synthetic=EVALUATION in SIMULATED,
-        permuted=config["evaluation"]["permute"],
     script:
         "../scripts/shortcuts.py"

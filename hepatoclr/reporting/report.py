@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hepatoclr.base import cases, files
+from hepatoclr.base import cases, files, fingerprint
 from hepatoclr.base.version import VERSION, git_state
 from hepatoclr.reporting import findings, formatting, html, html_tables, layouts, svg
 
@@ -28,14 +28,13 @@ class Section:
 
     Attributes:
         title: Its heading; the address of the part is made of it.
-        reading: What to look for, and what not to conclude.
-        tables: Name of each of its tables to a caption; `x_*` stands for one of each encoder.
-        figures: Name of each of its figures, which come first, to what is drawn there.
+        tables: Name of each of its tables to a title.
+        figures: Name of each of its figures, which come first, to the encoder that it shows, empty
+            where it shows all; `x_*` stands for one of each encoder.
         folded: Whether it is closed until opened.
     """
 
     title: str
-    reading: str
     tables: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, str] = field(default_factory=dict)
     folded: bool = False
@@ -51,177 +50,63 @@ class Section:
         return self.title if count == 1 else f"{self.title}, {place} of {count}"
 
 
+def _section(title: str, *figures: str, folded: bool = False, **tables: str) -> Section:
+    return Section(title, tables, dict.fromkeys(figures, ""), folded)
+
+
 SECTIONS = [
-    Section(
-        "Pretraining methods",
-        "Compare the intervals, not the means: methods whose intervals overlap widely are not told "
-        "apart by this cohort. The published numbers come from other patients, so being near them "
-        "is no proof, and being off them no refutation.",
-        tables={"table1": "Pretraining methods, as in Table 1 of the paper"},
-    ),
-    Section(
-        "Comparisons",
-        "Each method beside random weights and SimCLR on the same patients. An interval that "
-        "includes 0 is no evidence of a difference, and no evidence that there is none: look at "
-        "the difference that these patients could have shown.",
-        tables={"comparisons": "Differences in AUC between methods"},
-        figures={
-            "comparisons": "Difference in AUC to each reference, a point with its 95 % intervals, "
-            "thick for these trained models, thin for the methods, trained anew; what lies in the "
-            "shaded band is missed in more than one study of five."
-        },
-    ),
-    Section(
+    _section("Pretraining methods", table1="Pretraining methods, as in Table 1 of the paper"),
+    _section("Comparisons", "comparisons", comparisons="Differences in AUC between methods"),
+    _section(
         "Weight of the weak label",
-        "A joint loss helps where the curve rises above both of its ends, SimCLR (β = 0) and "
-        "supervised (β = 1), by more than its intervals. Here β is picked on the tested patients, "
-        "so the best row flatters itself.",
-        tables={"table2": "Weights of the weak loss, as in Table 2 of the paper"},
-        figures={
-            "beta": "AUC and balanced accuracy against the weight β of the weak loss, a line per "
-            "evaluation, with 95 % intervals; grey is training from random weights."
-        },
+        "beta",
+        table2="Weights of the weak loss, as in Table 2 of the paper",
     ),
-    Section(
-        "What was optimism",
-        "The drop from a choice made on the tested patients to the same choice made inside the "
-        "training folds is what the choice flattered. The nested number is the one to expect of "
-        "new patients.",
-        tables={"nested": "Fixed choices beside choices made inside the training folds"},
+    _section(
+        "Nested choices", nested="Fixed choices beside choices made inside the training folds"
     ),
-    Section(
+    _section(
         "Learning curve",
-        "A curve still rising at 100 % says that labels, not the method, are the limit. Do not "
-        "read values off the curve beyond the patients there are.",
-        tables={"learning_curve": "Training from random weights on fewer patients"},
-        figures={
-            "learning_curve": "AUC of the network trained from random weights on rising shares of "
-            "the training patients, with 95 % intervals and the power law fitted to it."
-        },
+        "learning_curve",
+        learning_curve="Training from random weights on fewer patients",
     ),
-    Section(
-        "ROC curves",
-        "Curves that cross say that no method is better at every operating point. Steps are coarse "
-        "because a fold holds few patients of the smaller class.",
-        figures={
-            "roc": "Sensitivity against 1 - specificity, averaged over folds, a line per method "
-            "and a panel per evaluation; the diagonal is chance."
-        },
-    ),
-    Section(
-        "Calibration",
-        "Points on the diagonal mean that predicted risks happen as often as predicted. A method "
-        "can rank patients well and still give wrong probabilities; with so few patients only "
-        "gross errors can be seen.",
-        figures={
-            "calibration": "Observed share of positive patients against predicted risk, a line per "
-            "method and a panel per evaluation, above the spread of the predictions."
-        },
-    ),
-    Section(
-        "Decision curve (exploratory)",
-        "The net benefit of acting on a prediction, beside treating all and treating none. "
-        "It is no recommendation for patients, least of all from a single cohort.",
-        figures={
-            "decision_curve": "Net benefit against the risk above which one would act, a line per "
-            "method; treating all and treating none beside them."
-        },
-    ),
-    Section(
-        "All measures",
-        "What depends on the threshold or on the prevalence changes with them: PPV and NPV are "
-        "those of this cohort. Out of so many numbers some stand out by chance.",
-        tables={"measures": "Measures of every method and evaluation"},
-    ),
-    Section(
-        "From slices to patients",
-        "How the predictions of a patient's slices are put together. If the choice moves the AUC "
-        "as much as pretraining does, differences between methods are not about pretraining.",
-        tables={"aggregation": "AUC by way of putting slices together"},
-    ),
-    Section(
-        "Weak and strong label",
-        "How far radiologists and histology agree on the evaluated patients. A weak label that "
-        "agrees poorly bounds what pretraining on it can bring.",
-        tables={"agreement": "Agreement of the weak with the strong label"},
-    ),
-    Section(
-        "Patient flow",
-        "Ask of each number of lost patients whether their loss could depend on the disease: if "
-        "it does, the results hold for the others only.",
-        tables={"patient_flow": "CTs and patients by step"},
-        figures={
-            "patient_flow": "Boxes from the manifest to the tables, a column per cohort: CTs and "
-            "patients excluded and used."
-        },
-    ),
-    Section(
+    _section("ROC curves", "roc"),
+    _section("Calibration", "calibration"),
+    _section("Decision curve (exploratory)", "decision_curve"),
+    _section("All measures", measures="Measures of every method and evaluation"),
+    _section("From slices to patients", aggregation="AUC by way from slices to patients"),
+    _section("Weak and strong label", agreement="Agreement of the weak with the strong label"),
+    _section("Patient flow", "patient_flow", patient_flow="CTs and patients by step"),
+    _section(
         "Image quality",
-        "Look at the cases that were excluded or flagged before trusting any number above. "
-        "A flag is a reason to look, not an error.",
-        tables={"cohorts": "Cases of each cohort; names lead to their pictures"},
-        figures={
-            "preprocessing": "One case on its way to the network: axial slice with the liver's "
-            "outline, coronal view with the kept slices, intensities with the window, and the "
-            "slice as the network sees it."
-        },
+        "preprocessing",
+        cohorts="Cases of each cohort; names lead to their pictures. Look at those excluded or "
+        "flagged before trusting any number",
     ),
-    Section(
-        "What the networks look at",
-        "Compare the share of a map that lies in the liver with the liver's share of the slice. A "
-        "map on the table or the rim is a reason to look for a shortcut; a map inside the liver is "
-        "no proof that there is none.",
-        figures={
-            "explanations_*": "A row per patient: the slice with the liver's outline, the strength "
-            "of the gradient, and the change of the prediction when a place is painted over."
-        },
-    ),
-    Section(
+    _section("What the networks look at", "explanations_*"),
+    _section(
         "Feature space",
-        "A site or scanner told better than chance is seen by the encoder, whether or not the "
-        "prediction uses it. Trust the numbers, computed in all directions, before the pictures; "
-        "who lies next to whom stands in tables/neighbours.csv.",
-        tables={"separability": "How well features tell stage, site and scanner"},
-        figures={
-            "feature_space_pca": "Patients on the two directions in which they differ most, a row "
-            "per encoder, coloured by what is known of them.",
-            "feature_space_umap": "Patients so that near ones stay near (UMAP), a row per encoder; "
-            "distances between groups mean nothing.",
-        },
+        "feature_space_pca",
+        "feature_space_umap",
+        separability="How well features predict stage, site and scanner",
     ),
-    Section(
+    _section(
         "Leaks and shortcuts",
-        "What the order of files, the site or the scanner alone tell of the label: whatever does "
-        "better than 0.5 could be learned in place of the disease. That nothing was found does not "
-        "rule out what nobody looked for.",
-        tables={
-            "shortcuts": "What can be told of the label without looking at the liver",
-            "leakage": "What was looked for between cohorts and in the splits",
-        },
+        shortcuts="Predicting the label without looking at the liver",
+        leakage="What was looked for between cohorts and in the splits",
     ),
-    Section(
-        "Cost",
-        "What the run took, by stage. Times depend on the machine and on what else it did.",
-        tables={"cost": "Time and memory by stage"},
-    ),
-    Section(
-        "Settings",
-        "Every setting in force.",
-        tables={"settings": "The configuration, defaults included"},
-        folded=True,
-    ),
-    Section(
-        "Versions", "What the numbers depend on.", tables={"versions": "Packages"}, folded=True
-    ),
-    Section(
+    _section("Cost", cost="Time and memory by stage"),
+    _section("Settings", folded=True, settings="The configuration, defaults included"),
+    _section("Versions", folded=True, versions="Packages that the numbers depend on"),
+    _section(
         "Provenance",
-        "Equal digests mean equal settings and equal predictions.",
-        tables={"provenance": "Code, settings and predictions of this run"},
         folded=True,
+        provenance="Code, settings and predictions of this run; equal digests mean equal content",
     ),
 ]
+CAPTIONS = fingerprint.PROJECT / "rules/captions"  # those of Snakemake's report
 
-# Tables that `formatting.of` knows; any other is shown column by column.
+# Tables that `layouts.of` knows; any other is shown column by column.
 RESULTS = {
     *("table1", "table2", "measures", "comparisons", "learning_curve", "nested", "aggregation"),
     "separability",
@@ -269,14 +154,17 @@ def render_page(
         for part in sections
         for name in part.figures
     }
-    said = _marks(frames.values())
+    marked = _disclaimers(frames.values())
     return html.render(
         "report.html.j2",
         run=run,
-        banners=[text for mark, text in formatting.DISCLAIMERS.items() if mark in said],
-        findings=_findings(frames, "permuted" in said),
-        basis=findings.basis(None if "permuted" in said else frames.get("table1"), counts),
+        banners=[text for name, text in formatting.DISCLAIMERS.items() if name in marked],
+        findings=_findings(frames, "permuted" in marked),
+        basis=findings.basis(None if "permuted" in marked else frames.get("table1"), counts),
         sections=sections,
+        captions={
+            name: caption(name) for part in sections for name in (*part.tables, *part.figures)
+        },
         tables=shown,
         figures=drawn,
         cite=CITE,
@@ -338,28 +226,41 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def caption(name: str) -> str:
+    """The caption of a table or figure in Snakemake's report; nothing where it has none."""
+    stem = "explanations" if name.startswith("explanations_") else name
+    path = CAPTIONS / f"{stem}.rst"
+    return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else ""
+
+
 def _sections(tables: Collection[str], figures: Collection[str]) -> list[Section]:
     """The sections with what is given of each, and one more with what belongs to none."""
     parts = [
-        replace(part, tables=_given(part.tables, tables), figures=_given(part.figures, figures))
+        replace(
+            part,
+            tables={name: words for name, words in part.tables.items() if name in tables},
+            figures=_given(part.figures, figures),
+        )
         for part in SECTIONS
     ]
     rest = [
-        {name: name for name in names if not any(name in getattr(part, kind) for part in parts)}
-        for kind, names in (("tables", tables), ("figures", figures))
+        {name: words for name in names if not any(name in getattr(part, kind) for part in parts)}
+        for kind, names, words in (("tables", tables, ""), ("figures", figures, ""))
     ]
-    parts.append(Section("Others", "What no other section holds.", *rest))
+    rest[0] = {name: name for name in rest[0]}
+    parts.append(Section("Others", *rest))
     return [part for part in parts if part.tables or part.figures]
 
 
-def _given(listed: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
-    """Of what a section lists, what is given; `x_*` stands for that of every encoder."""
+def _given(listed: Collection[str], names: Collection[str]) -> dict[str, str]:
+    """Of the figures that a section lists, those given, each with its encoder if it is of one."""
     found = {}
-    for pattern, words in listed.items():
+    for pattern in listed:
         stem = pattern.removesuffix("*")
         for name in fnmatch.filter(names, pattern):
-            encoder = formatting.method_label(name.removeprefix(stem)) if stem != pattern else ""
-            found[name] = f"{encoder}: {words[0].lower()}{words[1:]}" if encoder else words
+            found[name] = (
+                formatting.method_label(name.removeprefix(stem)) if stem != pattern else ""
+            )
     return found
 
 
@@ -378,9 +279,9 @@ def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> ht
     return html_tables.of_frame(frame, links if name == "cohorts" else None)
 
 
-def _marks(frames: Iterable[pd.DataFrame]) -> set[str]:
+def _disclaimers(frames: Iterable[pd.DataFrame]) -> set[str]:
     """The disclaimers that tables carry."""
-    return {mark for frame in frames if "data" in frame for mark in formatting.disclaimers(frame)}
+    return {name for frame in frames if "data" in frame for name in formatting.disclaimers(frame)}
 
 
 def _findings(frames: Mapping[str, pd.DataFrame], permuted: bool) -> list[findings.Finding]:

@@ -57,10 +57,10 @@ def order(page, name, head):
     return table(page, name).locator("th", has_text=head).get_attribute("aria-sort")
 
 
-def test_the_verdict_is_seen_first(page):
-    found = page.get_by_role("heading", name="Verdict").bounding_box()
+def test_the_findings_are_seen_first(page):
+    found = page.get_by_role("heading", name="Findings").bounding_box()
     assert found["y"] < 400
-    assert "weak-SimCLR has the highest AUC, 0.86" in page.locator("#verdict").inner_text()
+    assert "weak-SimCLR has the highest AUC, 0.86" in page.locator("#findings").inner_text()
     assert EVIL in page.locator("h1").inner_text()
     assert page.locator("h1 script").count() == 0
 
