@@ -7,10 +7,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from hepatoclr.base import messages
 from hepatoclr.base.errors import UserError
@@ -133,69 +133,6 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def seal(paths: Iterable[str | Path]) -> None:
-    """Write the digest of each file beside it, hidden, as `sha256sum --check` reads it."""
-    for path in map(Path, paths):
-        if path.is_file():
-            write_text(f"{sha256(path)}  {path.name}\n", _seal(path))
-
-
-def intact(paths: Iterable[str | Path]) -> bool:
-    """Say whether all these files are there, sealed, and as they were when they were sealed."""
-    paths = [Path(path) for path in paths]
-    return all(path.exists() and _seal(path).exists() for path in paths) and not damaged(paths)
-
-
-def check(paths: Iterable[str | Path], digests: Mapping[str, str] | None = None) -> None:
-    """Refuse files that are not as they were written; what has no digest passes.
-
-    Args:
-        paths: The files.
-        digests: Path to digest; without it, the files' seals.
-
-    Raises:
-        UserError: Some are damaged. They have been moved out of the way, so that the same command
-            makes them anew.
-    """
-    if found := damaged(paths, digests):
-        refuse(found)
-
-
-def refuse(found: Iterable[Path]) -> NoReturn:
-    """Move damaged files out of the way, and say so."""
-    for path in found:
-        with suppress(FileNotFoundError):  # another job noticed it too
-            path.replace(f"{path}.damaged")
-        _seal(path).unlink(missing_ok=True)
-    raise UserError(
-        f"damaged, or changed since it was written: {', '.join(map(str, found))}. Moved to "
-        "*.damaged; run the same command again to make it anew. To keep a change of yours, "
-        "move it back first."
-    )
-
-
-def damaged(paths: Iterable[str | Path], digests: Mapping[str, str] | None = None) -> list[Path]:
-    """Name the files that are not as they were written, see `check`."""
-    return [
-        path
-        for path in map(Path, paths)
-        if (told := _digest(path) if digests is None else digests.get(str(path)))
-        and (not path.exists() or sha256(path) != told)
-    ]
-
-
-def _digest(path: Path) -> str:
-    """What the seal of a file says; nothing where it has none."""
-    try:
-        return _seal(path).read_text().partition(" ")[0]
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-
-
-def _seal(path: Path) -> Path:
-    return path.with_name(f".{path.name}.sha256")
-
-
 def stamp(folder: str | Path) -> str:
     """Digest of names, sizes and times of all files in a folder, at any depth; nothing is opened.
 
@@ -214,8 +151,3 @@ def _entries(folder: str, within: str = "") -> Iterator[tuple[str, int, int]]:
             with suppress(FileNotFoundError):  # a link that leads nowhere
                 about = entry.stat()
                 yield f"{within}{entry.name}", about.st_size, about.st_mtime_ns
-
-
-def keys(paths: Iterable[str | Path]) -> dict[str, str]:
-    """Digest of each file, by folder and name."""
-    return {f"{Path(path).parent.name}/{Path(path).stem}": sha256(path) for path in paths}
