@@ -18,7 +18,7 @@ import torch
 
 from benchmarks import common, ours
 from hepatoclr.learning import data, module, trainers
-from hepatoclr.learning.methods import registry
+from hepatoclr.learning.methods import base as methods
 
 HALF = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -50,7 +50,7 @@ def whole(preset: str, method: str, batch: int, size: int, steps: int) -> Callab
     folder = tempfile.TemporaryDirectory()
     paths = ours.caches(ours.phantoms(2, batch, size), folder.name)
     collection = data.collect(paths, ours.WINDOW, "gpu", DEVICE)
-    objective = registry.load(method)
+    objective = methods.load(method)
     plan = ours.optimiser(preset, epochs=2, batch_size=batch)
     draws = ours.sampler(collection, steps * batch, "weighted")
     net, views = ours.network(preset), ours.augmentation(preset)
@@ -80,7 +80,7 @@ def measure(given: argparse.Namespace) -> list[common.Row]:
     rows = []
     for name, (preset, batch, size, steps) in list(cases.items())[: 1 if given.quick else 2]:
         for method in ("simclr", "supcon", "weak_simclr"):
-            count = len(registry.load(method).views)
+            count = len(methods.load(method).views)
             found = common.rounds(
                 {
                     "ours": whole(preset, method, batch, size, steps),

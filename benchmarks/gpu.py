@@ -21,7 +21,7 @@ from hepatoclr.base.errors import UserError
 from hepatoclr.imaging.segmentation import totalsegmentator
 from hepatoclr.imaging.volumes import Volume
 from hepatoclr.learning import data, module
-from hepatoclr.learning.methods import registry
+from hepatoclr.learning.methods import base as methods
 
 BATCH, SIZE, STEPS = 92, 512, 10
 PHANTOM = (60, 256, 256)  # voxels of a CT for TotalSegmentator
@@ -48,7 +48,7 @@ def peak() -> float:
 
 def epoch(cache: str) -> tuple[float, float]:
     """Seconds of an epoch of some steps, and GB of memory, where slices are kept so."""
-    objective, ends = registry.load("weak_simclr"), ours.Ends()
+    objective, ends = methods.load("weak_simclr"), ours.Ends()
     plan = ours.optimiser(ours.PAPER, epochs=3, batch_size=BATCH)
     with tempfile.TemporaryDirectory() as folder:
         paths = ours.caches(ours.phantoms(4, BATCH, SIZE), Path(folder))

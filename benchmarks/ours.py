@@ -17,7 +17,7 @@ from hepatoclr.cohorts import splits
 from hepatoclr.imaging import ingest, segment, slices, tensors
 from hepatoclr.learning import backbone, data, features, linear, module
 from hepatoclr.learning.augment import Augmentation
-from hepatoclr.learning.methods import registry
+from hepatoclr.learning.methods import base as methods
 from hepatoclr.simulation import simulate
 from hepatoclr.stats import metrics
 
@@ -98,7 +98,7 @@ def fit_rate(preset: str, batch: int, size: int, steps: int = 1) -> Callable[[],
     draws = sampler(collection, steps * batch, "weighted")
     net, views = network(preset), augmentation(preset)
     plan = optimiser(preset, epochs=2, batch_size=batch)
-    method = registry.load("simclr")
+    method = methods.load("simclr")
 
     def competitor() -> float:
         ends = Ends()
@@ -114,7 +114,7 @@ def epoch_seconds(collection: data.Slices, samples: int, epochs: int) -> list[fl
     net = backbone.initialise(1, channels=(2, 2, 2, 2, 2), padding=2, hidden=2, projection=2)
     plan, ends = optimiser(DEMO, epochs=epochs + 1, batch_size=16), Ends()
     draws = sampler(collection, samples, "weighted")
-    method = registry.load("simclr")
+    method = methods.load("simclr")
     module.fit(net, method, collection, draws, augmentation(), plan, CPU, 1, more=[ends])
     return list(np.diff(ends.times))
 
@@ -185,7 +185,7 @@ class Cohort:
 def pretrain(net: backbone.Network, cohort: Cohort, seed: int) -> None:
     """SimCLR as the demo pretrains it, in place."""
     chosen = config(DEMO)["pretraining"]
-    method = registry.load("simclr", temperature=chosen["temperature"], nt_xent=chosen["nt_xent"])
+    method = methods.load("simclr", temperature=chosen["temperature"], nt_xent=chosen["nt_xent"])
     draws, plan = cohort.sampler(seed), optimiser(DEMO)
     module.fit(net, method, cohort.slices, draws, augmentation(), plan, CPU, seed)
 

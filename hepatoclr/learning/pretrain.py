@@ -14,7 +14,7 @@ from hepatoclr.base import cutoff, devices, files
 from hepatoclr.cohorts import cohort_table
 from hepatoclr.learning import backbone, checkpoints, data, module, trainers
 from hepatoclr.learning.augment import Augmentation
-from hepatoclr.learning.methods import registry
+from hepatoclr.learning.methods import base as methods
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Pretraining:
 
     def train(self, cases, slices, device, folder: Path) -> tuple[backbone.Network, list[dict]]:
         """Train the encoder; gives the history too, see `module.fit`."""
-        method = registry.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
+        method = methods.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
         net = backbone.initialise(self.seed, **self.network)
         lines = module.fit(
             net,

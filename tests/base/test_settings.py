@@ -72,6 +72,17 @@ def test_old_keys_and_values_are_answered_with_what_became_of_them():
     ]
 
 
+@pytest.mark.parametrize("old", SCHEMA["formerly"])
+def test_old_keys_and_values_are_old(old):
+    key, _, value = old.partition(": ")
+    config = yaml.safe_load(value)
+    for name in reversed(key.split(".")):
+        config = {name: config}
+    assert f"{old if value else f'{old}:'} {SCHEMA['formerly'][old]}" in settings.problems(
+        {**COHORTS, **config}, SCHEMA
+    )
+
+
 def test_text_becomes_what_the_schema_wants():
     """Snakemake's command line gives nested values as text."""
     config = resolve(

@@ -44,7 +44,6 @@ LEAKAGE = f"{RUN}/tables/leakage.csv"
 AFTER_GUARDS = ("pretrain", "linear", "external", "finetune", "learning_curve")  # as ancient
 CONFIG = """
 preset: tiny
-cases_per_job: 50
 cohorts:
   radio: {simulate: {patients: 5}}
   extra:

@@ -35,7 +35,6 @@ def project(tmp_path_factory):
     (made.folder / "histo.csv").write_text("\n".join([header, *lines]))
     config = {
         "preset": "paper",
-        "cases_per_job": 2,
         "cohorts": {
             "radio": {
                 "role": "pretraining",

@@ -14,7 +14,7 @@ from hepatoclr.base.errors import UserError
 from hepatoclr.imaging import tensors
 from hepatoclr.learning import backbone, checkpoints, data, module, trainers
 from hepatoclr.learning.augment import Augmentation
-from hepatoclr.learning.methods import registry
+from hepatoclr.learning.methods import base as methods
 
 NETWORK = {"channels": (8, 8, 16, 16, 32), "hidden": 16, "projection": 8}
 CPU = torch.device("cpu")
@@ -50,7 +50,7 @@ def train(slices, name="simclr", epochs=2, rate=1e-3, batch_size=8, compiled="au
     network = backbone.initialise(1, **NETWORK)
     history = module.fit(
         network,
-        registry.load(name, **spec),
+        methods.load(name, **spec),
         slices,
         sampler(slices),
         Augmentation(),
@@ -74,7 +74,7 @@ def equal(first, second):
 
 
 def test_weights_are_those_of_a_plain_loop(slices):
-    network, method = backbone.initialise(1, **NETWORK), registry.load("weak_simclr")
+    network, method = backbone.initialise(1, **NETWORK), methods.load("weak_simclr")
     optimiser = torch.optim.Adam(network.parameters(), 1e-3, weight_decay=1e-4, fused=True)
     draws, step, losses = sampler(slices), 0, []
     for epoch in range(3):
@@ -109,9 +109,9 @@ def test_weak_simclr_between_is_the_weighted_sum(slices):
     views = {"first": images, "second": images.flip(-1), "weak": images.flip(-2)}
     labels = torch.tensor([0, 1] * 4)
     term = {
-        name: registry.load(name).loss(network, views, labels) for name in ("simclr", "supervised")
+        name: methods.load(name).loss(network, views, labels) for name in ("simclr", "supervised")
     }
-    found = registry.load("weak_simclr", beta=0.2).loss(network, views, labels)
+    found = methods.load("weak_simclr", beta=0.2).loss(network, views, labels)
     assert torch.allclose(found, 0.2 * term["supervised"] + 0.8 * term["simclr"])
 
 

@@ -19,7 +19,7 @@ import yaml
 
 from hepatoclr.learning import backbone, data, module, trainers
 from hepatoclr.learning.augment import Augmentation
-from hepatoclr.learning.methods import registry
+from hepatoclr.learning.methods import base as methods
 
 
 class Watch(pl.Callback):
@@ -58,7 +58,7 @@ def train(method, slices, folder, chosen):
     watch = Watch(chosen.get("kill"))
     history = module.fit(
         net,
-        registry.load(method),
+        methods.load(method),
         slices,
         data.sampler(cases, slices, np.arange(len(slices)), settings, 1),
         Augmentation(cutout=0.5),

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from torch import Tensor
 
@@ -40,3 +41,13 @@ class Method(ABC):
             views: For each name of `views`, augmented slices (n, 1, rows, columns).
             labels: Weak label of each slice, 0 or 1, shape (n,).
         """
+
+
+def load(method: str, **settings) -> Method:
+    """Make the method of the file `methods/<method>.py`; only that one is imported.
+
+    Args:
+        method: supervised, simclr, supcon, weak_simclr, or a file you added.
+        **settings: Fields of `Method`: beta, temperature, nt_xent.
+    """
+    return import_module(f"hepatoclr.learning.methods.{method}").METHOD(**settings)
