@@ -7,13 +7,6 @@ FINE_TUNINGS = {
 }
 
 
-def fine_tunings(kind, names):
-    """Encoder and share of the patients of each fine-tuning of a job, with its wildcards filled in."""
-    return lambda wildcards: [
-        experiment.fine_tuning(kind, name.format(**dict(wildcards.items()))) for name in names
-    ]
-
-
 for kind, (wildcard, values) in FINE_TUNINGS.items():
     for name, shared in experiment.shared_jobs(
         kind, wildcard, values, config["trainings_per_job"]
@@ -56,7 +49,10 @@ for kind, (wildcard, values) in FINE_TUNINGS.items():
                 gpu=TRAINING_GPU,
             params:
                 code=code("finetune"),
-                trainings=fine_tunings(kind, shared),
+                trainings=lambda wildcards, kind=kind, shared=shared: [
+                    experiment.fine_tuning(kind, name)
+                    for name in experiment.filled(shared, wildcards)
+                ],
                 folds=lambda wildcards: SPLITS[wildcards.split][1],
                 training=training("finetune"),
                 seed=lambda wildcards: int(wildcards.seed),

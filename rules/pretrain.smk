@@ -19,12 +19,8 @@ PRETRAININGS = experiment.shared_jobs(
 )
 
 
-def specs(wildcards, encoders):
-    """What the pretrainings of a job are."""
-    return [ENCODERS[encoder.format(**dict(wildcards.items()))] for encoder in encoders]
-
-
 for name, encoders in PRETRAININGS.items():
+    folders = [results(f"encoders/{encoder}/seed{{seed}}") for encoder in encoders]
 
     rule:
         name:
@@ -34,14 +30,9 @@ for name, encoders in PRETRAININGS.items():
             tensors=of_cases("tensors/{cohort}/{case}.b2nd", *PRETRAINING),
             leakage=LEAKAGE,
         output:
-            **{
-                Path(file).stem: update(
-                    expand(
-                        results(f"encoders/{{encoder}}/seed{{{{seed}}}}/{file}"), encoder=encoders
-                    )
-                )
-                for file in ("encoder.safetensors", "history.csv", "metadata.json")
-            },
+            encoder=update([f"{folder}/encoder.safetensors" for folder in folders]),
+            history=update([f"{folder}/history.csv" for folder in folders]),
+            metadata=update([f"{folder}/metadata.json" for folder in folders]),
         log:
             results(f"logs/pretrain/{encoders[0]}/seed{{seed}}.log"),
         benchmark:
@@ -55,13 +46,15 @@ for name, encoders in PRETRAININGS.items():
             gpu=TRAINING_GPU * config["trainer"]["devices"],
         params:
             code=lambda wildcards, encoders=encoders: [
-                code("pretrain", f"hepatoclr/learning/methods/{spec['method']}.py")
-                for spec in specs(wildcards, encoders)
+                code("pretrain", f"hepatoclr/learning/methods/{ENCODERS[encoder]['method']}.py")
+                for encoder in experiment.filled(encoders, wildcards)
             ],
-            specs=lambda wildcards, encoders=encoders: specs(wildcards, encoders),
+            specs=lambda wildcards, encoders=encoders: [
+                ENCODERS[encoder] for encoder in experiment.filled(encoders, wildcards)
+            ],
             training=training("pretraining"),
             seed=lambda wildcards: int(wildcards.seed),
-            logs=expand(results("logs/training/{encoder}/seed{{seed}}"), encoder=encoders),
+            logs=[results(f"logs/training/{encoder}/seed{{seed}}") for encoder in encoders],
         message:
             f"Pretraining {experiment.listed(encoders)}, seed {{wildcards.seed}}: ends at once where nothing changed"
         script:

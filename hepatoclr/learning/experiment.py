@@ -105,6 +105,11 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names).replace("{", "{wildcards.")
 
 
+def filled(names: Sequence[str], wildcards: Mapping[str, str]) -> list[str]:
+    """Names of the trainings of a job, its wildcards filled in."""
+    return [name.format(**dict(wildcards.items())) for name in names]
+
+
 def fine_tuning(rule: str, name: str) -> dict:
     """Encoder and share of the training patients of a fine-tuning.
 
