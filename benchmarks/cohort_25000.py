@@ -22,9 +22,9 @@ TARGETS = [
 ]
 
 
-def measure(folder: Path, cases: int, cases_per_job: int) -> dict:
+def measure(folder: Path, cases: int) -> dict:
     """Run it in an empty folder; give what the whole, each rule, and looking again took."""
-    cohorts.write(folder, cases, cohorts.SETTINGS | {"cases_per_job": cases_per_job})
+    cohorts.write(folder, cases, cohorts.SETTINGS)
     plan = cohorts.snakemake(folder, *TARGETS, "-n")
     print(f"planned in {plan.wall_s:.1f} s", flush=True)
     run = cohorts.snakemake(folder, *TARGETS)
@@ -37,7 +37,6 @@ def measure(folder: Path, cases: int, cases_per_job: int) -> dict:
     parts = {"dry run": plan, "run": run, "no-op": again}
     return {
         "cases": cases,
-        "cases_per_job": cases_per_job,
         "machine": common.machine(),
         "whole": {
             name: {
@@ -61,8 +60,8 @@ def table(found: dict) -> str:
     lines += ["", "| rule | jobs | core s | ms a case | peak of a job, MB |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     lines += [
-        f"| {row['stage']} | {row['jobs']} | {row['core_seconds']:,.0f} | "
-        f"{1e3 * row['core_seconds'] / found['cases']:.1f} | {row['peak_memory_mb']:,.0f} |"
+        f"| {row['stage']} | {row['jobs']} | {row['cpu_seconds']:,.0f} | "
+        f"{1e3 * row['cpu_seconds'] / found['cases']:.1f} | {row['peak_memory_mb']:,.0f} |"
         for row in found["rules"]
     ]
     return "\n".join(lines)
@@ -72,12 +71,11 @@ def main() -> None:
     """Read the command line; keep the numbers as JSON and print them as tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=25_000)
-    parser.add_argument("--cases-per-job", type=int, default=100)
     parser.add_argument("--keep", type=Path, help="new folder to run in, and to leave")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.keep or Path(scratch)
-        found = measure(folder.resolve(), given.cases, given.cases_per_job)
+        found = measure(folder.resolve(), given.cases)
     files.write_json(found, common.RESULTS / f"cohort_{given.cases}.json")
     print(table(found))
 

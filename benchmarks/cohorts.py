@@ -155,10 +155,10 @@ def _core_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def tables(cases: int, cases_per_job: int, stage: str = "tensors") -> list[str]:
-    """What a stage leaves of all batches: targets for `snakemake`."""
+def tensors(cases: int) -> list[str]:
+    """The tensors of all cases: targets for `snakemake`."""
     return [
-        f"results/{SETTINGS['run']}/batches/{stage}/{name}/{number + 1}.csv"
+        f"results/{SETTINGS['run']}/tensors/{name}/{name}-{number:05}.b2nd"
         for name, count in sizes(cases).items()
-        for number in range(math.ceil(count / cases_per_job))
+        for number in range(count)
     ]

@@ -7,10 +7,10 @@ once, and never less than one job: a training uses one GPU.
 """
 
 import argparse
-import math
 from dataclasses import dataclass
 
 from benchmarks import ours
+from hepatoclr.learning import experiment
 
 GFLOP = 101  # a training view of 512x512, forward and backward: docs/performance.md
 VIEWS = {"supervised": 1, "simclr": 2, "supcon": 2, "weak_simclr": 3}
@@ -43,11 +43,8 @@ class Stage:
 def stages(given: argparse.Namespace) -> list[Stage]:
     """The stages of the paper's run that take long."""
     config = ours.config(ours.PAPER)
-    experiment, evaluation, per_job = (
-        config[key] for key in ("experiment", "evaluation", "cases_per_job")
-    )
-    batches = math.ceil(RADIO / per_job) + math.ceil(HISTO / per_job)
-    named = {key: experiment[key] for key in ("methods", "betas", "beta")}
+    compared, evaluation, cases = config["experiment"], config["evaluation"], RADIO + HISTO
+    named = {key: compared[key] for key in ("methods", "betas", "beta")}
     trained = experiment.pretrained(**named)
 
     def training(section: str, patients: float, views: int) -> float:
@@ -58,13 +55,13 @@ def stages(given: argparse.Namespace) -> list[Stage]:
 
     folds = evaluation["folds"] * given.repeats
     known = HISTO * (1 - 1 / evaluation["folds"])
-    shares = [share for share in experiment["fractions"] if share < 1]
+    shares = [share for share in compared["fractions"] if share < 1]
     curve = [training("finetune", share * known, 1) for share in shares]
     tuned = [training("finetune", known, 1)] * (len(trained) + 1)
     return [
-        Stage("ingest", [per_job * given.ingest_s] * batches, "core"),
-        Stage("segment", [per_job * given.segment_s] * batches, "GPU"),
-        Stage("slices, tensors, picture", [per_job * given.rest_s] * batches, "core"),
+        Stage("ingest", [given.ingest_s] * cases, "core"),
+        Stage("segment", [given.segment_s] * cases, "GPU"),
+        Stage("slices, tensors, picture", [given.rest_s] * cases, "core"),
         Stage(
             "pretrain",
             [training("pretraining", RADIO, VIEWS[spec["method"]]) for spec in trained.values()],
