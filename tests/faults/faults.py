@@ -1,15 +1,13 @@
-"""The fault matrix: every fault on every rule or kind of file, then the same command again.
+"""The fault matrix: every fault on every rule or kind of file, then the same command.
 
-    python tests/faults.py                  # all cells that were not run on this code yet
-    python tests/faults.py --only 'KILL' 'disk .* pretrain'
-    python tests/faults.py --list
-    python tests/faults.py --fill docs/faults.md
+    python tests/faults/faults.py                  # all cells that were not run on this code yet
+    python tests/faults/faults.py --only 'SIGKILL' 'disk full: pretrain'
+    python tests/faults/faults.py --list
+    python tests/faults/faults.py --fill docs/faults.md
 
-A cell starts from a copy of a finished run, with one job and all that follows from it undone: the
-run as it first comes to that job. The fault strikes, the command is given again until it ends well
-(three times at most), and tables and predictions must be those of the undisturbed run, byte for
-byte. What each cell gave is kept as a line of `cells.jsonl` in the work folder, so that a matrix
-that was stopped goes on. The rules come from Snakemake: a new one gets its cells by itself.
+A cell starts from a copy of a finished run. Outputs of a job are removed, the fault strikes while
+they are made or read, and the same command is given until it ends well (three times at most). The
+files must then be those of the undisturbed run, byte for byte: what follows from them is so too.
 """
 
 import argparse
@@ -23,25 +21,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from functools import cache, cached_property, partial
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from tiny_project import PARTS, ROOT, Project
 
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
-RUN = "results/tiny"
+RUN = "results/tiny/"
 SECONDS = 400  # no run takes a quarter of that
 # Root may read everything; without these capabilities it is held to what files allow.
 BOUND = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
-LEAKAGE = f"{RUN}/tables/leakage.csv"
-AFTER_GUARDS = ("pretrain", "linear", "external", "finetune", "learning_curve")  # as ancient
 CONFIG = """
 preset: tiny
 cohorts:
@@ -56,383 +52,272 @@ experiment: {methods: [weak_simclr], betas: [0, 0.5], fractions: [0.5, 1]}
 pretraining: {epochs: 2}
 finetune: {epochs: 2}
 """
-# What a batch leaves of its cases, beside the table that Snakemake sees; one file a case.
-OF_CASES = {
-    "simulate": "simulated/{cohort}/*/liver.nii.gz",
-    "ingest": "volumes/{cohort}/*.nii.gz",
-    "segment": "livers/{cohort}/*.nii.gz",
-    "slices": "slices/{cohort}/*.csv",
-    "tensors": "tensors/{cohort}/*.b2nd",
-    "picture": "qc/{cohort}/*.png",
+# What states times or the environment.
+VOLATILE = ("*.html", "*/provenance.json", "*/cost.*", "*/manuscript/*", "*/metadata.json")
+VOLATILE = (*VOLATILE, "*/history.csv")
+# A kind of file, and the rule whose job reads it.
+KINDS = {
+    "volume": ("volumes/histo/*.nii.gz", "tensors"),
+    "facts": ("volumes/histo/*.json", "segment"),
+    "mask": ("livers/histo/*.nii.gz", "slices"),
+    "slices": ("slices/histo/*.csv", "tensors"),
+    "tensor": ("tensors/histo/*.b2nd", "features"),
+    "cohort table": ("cohorts/histo.csv", "splits"),
+    "split": ("splits/repeat1.csv", "linear"),
+    "encoder": ("encoders/none/seed1/encoder.safetensors", "features"),
+    "features": ("features/histo/none/seed1.parquet", "linear"),
+    "predictions": ("predictions/linear/none/seed1/*.csv", "tables"),
+    "table": ("tables/table1.csv", "figures"),
 }
-STATES = {  # trainings are struck where they save their second epoch
-    "pretrain": "encoders/*.state",
-    "finetune": "predictions/finetune/*.state",
-    "learning_curve": "predictions/learning_curve/*.state",
+STAGES = ("volumes", "tensors", "encoders", "predictions", "tables")
+SNAKEMAKE_STRUCK = ("ingest", "pretrain", "finetune", "tables")
+CHECKPOINTS = {  # files of trainings that are written after each epoch
+    "pretrain": "encoders/*/seed1/encoder.?*.*",
+    "finetune": "predictions/finetune/*/seed1/repeat1.?*.*",
 }
-# In the copies, a write of `files.atomic` looks for an order here before it gives the file its
-# name: the first of the outputs are there then, the last is not.
-HOOK = """
-
-def _strike(path: Path) -> None:
-    import fnmatch, os, time
-    order = Path("order.json")
-    wanted = json.loads(order.read_text()) if order.exists() else {"path": ""}
-    if not fnmatch.fnmatch(str(path), wanted["path"]):
-        return
-    wanted["skip"] -= 1
-    order.write_text(json.dumps(wanted))
-    if wanted["skip"] >= 0:
-        return
-    order.unlink()
-    if wanted["signal"]:
-        os.kill(os.getpid(), wanted["signal"])
-        time.sleep(60)
-    Path("held").write_text(str(os.getpid()))
-    while not Path("go").exists():
-        time.sleep(0.05)
-"""
-
-
-class Struck(Project):
-    """A copy of the finished run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.bound, self.texts, self.codes = folder, [], [], []
-
-    def start(self, *arguments: str) -> subprocess.Popen:
-        """Give the command, the same each time."""
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        return subprocess.Popen(
-            [*self.bound, "snakemake", "--cores", "1", *arguments],
-            **{"cwd": self.folder, "env": environment, "text": True, "start_new_session": True},
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
-        )
-
-    def end(self, process: subprocess.Popen) -> str:
-        """Wait for a run, and keep what it said."""
-        try:
-            text, _ = process.communicate(timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            text = process.communicate()[0] + f"\nerror: not done in {SECONDS} s"
-        self.texts.append(text)
-        self.codes.append(process.returncode)
-        return text
-
-    def run(self, *arguments: str) -> str:
-        """Give the command and wait."""
-        return self.end(self.start(*arguments))
-
-    def order(self, path: str, number: int | None, skip: int = 0) -> None:
-        """Have the job that writes a file stop there, by a signal to itself or until told."""
-        wanted = {"path": f"{RUN}/{path}", "signal": number, "skip": skip}
-        (self.folder / "order.json").write_text(json.dumps(wanted))
-
-    def until(self, name: str, process: subprocess.Popen) -> None:
-        """Wait for a file of the copy while a run is on."""
-        until = time.monotonic() + SECONDS
-        while not (self.folder / name).exists():
-            if process.poll() is not None or time.monotonic() > until:
-                raise Failed(f"the run did not come to where it should be struck: {name}")
-            time.sleep(0.05)
-
-    def remove(self, *paths: Path) -> None:
-        """Take files or folders away, with what is noted of them beside them."""
-        for path in paths:
-            if path.is_dir():
-                shutil.rmtree(path)
-            path.unlink(missing_ok=True)
-            for noted in path.parent.glob(f".{path.name}*"):
-                noted.unlink()
 
 
 class Failed(Exception):
     """A cell did not give what it must."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A job of the finished run: its rule, and the files it takes and gives."""
+class Job(NamedTuple):
+    """A job of the finished run."""
 
     rule: str
     log: str
-    reads: frozenset
-    writes: tuple[str, ...]
-
-    @property
-    def cohort(self) -> str:
-        """The cohort of a job of an image stage."""
-        return Path(self.log).parent.name
-
-    def of_cases(self, base: Path) -> list[Path]:
-        """What it leaves of each case, a file a case."""
-        found = (base / RUN).glob(OF_CASES[self.rule].format(cohort=self.cohort))
-        return sorted(path for path in found if path.name[0] != ".")
+    inputs: frozenset
+    outputs: tuple[str, ...]
 
 
 @dataclass
 class Base:
-    """The undisturbed run, and what Snakemake says of its jobs."""
+    """The undisturbed run."""
 
     folder: Path
-    results: dict[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def jobs(self) -> list[Job]:
         """All jobs, from Snakemake's summary of files."""
-        text = self._snakemake("--detailed-summary")
-        rows = [line.split("\t") for line in text.splitlines() if line.startswith(RUN)]
-        found: dict[str, dict] = {}
-        for path, _, rule, log, reads, *_ in rows:
-            one = found.setdefault(log, {"rule": rule, "reads": set(), "writes": []})
-            ancient = {LEAKAGE} if rule in AFTER_GUARDS else set()
-            one["reads"] |= set(reads.split(",")) - ancient
-            one["writes"].append(path)
-        return [
-            Job(one["rule"], log, frozenset(one["reads"]), tuple(one["writes"]))
-            for log, one in found.items()
-        ]
+        text = Struck(self, self.folder).run("--detailed-summary")
+        found: dict[tuple, tuple[set, list]] = {}
+        for line in text.splitlines():
+            if line.startswith(RUN):
+                path, _, rule, log, inputs, *_ = line.split("\t")
+                taken, given = found.setdefault((rule, log), (set(), []))
+                taken.update(inputs.split(","))
+                given.append(path)
+        return [Job(*key, frozenset(taken), tuple(given)) for key, (taken, given) in found.items()]
 
-    @cached_property
-    def rules(self) -> list[str]:
-        """All rules that make something, as Snakemake lists them, in the order of the workflow."""
-        found = re.findall(r"^([a-z_]+)(?: \(|$)", self._snakemake("--list-rules"), re.M)
-        unused = set(found) - {job.rule for job in self.jobs} - {"all"}
-        if unused:
-            raise SystemExit(f"no job of the matrix's run is of the rules {', '.join(unused)}")
-        order = {rule: place for place, rule in enumerate(self._stages())}
-        return sorted(set(found) - {"all"}, key=lambda rule: order.get(rule, 99))
+    def job(self, rule: str, reading: str = "") -> Job:
+        """The first job of a rule; or of those that read a file."""
+        fitting = (job for job in self.jobs if not reading or reading in job.inputs)
+        found = [job for job in fitting if re.fullmatch(rf"{rule}(_\d+)?", job.rule)]
+        if not found:
+            raise Failed(f"no job of the run is of the rule {rule}")
+        return min(found, key=lambda job: job.log)
 
-    def after(self, job: Job) -> list[Job]:
-        """What must run when a job does: itself, and all that follows from its files."""
-        due = [job]
-        if job.rule == "leakage":
-            due += [one for one in self.jobs if one.rule in AFTER_GUARDS]
-        while True:
-            fresh = {path for one in due for path in one.writes}
-            more = [one for one in self.jobs if one not in due and one.reads & fresh]
-            if not more:
-                return due
-            due += more
+    def files(self, *paths: str) -> dict[str, bytes]:
+        """Contents of files and of those in folders, but for what states times."""
+        return contents(self.folder, paths)
 
-    def cheapest(self, jobs: list[Job]) -> Job:
-        """Of some jobs that from which the least follows."""
-        return min(jobs, key=lambda job: (len(self.after(job)), job.log))
 
-    def of(self, rule: str) -> Job:
-        """The job of a rule from which the least follows."""
-        return self.cheapest([job for job in self.jobs if job.rule == rule])
+def contents(folder: Path, paths: tuple[str, ...]) -> dict[str, bytes]:
+    """See `Base.files`."""
+    found = [path for start in map(folder.joinpath, paths) for path in (start, *start.rglob("*"))]
+    named = {str(path.relative_to(folder)): path for path in found if path.is_file()}
+    return {
+        name: path.read_bytes()
+        for name, path in named.items()
+        if not any(fnmatch(name, volatile) for volatile in VOLATILE)
+    }
 
-    def last(self, job: Job) -> str:
-        """The file that a job wrote last; of a batch, its last case."""
-        if job.rule in STATES:
-            return STATES[job.rule]
-        if job.rule in OF_CASES:
-            return str(job.of_cases(self.folder)[-1].relative_to(self.folder / RUN))
-        paths = [self.folder / path for path in job.writes]
-        last = max(paths, key=lambda path: path.stat().st_mtime_ns)
-        return str(last.relative_to(self.folder / RUN))
 
-    def _stages(self) -> list[str]:
-        text = (self.folder / "Snakefile").read_text()
-        files = re.findall(r'"(rules/\w+\.smk)"', text)
-        return re.findall(
-            r"rule (\w+)", "".join((self.folder / file).read_text() for file in files)
+@dataclass
+class Struck:
+    """A copy of the finished run, and what the runs in it printed."""
+
+    base: Base
+    folder: Path
+    bound: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    code: int | None = None
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Give the command."""
+        search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        strike = str(Path(__file__).parent / "strike")
+        return subprocess.Popen(
+            [*self.bound, "snakemake", "--cores", "1", *arguments, "--config", "preset=tiny"],
+            env={**os.environ, "PATH": search, "PYTHONPATH": strike},
+            **{"cwd": self.folder, "text": True, "start_new_session": True},
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
         )
 
-    def _snakemake(self, *arguments: str) -> str:
-        copy = Struck(self.folder)
-        text = copy.run(*arguments)
-        if copy.codes[-1]:
-            raise SystemExit(text[-3000:])
+    def end(self, process: subprocess.Popen) -> str:
+        """Wait for a run, and keep what it printed."""
+        try:
+            text, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            text = process.communicate()[0] + f"\nerror: not done in {SECONDS} s"
+        self.texts.append(text)
+        self.code = process.returncode
         return text
 
+    def run(self, *arguments: str) -> str:
+        """Give the command and wait."""
+        return self.end(self.start(*arguments))
 
-def tables(folder: Path) -> dict[str, bytes]:
-    """What must be the same: tables, but for what they cost, and predictions."""
-    run = folder / RUN
-    paths = [*run.glob("tables/*.csv"), *run.glob("predictions/**/*.csv")]
-    named = {str(path.relative_to(run)): path for path in paths if path.name != "cost.csv"}
-    return {name: path.read_bytes() for name, path in named.items() if "/." not in name}
+    def heal(self, *targets: str) -> None:
+        """Give the same command until it ends well; then files must be as undisturbed."""
+        for _ in range(3):
+            if self.code == 0:
+                break
+            self.run(*targets)
+        else:
+            raise Failed("the command fails however often it is given")
+        wanted, found = self.base.files(*targets), contents(self.folder, targets)
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                raise Failed(f"{name} is {'another' if name in found else 'missing'}")
+        if "Nothing to be done" not in self.run("-n", *targets):
+            raise Failed("the run does not come to rest")
 
+    def remove(self, job: Job) -> None:
+        """Take away what a job gave, and checkpoints beside it."""
+        for path in map(self.folder.joinpath, (*job.outputs, job.log)):
+            for found in (path, *path.parent.glob(f"{path.stem}.?*.*")):
+                shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
 
-def undisturbed(work: Path) -> Base:
-    """Make the run that all cells start from, or take the one that is there for this code."""
-    folder = work / f"base-{code()}"
-    base = Base(folder)
-    if not (folder / "whole").exists():
-        print("making the undisturbed run", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        project = Project(folder)
-        (folder / "config.yaml").write_text(CONFIG)
-        files = folder / "hepatoclr/base/files.py"
-        project.edit("hepatoclr/base/files.py", "temporary.replace(path)", MARKED)
-        files.write_text(files.read_text() + HOOK)
-        base._snakemake("--cores", "2")
-        (folder / "whole").touch()
-    base.results = tables(folder)
-    return base
+    def order(self, job: Job, number: int | None, epochs: int = 0) -> None:
+        """Have a job stop at its last file, or at its checkpoint: by a signal, or until told."""
+        path = CHECKPOINTS[job.rule.split("_")[0]] if epochs else self.last(job)
+        wanted = {"path": path, "signal": number, "skip": max(epochs - 1, 0)}
+        (self.folder / "order.json").write_text(json.dumps(wanted))
 
+    def last(self, job: Job) -> str:
+        """The file that a job wrote last."""
+        name = max(
+            self.base.files(*job.outputs) or job.outputs,
+            key=lambda name: (self.base.folder / name).stat().st_mtime_ns,
+        )
+        return name.removeprefix(RUN)
 
-MARKED = "_strike(path)\n            temporary.replace(path)"
-
-
-@cache
-def code() -> str:
-    """A digest of all that the matrix depends on."""
-    files = [Path(__file__)]
-    for part in map(ROOT.joinpath, PARTS):
-        files += sorted(part.rglob("*.*")) if part.is_dir() else [part]
-    said = [one.read_bytes() for one in files if one.is_file() and one.suffix != ".pyc"]
-    return sha256(b"".join(said)).hexdigest()[:10]
-
-
-# --- the faults -----------------------------------------------------------------------------
-
-
-def undo(base: Base, copy: Struck, *jobs: Job) -> Counter:
-    """Take away what jobs made and all that follows from it; says what is due now."""
-    due = {job for start in jobs for job in base.after(start)}
-    for job in due:
-        if job.rule == "leakage" and job not in jobs:
-            continue  # it is updated: Snakemake would not remove it either
-        copy.remove(*(copy.folder / path for path in job.writes))
-        if job.rule in OF_CASES:
-            kept = [copy.folder / RUN / f"batches/{job.rule}/{job.cohort}"]
-            for path in job.of_cases(copy.folder):
-                kept.append(path.parent if job.rule == "simulate" else path)
-                facts = path.with_name(path.name.split(".")[0] + ".json")
-                kept += [facts] * (job.rule in ("ingest", "segment"))
-            copy.remove(*kept)
-    return Counter(job.rule for job in due)
+    def until(self, name: str, process: subprocess.Popen) -> None:
+        """Wait for a file while a run is on."""
+        until = time.monotonic() + SECONDS
+        while not (self.folder / name).exists():
+            if process.poll() is not None or time.monotonic() > until:
+                raise Failed(f"the run did not come to where it should be struck: {name}")
+            time.sleep(0.02)
 
 
-def killed_job(base: Base, copy: Struck, rule: str, number: int) -> Counter:
-    """A job is killed as it is about to finish its last file."""
-    job = base.of(rule)
-    due = undo(base, copy, job)
-    copy.order(base.last(job), number, skip=int(rule in STATES))
-    copy.run()
+# --- faults: each strikes a copy, has it heal, and says in a word how it ended ------------------
+
+
+def job_killed(copy: Struck, rule: str, number: int, epochs: int = 0) -> str:
+    """A job is killed where it would give its last file its name."""
+    job = copy.base.job(rule)
+    copy.remove(job)
+    copy.order(job, number, epochs)
+    copy.run(*job.outputs)
     if (copy.folder / "order.json").exists():
         raise Failed("the job was not struck")
-    return due
+    retried = copy.code == 0
+    copy.heal(*job.outputs)
+    return "same, by its own second attempt" if retried else "same"
 
 
-def killed_snakemake(base: Base, copy: Struck, rule: str, number: int, group: bool) -> Counter:
+def snakemake_killed(copy: Struck, rule: str, number: int, jobs_too: bool) -> str:
     """Snakemake is killed while a job is under way, or both are."""
-    job = base.of(rule)
-    due = undo(base, copy, job)
-    copy.order(base.last(job), None, skip=int(rule in STATES))
-    process = copy.start()
+    job = copy.base.job(rule)
+    copy.remove(job)
+    copy.order(job, None)
+    process = copy.start(*job.outputs)
     copy.until("held", process)
-    if group:
-        os.killpg(process.pid, number)
-    else:
-        process.send_signal(number)
+    (os.killpg if jobs_too else os.kill)(process.pid, number)
     time.sleep(1)
     if number == signal.SIGKILL:
         process.wait()
-        refused = copy.run()  # the job may still be under way: nothing may start beside it
-        if "--unlock" not in refused:
+        if "--unlock" not in copy.run(*job.outputs):
             raise Failed("a run started on a locked folder")
-        (copy.folder / "go").touch()
+        (copy.folder / "go").touch()  # the job may still be on; its user waits until it is not
         time.sleep(1)
         copy.run("--unlock")
     (copy.folder / "go").touch()
     copy.end(process)
-    if copy.codes[-1] == 0:
+    if copy.code == 0:
         raise Failed("the signal did nothing")
-    return due
+    copy.heal(*job.outputs)
+    return "same"
+
+
+def disk_full(copy: Struck, rule: str) -> str:
+    """The disk of the project fills up as a job begins; then there is room."""
+    job, filler = copy.base.job(rule), copy.folder / "filler"
+    copy.remove(job)
+    left = shutil.disk_usage(copy.folder).free - 2**22
+    with open(filler, "wb", buffering=0) as file:
+        file.truncate(left)
+        os.posix_fallocate(file.fileno(), 0, left)
+        process = copy.start(*job.outputs)
+        copy.until(job.log, process)
+        file.seek(0, os.SEEK_END)
+        with suppress(OSError):
+            while file.write(bytes(2**12)):
+                pass
+    text = copy.end(process)
+    filler.unlink()
+    if copy.code == 0:
+        raise Failed("the run did not notice that the disk is full")
+    copy.heal(*job.outputs)
+    return "named, then same" if "is full" in text else "same"
 
 
 @contextmanager
-def small_disk(place: Path) -> Iterator[Path]:
-    """Move a folder to a disk of its own; gives the file that is to fill it."""
-    moved = place.with_name(f"{place.name}-moved")
-    place.rename(moved)
+def small_disk(place: Path):
+    """Mount a small disk at a folder."""
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", place]).returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96m", "none", str(place)]
+    if subprocess.run(mount, check=False).returncode:
         raise Failed("no disk can be mounted here, which takes root")
     try:
-        shutil.copytree(moved, place, symlinks=True, dirs_exist_ok=True)
-        shutil.rmtree(moved)
-        yield place / "filler"
+        yield
     finally:
-        shutil.copytree(place, moved, symlinks=True, dirs_exist_ok=True)
         subprocess.run(["umount", "--lazy", place], check=True)
-        place.rmdir()
-        moved.rename(place)
 
 
-def full_disk(base: Base, copy: Struck, rule: str, everything: bool) -> Counter:
-    """The disk of the results, or of the whole project, fills up as a job begins; then mended."""
-    job = base.of(rule)
-    due = undo(base, copy, job)
-    copy.remove(copy.folder / job.log)
-    with small_disk(copy.folder if everything else copy.folder / "results") as filler:
-        process = copy.start()
-        copy.until(job.log, process)
-        with open(filler, "wb", buffering=0) as file, suppress(OSError):
-            while file.write(bytes(2**20)):
-                pass
-        copy.end(process)
-        filler.unlink()
-        if copy.codes[-1] == 0:
-            raise Failed("the run did not notice that the disk is full")
-        again(copy)
-    return due
+def damaged(copy: Struck, kind: str, damage: str) -> str:
+    """A file is damaged before a job reads it: named with the remedy, or read as the user's edit.
 
-
-def victim(base: Base, pattern: str, where: Path) -> Path:
-    """The first file of a kind."""
-    return min(path for path in (where / RUN).glob(pattern) if path.name[0] != ".")
-
-
-def reader(base: Base, pattern: str) -> Job:
-    """The job that reads a kind of file, from which the least follows."""
-    if pattern.endswith(".state"):
-        return base.of("pretrain")
-    path = str(victim(base, pattern, base.folder).relative_to(base.folder))
-    stage = next((s for s, p in OF_CASES.items() if fnmatch(path, f"*{p.split('{')[0]}*")), None)
-    if stage and path not in {one for job in base.jobs for one in job.writes}:
-        path = f"{RUN}/batches/{stage}/{Path(path).relative_to(RUN).parts[1]}/1.csv"
-    if pattern.endswith(".made"):
-        path = f"{RUN}/{KINDS['batch table']}"
-    readers = [job for job in base.jobs if path in job.reads]
-    named = READERS.get(pattern)
-    # provenance takes digests of nearly all files, and uses none
-    wanted = [job for job in readers if job.rule == named or not named and job.rule != "provenance"]
-    return base.cheapest(wanted)
-
-
-def damaged(base: Base, copy: Struck, pattern: str, how: str) -> Counter:
-    """A file is damaged before the job that reads it."""
-    job = reader(base, pattern)
-    due = undo(base, copy, job)
-    if pattern.endswith(".state"):
-        copy.order(STATES["pretrain"], signal.SIGKILL, skip=1)
-        copy.run()
-        copy.texts.clear()
-        copy.codes.clear()
-    path = victim(base, pattern, copy.folder)
-    before, times = path.read_bytes(), path.stat()
-    DAMAGES[how](path, before)
-    if how == "bytes flipped, time kept":
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    text = copy.run()
-    if pattern == KINDS["CT"]:  # it is the user's: only they can bring it back
-        if "excluded" not in text:
-            raise Failed("a damaged CT was used")
+    The remedy, where the file is not unreadable for want of rights, is to remove it.
+    """
+    pattern, rule = KINDS[kind]
+    path = min((copy.folder / RUN).glob(pattern))
+    name = str(path.relative_to(copy.folder))
+    job = copy.base.job(rule, name)
+    copy.remove(job)
+    before = path.read_bytes()
+    DAMAGES[damage](path, before)
+    changed = None if damage == "unreadable" else path.read_bytes()
+    text = copy.run(*job.outputs)
+    if "Traceback" in text:
+        raise Failed("the job ends with a traceback")
+    if copy.code:
+        remedy = "permission denied" if damage == "unreadable" else "cannot be read"
+        if not re.search(rf"error: \S*{re.escape(name)}: {remedy}", text):
+            raise Failed("the file is not named with the remedy")
+    elif damage in ("truncated", "unreadable") or path.read_bytes() != changed:
+        raise Failed(f"the job read a file that is {damage}, or did away with an edit")
+    outcome = "named" if copy.code else "read as an edit"
+    if damage == "unreadable":
         path.chmod(0o644)
-        path.write_bytes(before)
-        copy.run()
-    elif how == "unreadable":
-        if copy.codes[-1] == 0:
-            raise Failed("the run did not notice that a file cannot be read")
-        path.chmod(0o644)
-    return due
+    else:
+        path.unlink()
+    copy.code = None
+    copy.heal(name, *job.outputs)
+    return f"{outcome}, then same"
 
 
 def truncated(path: Path, content: bytes) -> None:
@@ -447,6 +332,12 @@ def flipped(path: Path, content: bytes) -> None:
     path.write_bytes(content[:at] + turned + content[at + 16 :])
 
 
+def edited(path: Path, content: bytes) -> None:
+    """Change the last number of a table."""
+    end = re.search(rb"\d(?=\D*\Z)", content).start()
+    path.write_bytes(content[:end] + b"%d" % (9 - int(content[end : end + 1])) + content[end + 1 :])
+
+
 def unreadable(path: Path, _: bytes) -> None:
     """Let nobody read a file."""
     path.chmod(0)
@@ -455,195 +346,200 @@ def unreadable(path: Path, _: bytes) -> None:
 DAMAGES = {
     "truncated": truncated,
     "bytes flipped": flipped,
-    "bytes flipped, time kept": flipped,
+    "edited": edited,
     "unreadable": unreadable,
 }
-KINDS = {
-    "CT": "simulated/extra/*/ct.nii.gz",
-    "manifest": "simulated/extra/manifest.csv",
-    "volume": "volumes/extra/*.nii.gz",
-    "facts": "volumes/extra/*.json",
-    "mask": "livers/extra/*.nii.gz",
-    "slices": "slices/extra/*.csv",
-    "tensor": "tensors/extra/*.b2nd",
-    "batch table": "batches/slices/extra/1.csv",
-    "note of a case": "batches/slices/extra/*.made",
-    "cohort table": "cohorts/histo.csv",
-    "split": "splits/repeat1.csv",
-    "encoder": "encoders/simclr/seed1/encoder.safetensors",
-    "features": "features/histo/none/seed1.parquet",
-    "predictions": "predictions/linear/none/seed1/repeat1.csv",
-    "table": "tables/table1.csv",
-    "training's state": "encoders/*/seed1/*.state",
-}
-READERS = {  # where the one from which the least follows does not read the file itself
-    KINDS["CT"]: "ingest",
-    KINDS["facts"]: "segment",
-    KINDS["manifest"]: "cohort",
-    KINDS["features"]: "linear",
-}
 
 
-IMAGES = ("simulated/*/*/ct.*", "simulated/*/*/dicom*", "simulated/*/*/dicom/*")
+def lost(copy: Struck, kind: str) -> str:
+    """A file is lost before a job reads it."""
+    pattern, rule = KINDS[kind]
+    path = min((copy.folder / RUN).glob(pattern))
+    name = str(path.relative_to(copy.folder))
+    job = copy.base.job(rule, name)
+    copy.remove(job)
+    path.unlink()
+    copy.heal(name, *job.outputs)
+    return "same"
 
 
-def lost_half(base: Base, copy: Struck, seed: int) -> Counter:
-    """A random half of the files is gone, hidden ones too, but for CTs: they stand for yours."""
-    paths = sorted(
-        path
-        for path in (copy.folder / RUN).rglob("*")
-        if path.is_file() and not any(path.match(image) for image in IMAGES)
-    )
+def from_the_future(copy: Struck, kind: str) -> str:
+    """A clock was a day ahead when a file was written."""
+    pattern, rule = KINDS[kind]
+    path = min((copy.folder / RUN).glob(pattern))
+    job = copy.base.job(rule, str(path.relative_to(copy.folder)))
+    copy.remove(job)
+    os.utime(path, (time.time() + 86400,) * 2)
+    text = copy.run(*job.outputs)
+    if copy.code == 0 or path.name not in text or "clock skew" not in text:
+        raise Failed("a file from the future is not named")
+    path.touch()
+    copy.heal(*job.outputs)
+    return "named, then same"
+
+
+def two_at_once(copy: Struck, rule: str) -> str:
+    """A second Snakemake starts in the folder."""
+    job = copy.base.job(rule)
+    copy.remove(job)
+    copy.order(job, None)
+    process = copy.start(*job.outputs)
+    copy.until("held", process)
+    refused = copy.run(*job.outputs)
+    (copy.folder / "go").touch()
+    copy.end(process)
+    if "Directory cannot be locked" not in refused or copy.code:
+        raise Failed("the second run was not refused, or the first failed")
+    copy.heal(*job.outputs)
+    return "refused; same"
+
+
+def half_lost(copy: Struck, seed: int) -> str:
+    """A random half of the files is gone, but for CTs: they stand for yours."""
+    paths = [path for path in (copy.folder / RUN).rglob("*") if path.is_file()]
+    paths = sorted(path for path in paths if "simulated" not in path.parts)
     for path in random.Random(seed).sample(paths, len(paths) // 2):
         path.unlink()
-    return Counter()
+    return everything(copy)
 
 
-def lost_folder(base: Base, copy: Struck, name: str) -> Counter:
-    """A folder of the results is gone."""
+def folder_lost(copy: Struck, name: str) -> str:
+    """The folder of a stage is gone from a finished run."""
     shutil.rmtree(copy.folder / RUN / name)
-    return Counter()
+    return everything(copy)
+
+
+def everything(copy: Struck) -> str:
+    """Give the command for the whole run; all that is archived must be there, and the same."""
+    copy.heal()
+    kept = [f"{RUN}{name}" for name in ("cohorts", "splits", "encoders", "predictions", "tables")]
+    wanted, found = copy.base.files(*kept), contents(copy.folder, tuple(kept))
+    changed = [name for name in wanted if found.get(name) != wanted[name]]
+    if changed:
+        raise Failed(f"{changed[0]} is another, or missing")
+    missing = len(copy.base.files(RUN)) - len(contents(copy.folder, (RUN,)))
+    return "nothing needs it" if missing else "same"
 
 
 # --- the matrix -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A fault on something."""
 
     fault: str
     what: str
-    strike: Callable[[Base, Struck], Counter]
+    strike: Callable[[Struck], str]
 
     @property
     def name(self) -> str:
+        """How a cell is chosen."""
         return f"{self.fault}: {self.what}"
 
 
-def cells(base: Base) -> Iterator[Cell]:
-    """All cells of the matrix."""
-    for rule in base.rules:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            yield Cell(
-                f"job gets {number.name}", rule, partial(killed_job, rule=rule, number=number)
-            )
-    for rule in ("ingest", "pretrain", "finetune", "tables"):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            for group in (False, True):
-                who = "Snakemake and its job get" if group else "Snakemake gets"
-                told = {"rule": rule, "number": number, "group": group}
-                yield Cell(f"{who} {number.name}", rule, partial(killed_snakemake, **told))
-    for rule in DISK:
-        yield Cell("disk full", rule, partial(full_disk, rule=rule, everything=False))
-    for rule in ("ingest", "pretrain", "tables"):
-        strike = partial(full_disk, rule=rule, everything=True)
-        yield Cell("disk full, Snakemake's files too", rule, strike)
-    for kind, pattern in KINDS.items():
-        for how in DAMAGES:
-            yield Cell(how, kind, partial(damaged, pattern=pattern, how=how))
-    for seed in range(1, 6):
-        yield Cell("half of the files lost", f"seed {seed}", partial(lost_half, seed=seed))
-    for name in ("simulated", "batches", "volumes", "tensors", "encoders", "features"):
-        yield Cell("folder lost", name, partial(lost_folder, name=name))
+def cells(base: Base) -> dict[str, Cell]:
+    """All cells of the matrix, by name."""
+    found = []
 
+    def add(fault: str, what: str, strike: Callable, *arguments) -> None:
+        found.append(Cell(fault, what, lambda copy: strike(copy, *arguments)))
 
-DISK = (
-    *("simulate", "ingest", "segment", "tensors", "cohort", "pretrain", "features", "linear"),
-    *("finetune", "tables", "figures", "report", "provenance"),
-)
-
-
-def again(copy: Struck) -> None:
-    """Give the same command until it ends well."""
-    for _ in range(3):
-        if copy.codes and copy.codes[-1] == 0:
-            return
-        copy.run()
+    term, kill, stop = signal.SIGTERM, signal.SIGKILL, signal.SIGINT
+    rules = list(dict.fromkeys(job.rule for job in base.jobs))
+    for rule in rules:
+        for number in (term, kill):
+            add(f"job gets {number.name}", rule, job_killed, rule, number)
+    for rule in CHECKPOINTS:
+        add("job gets SIGKILL in its second epoch", rule, job_killed, rule, kill, 2)
+    for rule in SNAKEMAKE_STRUCK:
+        for number, jobs_too in ((stop, True), (term, False), (kill, False), (kill, True)):
+            who = "Snakemake and its job get" if jobs_too else "Snakemake gets"
+            add(f"{who} {number.name}", rule, snakemake_killed, rule, number, jobs_too)
+        add("disk full", rule, disk_full, rule)
+    for kind, (pattern, _) in KINDS.items():
+        add("lost", kind, lost, kind)
+        for damage in DAMAGES:
+            if damage != "edited" or pattern.endswith(".csv"):
+                add(damage, kind, damaged, kind, damage)
+    for kind in ("volume", "cohort table"):
+        add("from the future", kind, from_the_future, kind)
+    add("two at once", "ingest", two_at_once, "ingest")
+    for name in STAGES:
+        add("folder lost", name, folder_lost, name)
+    for seed in (1, 2):
+        add("half of the files lost", f"seed {seed}", half_lost, seed)
+    return {cell.name: cell for cell in found}
 
 
 def judge(base: Base, cell: Cell, work: Path) -> dict:
-    """Run a cell."""
+    """Run a cell in a copy."""
     started = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="cell-", dir=work))
-    copy = Struck(folder / "run")
+    place = Path(tempfile.mkdtemp(prefix="cell-", dir=work))
+    copy = Struck(base, place / "run")
+    if cell.fault == "unreadable" and os.getuid() == 0:
+        copy.bound = BOUND
+    disk = small_disk(copy.folder) if cell.fault == "disk full" else nullcontext()
     try:
-        shutil.copytree(base.folder, copy.folder, symlinks=True)
-        if cell.fault == "unreadable" and os.getuid() == 0:
-            copy.bound = BOUND
-        due = cell.strike(base, copy)
-        again(copy)
-        outcome = compare(base, copy)
+        with disk:
+            shutil.copytree(base.folder, copy.folder, symlinks=True, dirs_exist_ok=True)
+            outcome, good = cell.strike(copy), True
     except Exception as error:  # noqa: BLE001 - the other cells go on
-        due, outcome = Counter(), str(error) if isinstance(error, Failed) else repr(error)
-    finally:
-        text = "\n=====\n".join(copy.texts)
-        (work / "logs").mkdir(exist_ok=True)
-        (work / "logs" / f"{re.sub('[^A-Za-z0-9]+', '-', cell.name)}.txt").write_text(text)
-        shutil.rmtree(folder, ignore_errors=True)
-    done = Counter(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", text, re.M))
-    done.pop("all", None)
-    return {
-        **{"cell": cell.name, "code": code(), "outcome": outcome, "runs": copy.codes},
-        **{"message": message(text), "due": due.total(), "redone": dict(done - due)},
-        "seconds": round(time.monotonic() - started),
-    }
+        outcome, good = str(error) if isinstance(error, Failed) else repr(error), False
+    log = work / "logs" / f"{re.sub('[^A-Za-z0-9]+', '-', cell.name)}.txt"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("\n=====\n".join(copy.texts))
+    shutil.rmtree(place, ignore_errors=True)
+    seconds = round(time.monotonic() - started)
+    return {"cell": cell.name, "good": good, "outcome": outcome, "seconds": seconds}
 
 
-def compare(base: Base, copy: Struck) -> str:
-    """Say how a run ended: "same", or what is wrong."""
-    if copy.codes[-1]:
-        return f"the command ends with {copy.codes[-1]} however often it is given"
-    found = tables(copy.folder)
-    for path, content in base.results.items():
-        if found.get(path) != content:
-            return f"{path} is {'another' if path in found else 'missing'}"
-    if set(found) - set(base.results):
-        return f"{min(set(found) - set(base.results))} should not be there"
-    said = len(copy.texts)
-    copy.run("-n")
-    plan = copy.texts.pop(said)
-    copy.codes.pop()
-    return "same" if "Nothing to be done" in plan else "the run does not come to rest"
+def undisturbed(work: Path) -> Base:
+    """Make the run that all cells start from, or take the one that is there for this code."""
+    files = [Path(__file__), *(ROOT / part for part in PARTS)]
+    files = [path for part in files for path in (part, *sorted(part.rglob("*")))]
+    kept = [path.read_bytes() for path in files if path.is_file() and path.suffix != ".pyc"]
+    code, base = sha256(b"".join(kept)).hexdigest(), Base(work / "base")
+    if not (work / "code").exists() or (work / "code").read_text() != code:
+        print("making the undisturbed run", flush=True)
+        shutil.rmtree(work, ignore_errors=True)
+        base.folder.mkdir(parents=True)
+        Project(base.folder)
+        (base.folder / "config.yaml").write_text(CONFIG)
+        copy = Struck(base, base.folder)
+        text = copy.run("--cores", "2")
+        if copy.code:
+            raise SystemExit(text[-3000:])
+        (work / "code").write_text(code)
+    return base
 
 
-def message(text: str) -> str:
-    """The first thing that was said of the fault."""
-    for pattern in (
-        r"^\s*error: (.*(?:\n  - .*)?)",
-        r"^(?:Error: )?(Directory cannot be locked)",
-        r"^(\w+: \d+ of \d+ cases used.*excluded.*)",
-        r"(died with <Signals\.\w+)",
-        r"^(ended by SIG\w+)",
-        r"^(\w*(?:Error|Exception)\b.*(?:\n\s*[^\s=].*)?)",
-        r"^(Terminating processes.*)",
-    ):
-        if found := re.search(pattern, text, re.M):
-            return " ".join(found[1].split()).replace("<Signals.", "")
-    return ""
-
-
-def page(lines: list[dict], wanted: list[Cell]) -> str:
-    """The matrix in Markdown."""
-    known = {line["cell"]: line for line in lines}
-    rows = [known[cell.name] for cell in wanted if cell.name in known]
-    bad = [row for row in rows if row["outcome"] != "same"]
-    missing = Counter(cell.fault for cell in wanted if cell.name not in known)
-    left = ", ".join(f"{count} of '{fault}'" for fault, count in missing.items())
-    text = [
-        f"{len(rows)} cells of {len(wanted)}; {len(rows) - len(bad)} ended with the tables of the "
-        "undisturbed run, byte for byte." + (f" Not run: {left}." if left else ""),
-        "",
-        "| fault | rule or file | message | jobs run again | ended |",
-        "|---|---|---|---|---|",
-    ]
-    for row in rows:
-        fault, what = row["cell"].split(": ", 1)
-        redone = ", ".join(f"{n} {rule}" for rule, n in row["redone"].items()) or "0"
-        said = row["message"].replace("|", "\\|")
-        said = re.sub(r"/\S*/cell-\w+/run/", "", said)
-        text.append(f"| {fault} | {what} | {said} | {redone} | {row['outcome']} |")
-    return "\n".join(text) + "\n"
+def page(lines: dict[str, dict], wanted: dict[str, Cell]) -> str:
+    """The matrix in Markdown: what is struck down, faults across, for faults of the same things."""
+    ran = [name for name in wanted if name in lines]
+    good = sum(lines[name]["good"] for name in ran)
+    text = (
+        f"{len(ran)} of {len(wanted)} cells were run on this code; {good} ended as they should.\n"
+    )
+    struck: dict[str, list[str]] = {}
+    for name in ran:
+        fault, what = wanted[name].fault, wanted[name].what
+        struck.setdefault(fault, []).append(what)
+    groups: dict[tuple, list[str]] = {}
+    for fault, things in struck.items():
+        kind = next((group for group in groups if set(group) & set(things)), tuple(things))
+        groups.setdefault(kind, []).append(fault)
+    for things, faults in groups.items():
+        rows = dict.fromkeys([*things, *(what for fault in faults for what in struck[fault])])
+        text += f"\n| | {' | '.join(faults)} |\n|{'---|' * (len(faults) + 1)}\n"
+        for what in rows:
+            ended = [
+                lines.get(f"{fault}: {what}", {"outcome": "", "good": True}) for fault in faults
+            ]
+            shown = [
+                one["outcome"] if one["good"] else f"**fails**: {one['outcome']}" for one in ended
+            ]
+            text += f"| {what} | {' | '.join(shown)} |\n"
+    return text
 
 
 def main() -> None:
@@ -658,17 +554,16 @@ def main() -> None:
     given = parser.parse_args()
     # what was started in the background ignores Ctrl-C, and so would all that it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    given.work.mkdir(parents=True, exist_ok=True)
-    kept = given.work / "cells.jsonl"
-    base = undisturbed(given.work)
-    matrix = list(cells(base))
-    chosen = [cell for cell in matrix if any(re.search(one, cell.name) for one in given.only)]
+    base, kept = undisturbed(given.work), given.work / "cells.jsonl"
+    matrix = cells(base)
+    chosen = [name for name in matrix if any(re.search(one, name) for one in given.only)]
     if given.list:
-        raise SystemExit("\n".join(cell.name for cell in chosen))
-    lines = {line["cell"]: line for line in read(kept) if line["code"] == code()}
-    left = [cell for cell in chosen if given.again or cell.name not in lines]
+        raise SystemExit("\n".join(chosen))
+    text = kept.read_text() if kept.exists() else ""
+    lines = {line["cell"]: line for line in map(json.loads, text.splitlines())}
+    left = [name for name in chosen if given.again or name not in lines]
     with ThreadPoolExecutor(given.jobs) as pool:
-        running = [pool.submit(judge, base, cell, given.work) for cell in left]
+        running = [pool.submit(judge, base, matrix[name], given.work) for name in left]
         for number, future in enumerate(as_completed(running), start=1):
             line = future.result()
             lines[line["cell"]] = line
@@ -677,18 +572,12 @@ def main() -> None:
             print(f"{number}/{len(left)} {line['cell']}: {line['outcome']}", flush=True)
     if given.fill:
         before, _, rest = given.fill.read_text(encoding="utf-8").partition(BEGIN)
-        _, found, after = rest.partition(END)
-        if not found:
-            raise SystemExit(f"{given.fill} has no {BEGIN} with {END} after it")
-        text = page(list(lines.values()), matrix)
-        given.fill.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
-    bad = [cell.name for cell in chosen if lines.get(cell.name, {}).get("outcome") != "same"]
+        after = rest.partition(END)[2]
+        given.fill.write_text(
+            f"{before}{BEGIN}\n{page(lines, matrix)}{END}{after}", encoding="utf-8"
+        )
+    bad = [name for name in chosen if not lines[name]["good"]]
     raise SystemExit("\n".join(["not as they should be:", *bad]) if bad else 0)
-
-
-def read(path: Path) -> list[dict]:
-    """Lines of cells that were run."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":
