@@ -495,10 +495,11 @@ def judge(base: Base, cell: Cell, work: Path) -> dict:
 
 def undisturbed(work: Path) -> Base:
     """Make the run that all cells start from, or take the one that is there for this code."""
-    files = [Path(__file__), *(ROOT / part for part in PARTS)]
-    files = [path for part in files for path in (part, *sorted(part.rglob("*")))]
+    files = [
+        path for part in map(ROOT.joinpath, PARTS) for path in (part, *sorted(part.rglob("*")))
+    ]
     kept = [path.read_bytes() for path in files if path.is_file() and path.suffix != ".pyc"]
-    code, base = sha256(b"".join(kept)).hexdigest(), Base(work / "base")
+    code, base = sha256(b"".join([CONFIG.encode(), *kept])).hexdigest(), Base(work / "base")
     if not (work / "code").exists() or (work / "code").read_text() != code:
         print("making the undisturbed run", flush=True)
         shutil.rmtree(work, ignore_errors=True)
