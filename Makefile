@@ -3,7 +3,7 @@
 # make lint: style, layers of imports, the workflow, and known vulnerabilities of the pins (make audit).
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
 # make verify RUN=results/study: check an archived run against its provenance.json.
-# make faults: every fault on every rule, in copies; an hour or so, fills docs/faults.md.
+# make faults: every fault on every rule and kind of file, in copies; fills docs/faults.md.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -67,7 +67,7 @@ bench:
 	.venv-bench/bin/python -m benchmarks $(BENCH)
 
 faults: env
-	python tests/faults/faults.py --fill docs/faults.md
+	PYTHONPATH=tests python tests/faults/faults.py --fill docs/faults.md
 
 # the pages that are generated from the schemas
 docs: env

@@ -5,8 +5,8 @@ output, params = snakemake.output, snakemake.params
 case = f"{snakemake.wildcards.cohort} {snakemake.wildcards.case}"
 guard = "ingest", case, [output.volume], output.facts, params.on_bad_case
 
-with logs.to_file(snakemake.log[0]), cases.exclude_on_error(*guard):
-    cases.give_up(snakemake.resources.attempt)
+with logs.to_file(snakemake.log[0]) as earlier, cases.exclude_on_error(*guard):
+    cases.give_up(snakemake.resources.attempt, earlier)
     ct = ingest.read_ct(params.image, params.series, params.series_uid, **params.settings)
     volumes.save(ct, output.volume)
     files.write_json(ct.facts, output.facts)

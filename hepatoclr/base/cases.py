@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hepatoclr.base import files
+from hepatoclr.base import files, logs
 from hepatoclr.base.errors import BadCase, UserError
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def exclude_on_error(
         except UserError:
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in files.NO_ROOM:
+            if isinstance(error, OSError) and error.errno in logs.USER_ERRORS:
                 raise
             log.exception("%s failed", stage)
             raise BadCase(f"{stage} failed ({type(error).__name__}; its log has more).") from error
@@ -91,13 +91,18 @@ def tally(steps: Iterable[str]) -> str:
     return "; ".join(counted)
 
 
-def give_up(attempt: int) -> None:
-    """End the third attempt at a case: one that failed by itself would have excluded it.
+def give_up(attempt: int, earlier: str = "") -> None:
+    """End the third attempt at a case, if its process was killed before.
+
+    Args:
+        attempt: Which attempt it is.
+        earlier: The log of the one before. Where that says why it ended, as of a full disk, the
+            case is not to blame and is tried once more.
 
     Raises:
-        BadCase: The first two were killed.
+        BadCase: The process was killed.
     """
-    if attempt > TRIES:
+    if attempt > TRIES and not any(line.startswith(logs.ERROR) for line in earlier.splitlines()):
         raise BadCase(
             "the process that worked on it was killed twice, probably for want of memory."
         )

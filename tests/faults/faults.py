@@ -1,9 +1,9 @@
 """The fault matrix: every fault on every rule or kind of file, then the same command.
 
-    python tests/faults/faults.py                  # all cells that were not run on this code yet
-    python tests/faults/faults.py --only 'SIGKILL' 'disk full: pretrain'
-    python tests/faults/faults.py --list
-    python tests/faults/faults.py --fill docs/faults.md
+    PYTHONPATH=tests python tests/faults/faults.py    # cells not run yet
+    PYTHONPATH=tests python tests/faults/faults.py --only 'SIGKILL' 'disk full: pretrain'
+    PYTHONPATH=tests python tests/faults/faults.py --list
+    PYTHONPATH=tests python tests/faults/faults.py --fill docs/faults.md
 
 A cell starts from a copy of a finished run. Outputs of a job are removed, the fault strikes while
 they are made or read, and the same command is given until it ends well (three times at most). The
