@@ -152,6 +152,24 @@ def source(column):
     return find
 
 
+def name_in_source(column):
+    """The file's name in that folder; nothing where it is the source itself."""
+    return lambda wildcards: (
+        Path(of_row(column)(wildcards)).name if wildcards.cohort in SIMULATED else ""
+    )
+
+
+def attempts(wildcards, attempt):
+    """How often a case was tried, by which the third excludes it; a group ends for any of its cases."""
+    in_group = workflow.group_settings.local_groupid != "local"
+    return attempt - (workflow.attempt - 1 if in_group else 0)
+
+
+def kept(paths):
+    """Outputs that a job looks at before it writes them anew; none is fetched from a bucket."""
+    return paths if workflow.storage_settings.default_storage_provider else update(paths)
+
+
 @cache  # Snakemake asks several times
 def stamp(image):
     """Digest of the files in a DICOM folder: its own time says nothing of an edited file."""
@@ -167,9 +185,7 @@ def split_of(wildcards):
 def captioned(path, name, category):
     """A file with its caption, for Snakemake's report; the disclaimers of the run beside it."""
     labels = {"result": Path(path).stem, "data": ", ".join(DISCLAIMERS) or "cohort"}
-    return report(
-        results(path), caption=f"captions/{name}.rst", category=category, labels=labels
-    )
+    return report(results(path), caption=f"captions/{name}.rst", category=category, labels=labels)
 
 
 def table(name):

@@ -27,13 +27,13 @@ for kind, (wildcard, values) in FINE_TUNINGS.items():
                 split=split_of,
                 leakage=LEAKAGE,
             output:
-                predictions=update(
+                predictions=kept(
                     [
                         results(f"predictions/{folder}/seed{{seed}}/{{split}}.csv")
                         for folder in folders
                     ]
                 ),
-                metadata=update(
+                metadata=kept(
                     [
                         results(f"predictions/{folder}/seed{{seed}}/{{split}}.json")
                         for folder in folders

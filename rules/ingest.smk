@@ -13,10 +13,10 @@ rule ingest:
     group:
         "read"
     resources:
-        attempt=lambda wildcards, attempt: attempt,  # the third excludes the case
+        attempt=attempts,
     params:
         code=code("ingest"),
-        image=of_row("image"),
+        image=name_in_source("image"),
         stamp=lambda wildcards: stamp(of_row("image")(wildcards)),
         series=lambda wildcards: config["cohorts"][wildcards.cohort]["series"],
         series_uid=of_row("series_uid"),

@@ -30,9 +30,9 @@ for name, encoders in PRETRAININGS.items():
             tensors=of_cases("tensors/{cohort}/{case}.b2nd", *PRETRAINING),
             leakage=LEAKAGE,
         output:
-            encoder=update([f"{folder}/encoder.safetensors" for folder in folders]),
-            history=update([f"{folder}/history.csv" for folder in folders]),
-            metadata=update([f"{folder}/metadata.json" for folder in folders]),
+            encoder=kept([f"{folder}/encoder.safetensors" for folder in folders]),
+            history=kept([f"{folder}/history.csv" for folder in folders]),
+            metadata=kept([f"{folder}/metadata.json" for folder in folders]),
         log:
             results(f"logs/pretrain/{encoders[0]}/seed{{seed}}.log"),
         benchmark:

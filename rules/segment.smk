@@ -8,8 +8,8 @@ rule segment:
         facts=results("volumes/{cohort}/{case}.json"),
         mask=source("liver_mask") if PROVIDED else [],
     output:
-        liver=update(results("livers/{cohort}/{case}.nii.gz")),
-        facts=update(results("livers/{cohort}/{case}.json")),
+        liver=kept(results("livers/{cohort}/{case}.nii.gz")),
+        facts=kept(results("livers/{cohort}/{case}.json")),
     log:
         results("logs/segment/{cohort}/{case}.log"),
     benchmark:
@@ -21,10 +21,10 @@ rule segment:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=0 if PROVIDED else GPU,
-        attempt=lambda wildcards, attempt: attempt,  # the third excludes the case
+        attempt=attempts,
     params:
         code=code("segment", BACKEND),
-        mask=of_row("liver_mask") if PROVIDED else None,
+        mask=name_in_source("liver_mask") if PROVIDED else "",
         label=of_row("liver_label"),
         settings=config["segment"],
         device=config["device"],

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from hepatoclr.base import cases, files, logs
 from hepatoclr.imaging import ingest, volumes
 
@@ -7,6 +9,7 @@ guard = "ingest", case, [output.volume], output.facts, params.on_bad_case
 
 with logs.to_file(snakemake.log[0]) as earlier, cases.exclude_on_error(*guard):
     cases.give_up(snakemake.resources.attempt, earlier)
-    ct = ingest.read_ct(params.image, params.series, params.series_uid, **params.settings)
+    image = Path(snakemake.input[0], params.image)
+    ct = ingest.read_ct(image, params.series, params.series_uid, **params.settings)
     volumes.save(ct, output.volume)
     files.write_json(ct.facts, output.facts)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from hepatoclr.base import cases, logs
 from hepatoclr.imaging import segment
 
@@ -14,7 +16,7 @@ if __name__ == "__main__":  # TotalSegmentator's workers read this file too
             output.facts,
             **params.settings,
             device=params.device,
-            mask=params.mask,
+            mask=Path(given.mask, params.mask) if given.mask else None,
             label=int(params.label) if params.label else None,
             code=params.code,
             attempt=snakemake.resources.attempt,

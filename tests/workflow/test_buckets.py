@@ -1,4 +1,4 @@
-"""Images and masks in a bucket of a local S3 server give what the same files on a disk give."""
+"""Images, masks and results in a bucket of a local S3 server: what they give on a disk."""
 
 import os
 import socket
@@ -15,12 +15,21 @@ from hepatoclr.cohorts import manifests
 from hepatoclr.simulation import simulate
 
 ENGINES = ROOT / ".venv-engines/bin"
-TARGETS = ["cohorts/real.csv", "batches/tensors/real/1.csv", "batches/tensors/real/2.csv"]
+TARGETS = ["cohorts/real.csv", *(f"tensors/real/real-000{n}.b2nd" for n in range(1, 5))]
+# of whole runs, the ends of all paths that files take
+REMOTE = [
+    *("cohorts/histo.csv", "features/histo/simclr/seed1.parquet"),
+    *("predictions/linear/simclr/seed1/repeat1.csv", "explanations/simclr.csv"),
+    "predictions/finetune/none/seed1/repeat1.csv",
+]
+KEY = {  # not checked
+    "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"
+}
 
 
 @pytest.fixture(scope="module")
 def server():
-    """Address of an S3 server with an empty bucket `hospital`."""
+    """Address of an S3 server with the empty buckets `hospital` and `hepatoclr`."""
     if not (ENGINES / "moto_server").exists():
         pytest.skip("the plugins are not installed; make engines")
     with socket.socket() as free:
@@ -33,6 +42,7 @@ def server():
         for _ in range(120):
             try:
                 put(f"{address}/hospital")
+                put(f"{address}/hepatoclr")
                 break
             except OSError:
                 time.sleep(0.5)
@@ -43,8 +53,7 @@ def server():
 
 
 def put(address, data=b"", method="PUT"):
-    key = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"  # not checked
-    headers = {"Content-Type": "application/octet-stream", "Authorization": key}
+    headers = {"Content-Type": "application/octet-stream", **KEY}
     asked = urllib.request.Request(address, data=data, headers=headers, method=method)
     urllib.request.urlopen(asked, timeout=10).close()
 
@@ -66,14 +75,20 @@ def cohort(folder):
 def run(project, *arguments, server=None, snakemake=ENGINES / "snakemake"):
     """Run the image stages of the cohort; `radio` and `histo` of the preset are only planned."""
     cohorts = "{real: {role: external, manifest: ct/real.csv, folders: ['s3://hospital/study']}}"
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     given = ["--config", "preset=tiny", f"cohorts={cohorts}"]
     endpoint = ["--storage-s3-endpoint-url", server] if server else []
     targets = [f"results/tiny/{path}" for path in TARGETS]
+    command = [snakemake, "--cores", "1", *targets, *endpoint, *arguments, *given]
+    return call(project, command)
+
+
+def call(project, command):
+    """Run Snakemake with the keys of the server."""
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     done = subprocess.run(
-        [snakemake, "--cores", "1", *targets, *endpoint, *arguments, *given],
+        command,
         cwd=project.folder,
-        env={**os.environ, **keys, "PATH": f"{snakemake.parent}:{os.environ['PATH']}"},
+        env={**os.environ, **keys, "PATH": f"{command[0].parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
@@ -136,7 +151,7 @@ def test_another_image_in_the_bucket_is_another_case_alone(projects, server):
 def test_a_missing_object_is_named(projects, server):
     remote = projects[1]
     put(f"{server}/hospital/study/real-0003/dicom.zip", method="DELETE")
-    result(remote, "batches/ingest/real/1.csv").unlink()
+    result(remote, "volumes/real/real-0003.nii.gz").unlink()
     code, text = run(remote, "-n", server=server)
     assert code
     assert "Missing input files for rule ingest" in text
@@ -149,3 +164,32 @@ def test_without_the_plugin_the_remedy_is_told(projects):
     assert code
     assert "make engines" in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("engine", ["kubernetes", "aws-batch"])
+def test_a_profile_with_results_in_a_bucket_plans(server, tmp_path, engine):
+    command = [ENGINES / "snakemake", "-n", "--workflow-profile", f"profiles/{engine}"]
+    command += ["--storage-s3-endpoint-url", server, "--config", "preset=tiny"]
+    code, text = call(Project(tmp_path), command)
+    assert code == 0, text
+    assert "This was a dry-run" in text
+
+
+def test_results_in_a_bucket_are_those_on_a_disk(server, finished, tmp_path):
+    storage = ["--default-storage-provider", "s3", "--default-storage-prefix", "s3://hepatoclr/run"]
+    targets = [f"results/tiny/{path}" for path in REMOTE]
+    command = [ENGINES / "snakemake", "--cores", "2", *targets, *storage]
+    command += ["--storage-s3-endpoint-url", server, "--config", "preset=tiny"]
+    project = Project(tmp_path)
+    code, text = call(project, command)
+    assert code == 0, text[-5000:]
+    for path in REMOTE:
+        asked = urllib.request.Request(f"{server}/hepatoclr/run/results/tiny/{path}", headers=KEY)
+        stored = urllib.request.urlopen(asked, timeout=10).read()
+        assert stored == result(finished, path).read_bytes(), path
+    assert not result(project, "").exists()
+    code, text = call(project, [*command, "-n"])
+    assert "Nothing to be done" in text
+    # what was made already does not stand in the way of making it anew
+    code, text = call(project, [*command, "--forcerun", "segment", "finetune"])
+    assert code == 0, text[-5000:]
