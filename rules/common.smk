@@ -170,11 +170,14 @@ def kept(paths):
     return paths if workflow.storage_settings.default_storage_provider else update(paths)
 
 
-@cache  # Snakemake asks several times
-def stamp(image):
+folder_stamp = cache(files.stamp)  # Snakemake asks several times
+
+
+def stamp(wildcards):
     """Digest of the files in a DICOM folder: its own time says nothing of an edited file."""
-    watched = config["ingest"]["watch"] == "files" and Path(image).is_dir()
-    return files.stamp(image) if watched else ""
+    image = of_row("image")(wildcards)
+    watched = config["ingest"]["watch"] == "files" and wildcards.cohort not in SIMULATED
+    return folder_stamp(image) if watched and Path(image).is_dir() else ""
 
 
 def split_of(wildcards):
