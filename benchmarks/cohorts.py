@@ -111,8 +111,9 @@ class Run:
     @property
     def jobs(self) -> dict[str, int]:
         """How many jobs of each rule were planned."""
-        stats = self.text.partition("Job stats:")[2].partition("\n\n")[0]
-        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.M)}
+        stats = self.text.partition("Job stats")[2]
+        rows = re.findall(r"^ (\w[\w ]*?) +(\d+) *$", stats, re.M)
+        return {rule.replace(" ", "_"): int(count) for rule, count in rows}
 
 
 def snakemake(folder: Path, *arguments: str) -> Run:

@@ -24,6 +24,8 @@ class Project:
                 shutil.copytree(source, folder / part, ignore=ignored, dirs_exist_ok=True)
             else:
                 shutil.copy(source, folder / part)
+        profile = folder / "profiles/default/config.yaml"  # without bars, each job has its lines
+        profile.write_text(re.sub("^logger:.*\n", "", profile.read_text(), flags=re.M))
 
     def snakemake(self, *arguments, check=True, **config):
         given = [f"{key}={value}" for key, value in {"preset": "tiny", **config}.items()]
