@@ -1,9 +1,7 @@
 """The fault matrix: every fault on every rule or kind of file, then the same command.
 
-    PYTHONPATH=tests python tests/faults/faults.py    # cells not run yet
-    PYTHONPATH=tests python tests/faults/faults.py --only 'SIGKILL' 'disk full: pretrain'
-    PYTHONPATH=tests python tests/faults/faults.py --list
-    PYTHONPATH=tests python tests/faults/faults.py --fill docs/faults.md
+    make faults                                    # all cells that were not run on this code yet
+    PYTHONPATH=tests python tests/faults/faults.py --only SIGKILL 'disk full: pretrain'
 
 A cell starts from a copy of a finished run. Outputs of a job are removed, the fault strikes while
 they are made or read, and the same command is given until it ends well (three times at most). The
@@ -21,11 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -52,11 +49,10 @@ experiment: {methods: [weak_simclr], betas: [0, 0.5], fractions: [0.5, 1]}
 pretraining: {epochs: 2}
 finetune: {epochs: 2}
 """
-# What states times or the environment.
-VOLATILE = ("*.html", "*/provenance.json", "*/cost.*", "*/manuscript/*", "*/metadata.json")
-VOLATILE = (*VOLATILE, "*/history.csv")
-# A kind of file, and the rule whose job reads it.
-KINDS = {
+RESULTS = [f"{RUN}{name}" for name in ("cohorts", "splits", "encoders", "predictions", "tables")]
+# states times or the environment, or is said of such
+VOLATILE = re.compile(r"\.html$|/manuscript/|(provenance|metadata)\.json$|/(cost|history)\.")
+KINDS = {  # a kind of file, and the rule whose job reads it
     "volume": ("volumes/histo/*.nii.gz", "tensors"),
     "facts": ("volumes/histo/*.json", "segment"),
     "mask": ("livers/histo/*.nii.gz", "slices"),
@@ -69,9 +65,7 @@ KINDS = {
     "predictions": ("predictions/linear/none/seed1/*.csv", "tables"),
     "table": ("tables/table1.csv", "figures"),
 }
-STAGES = ("volumes", "tensors", "encoders", "predictions", "tables")
-SNAKEMAKE_STRUCK = ("ingest", "pretrain", "finetune", "tables")
-CHECKPOINTS = {  # files of trainings that are written after each epoch
+CHECKPOINTS = {  # of trainings, written after each epoch
     "pretrain": "encoders/*/seed1/encoder.?*.*",
     "finetune": "predictions/finetune/*/seed1/repeat1.?*.*",
 }
@@ -90,6 +84,13 @@ class Job(NamedTuple):
     outputs: tuple[str, ...]
 
 
+def contents(folder: Path, paths: list[str] | tuple[str, ...]) -> dict[str, bytes]:
+    """Contents of files, and of those in folders, but for what states times."""
+    found = [path for start in map(folder.joinpath, paths) for path in (start, *start.rglob("*"))]
+    named = {str(path.relative_to(folder)): path for path in found if path.is_file()}
+    return {name: path.read_bytes() for name, path in named.items() if not VOLATILE.search(name)}
+
+
 @dataclass
 class Base:
     """The undisturbed run."""
@@ -99,9 +100,8 @@ class Base:
     @cached_property
     def jobs(self) -> list[Job]:
         """All jobs, from Snakemake's summary of files."""
-        text = Struck(self, self.folder).run("--detailed-summary")
         found: dict[tuple, tuple[set, list]] = {}
-        for line in text.splitlines():
+        for line in Struck(self, self.folder).run("--detailed-summary").splitlines():
             if line.startswith(RUN):
                 path, _, rule, log, inputs, *_ = line.split("\t")
                 taken, given = found.setdefault((rule, log), (set(), []))
@@ -110,27 +110,12 @@ class Base:
         return [Job(*key, frozenset(taken), tuple(given)) for key, (taken, given) in found.items()]
 
     def job(self, rule: str, reading: str = "") -> Job:
-        """The first job of a rule; or of those that read a file."""
-        fitting = (job for job in self.jobs if not reading or reading in job.inputs)
-        found = [job for job in fitting if re.fullmatch(rf"{rule}(_\d+)?", job.rule)]
+        """The first job of a rule, of those that read a file."""
+        fitting = [job for job in self.jobs if not reading or reading in job.inputs]
+        found = [job for job in fitting if re.fullmatch(rf"{rule}(_\w*\d+)?", job.rule)]
         if not found:
             raise Failed(f"no job of the run is of the rule {rule}")
         return min(found, key=lambda job: job.log)
-
-    def files(self, *paths: str) -> dict[str, bytes]:
-        """Contents of files and of those in folders, but for what states times."""
-        return contents(self.folder, paths)
-
-
-def contents(folder: Path, paths: tuple[str, ...]) -> dict[str, bytes]:
-    """See `Base.files`."""
-    found = [path for start in map(folder.joinpath, paths) for path in (start, *start.rglob("*"))]
-    named = {str(path.relative_to(folder)): path for path in found if path.is_file()}
-    return {
-        name: path.read_bytes()
-        for name, path in named.items()
-        if not any(fnmatch(name, volatile) for volatile in VOLATILE)
-    }
 
 
 @dataclass
@@ -169,114 +154,109 @@ class Struck:
         """Give the command and wait."""
         return self.end(self.start(*arguments))
 
-    def heal(self, *targets: str) -> None:
+    def heal(self, *targets: str) -> str:
         """Give the same command until it ends well; then files must be as undisturbed."""
         for _ in range(3):
-            if self.code == 0:
-                break
-            self.run(*targets)
-        else:
+            if self.code != 0:
+                self.run(*targets)
+        if self.code:
             raise Failed("the command fails however often it is given")
-        wanted, found = self.base.files(*targets), contents(self.folder, targets)
+        kept = targets or RESULTS
+        wanted, found = contents(self.base.folder, kept), contents(self.folder, kept)
         for name in sorted(wanted.keys() | found.keys()):
             if wanted.get(name) != found.get(name):
                 raise Failed(f"{name} is {'another' if name in found else 'missing'}")
         if "Nothing to be done" not in self.run("-n", *targets):
             raise Failed("the run does not come to rest")
+        return "same" if wanted else "made again"
 
-    def remove(self, job: Job) -> None:
-        """Take away what a job gave, and checkpoints beside it."""
+    def undo(self, rule: str, reading: str = "") -> Job:
+        """Take away what a job of a rule gave, its log, and checkpoints beside it."""
+        job = self.base.job(rule, reading)
         for path in map(self.folder.joinpath, (*job.outputs, job.log)):
             for found in (path, *path.parent.glob(f"{path.stem}.?*.*")):
                 shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
+        return job
+
+    def before_reading(self, kind: str) -> tuple[Path, str, Job]:
+        """Undo a job that reads a kind of file; gives the file, its name and the job."""
+        pattern, rule = KINDS[kind]
+        path = min((self.folder / RUN).glob(pattern))
+        name = str(path.relative_to(self.folder))
+        return path, name, self.undo(rule, name)
 
     def order(self, job: Job, number: int | None, epochs: int = 0) -> None:
-        """Have a job stop at its last file, or at its checkpoint: by a signal, or until told."""
-        path = CHECKPOINTS[job.rule.split("_")[0]] if epochs else self.last(job)
+        """Have a job stop at its last file, or at a checkpoint: by a signal, or until told."""
+        names = contents(self.base.folder, job.outputs) or job.outputs
+        path = max(names, key=lambda name: (self.base.folder / name).stat().st_mtime_ns)
+        if epochs:
+            path = RUN + next(path for rule, path in CHECKPOINTS.items() if rule in job.rule)
         wanted = {"path": path, "signal": number, "skip": max(epochs - 1, 0)}
         (self.folder / "order.json").write_text(json.dumps(wanted))
 
-    def last(self, job: Job) -> str:
-        """The file that a job wrote last."""
-        name = max(
-            self.base.files(*job.outputs) or job.outputs,
-            key=lambda name: (self.base.folder / name).stat().st_mtime_ns,
-        )
-        return name.removeprefix(RUN)
-
-    def until(self, name: str, process: subprocess.Popen) -> None:
-        """Wait for a file while a run is on."""
-        until = time.monotonic() + SECONDS
+    def start_and_wait_for(self, name: str, *targets: str) -> subprocess.Popen:
+        """Give the command, and wait for a file that the run makes."""
+        process, until = self.start(*targets), time.monotonic() + SECONDS
         while not (self.folder / name).exists():
             if process.poll() is not None or time.monotonic() > until:
+                self.end(process)
                 raise Failed(f"the run did not come to where it should be struck: {name}")
             time.sleep(0.02)
+        return process
 
 
-# --- faults: each strikes a copy, has it heal, and says in a word how it ended ------------------
+# --- faults: each strikes a copy, has it heal, and says how it ended ---------------------------
 
 
 def job_killed(copy: Struck, rule: str, number: int, epochs: int = 0) -> str:
-    """A job is killed where it would give its last file its name."""
-    job = copy.base.job(rule)
-    copy.remove(job)
+    """A job is killed where it would give its last file, or a checkpoint, its name."""
+    job = copy.undo(rule)
     copy.order(job, number, epochs)
     copy.run(*job.outputs)
     if (copy.folder / "order.json").exists():
         raise Failed("the job was not struck")
     retried = copy.code == 0
-    copy.heal(*job.outputs)
-    return "same, by its own second attempt" if retried else "same"
+    healed = copy.heal(*job.outputs)
+    return f"{healed}, by Snakemake's second attempt" if retried else healed
 
 
 def snakemake_killed(copy: Struck, rule: str, number: int, jobs_too: bool) -> str:
     """Snakemake is killed while a job is under way, or both are."""
-    job = copy.base.job(rule)
-    copy.remove(job)
+    job = copy.undo(rule)
     copy.order(job, None)
-    process = copy.start(*job.outputs)
-    copy.until("held", process)
+    process = copy.start_and_wait_for("held", *job.outputs)
     (os.killpg if jobs_too else os.kill)(process.pid, number)
     time.sleep(1)
     if number == signal.SIGKILL:
         process.wait()
         if "--unlock" not in copy.run(*job.outputs):
             raise Failed("a run started on a locked folder")
-        (copy.folder / "go").touch()  # the job may still be on; its user waits until it is not
+        (copy.folder / "go").touch()  # a job may still be on, and its user waits until it is not
         time.sleep(1)
         copy.run("--unlock")
     (copy.folder / "go").touch()
     copy.end(process)
+    copy.code = process.returncode
     if copy.code == 0:
         raise Failed("the signal did nothing")
-    copy.heal(*job.outputs)
-    return "same"
+    return copy.heal(*job.outputs)
 
 
-def disk_full(copy: Struck, rule: str) -> str:
-    """The disk of the project fills up as a job begins; then there is room."""
-    job, filler = copy.base.job(rule), copy.folder / "filler"
-    copy.remove(job)
-    left = shutil.disk_usage(copy.folder).free - 2**22
-    with open(filler, "wb", buffering=0) as file:
-        file.truncate(left)
-        os.posix_fallocate(file.fileno(), 0, left)
-        process = copy.start(*job.outputs)
-        copy.until(job.log, process)
-        file.seek(0, os.SEEK_END)
-        with suppress(OSError):
-            while file.write(bytes(2**12)):
-                pass
-    text = copy.end(process)
-    filler.unlink()
-    if copy.code == 0:
-        raise Failed("the run did not notice that the disk is full")
-    copy.heal(*job.outputs)
-    return "named, then same" if "is full" in text else "same"
+def two_at_once(copy: Struck, rule: str) -> str:
+    """A second Snakemake starts in the folder."""
+    job = copy.undo(rule)
+    copy.order(job, None)
+    process = copy.start_and_wait_for("held", *job.outputs)
+    refused = copy.run(*job.outputs)
+    (copy.folder / "go").touch()
+    copy.end(process)
+    if "Directory cannot be locked" not in refused or copy.code:
+        raise Failed("the second run was not refused, or the first failed")
+    return f"the second is refused; {copy.heal(*job.outputs)}"
 
 
 @contextmanager
-def small_disk(place: Path):
+def small_disk(place: Path) -> Iterator[None]:
     """Mount a small disk at a folder."""
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=96m", "none", str(place)]
@@ -288,19 +268,29 @@ def small_disk(place: Path):
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
+def disk_full(copy: Struck, rule: str) -> str:
+    """The disk of the project, Snakemake's files too, fills up as a job begins; then has room."""
+    job, filler = copy.undo(rule), copy.folder / "filler"
+    process = copy.start_and_wait_for(job.log, *job.outputs)
+    with open(filler, "wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(2**20)):
+            pass
+    text = copy.end(process)
+    filler.unlink()
+    if copy.code == 0:
+        raise Failed("the run did not notice that the disk is full")
+    named = "named; " if "is full" in text else ""
+    return named + copy.heal(*job.outputs)
+
+
 def damaged(copy: Struck, kind: str, damage: str) -> str:
     """A file is damaged before a job reads it: named with the remedy, or read as the user's edit.
 
-    The remedy, where the file is not unreadable for want of rights, is to remove it.
+    The remedy is to remove it, or to be given the right to read it.
     """
-    pattern, rule = KINDS[kind]
-    path = min((copy.folder / RUN).glob(pattern))
-    name = str(path.relative_to(copy.folder))
-    job = copy.base.job(rule, name)
-    copy.remove(job)
-    before = path.read_bytes()
-    DAMAGES[damage](path, before)
-    changed = None if damage == "unreadable" else path.read_bytes()
+    path, name, job = copy.before_reading(kind)
+    DAMAGES[damage](path, path.read_bytes())
+    left = path.stat()
     text = copy.run(*job.outputs)
     if "Traceback" in text:
         raise Failed("the job ends with a traceback")
@@ -308,16 +298,12 @@ def damaged(copy: Struck, kind: str, damage: str) -> str:
         remedy = "permission denied" if damage == "unreadable" else "cannot be read"
         if not re.search(rf"error: \S*{re.escape(name)}: {remedy}", text):
             raise Failed("the file is not named with the remedy")
-    elif damage in ("truncated", "unreadable") or path.read_bytes() != changed:
-        raise Failed(f"the job read a file that is {damage}, or did away with an edit")
-    outcome = "named" if copy.code else "read as an edit"
-    if damage == "unreadable":
-        path.chmod(0o644)
-    else:
-        path.unlink()
+    elif damage in ("truncated", "unreadable") or path.stat().st_mtime_ns != left.st_mtime_ns:
+        raise Failed("the job read what is no whole file, or did away with an edit")
+    named = "named" if copy.code else "read, as an edit"
+    path.chmod(0o644) if damage == "unreadable" else path.unlink()
     copy.code = None
-    copy.heal(name, *job.outputs)
-    return f"{outcome}, then same"
+    return f"{named}; {copy.heal(name, *job.outputs)}"
 
 
 def truncated(path: Path, content: bytes) -> None:
@@ -333,65 +319,35 @@ def flipped(path: Path, content: bytes) -> None:
 
 
 def edited(path: Path, content: bytes) -> None:
-    """Change the last number of a table."""
-    end = re.search(rb"\d(?=\D*\Z)", content).start()
-    path.write_bytes(content[:end] + b"%d" % (9 - int(content[end : end + 1])) + content[end + 1 :])
-
-
-def unreadable(path: Path, _: bytes) -> None:
-    """Let nobody read a file."""
-    path.chmod(0)
+    """Change the last digit of a table."""
+    at = re.search(rb"\d(?=\D*\Z)", content).start()
+    path.write_bytes(content[:at] + b"%d" % (9 - int(content[at : at + 1])) + content[at + 1 :])
 
 
 DAMAGES = {
     "truncated": truncated,
     "bytes flipped": flipped,
     "edited": edited,
-    "unreadable": unreadable,
+    "unreadable": lambda path, _: path.chmod(0),
 }
 
 
 def lost(copy: Struck, kind: str) -> str:
     """A file is lost before a job reads it."""
-    pattern, rule = KINDS[kind]
-    path = min((copy.folder / RUN).glob(pattern))
-    name = str(path.relative_to(copy.folder))
-    job = copy.base.job(rule, name)
-    copy.remove(job)
+    path, name, job = copy.before_reading(kind)
     path.unlink()
-    copy.heal(name, *job.outputs)
-    return "same"
+    return copy.heal(name, *job.outputs)
 
 
 def from_the_future(copy: Struck, kind: str) -> str:
     """A clock was a day ahead when a file was written."""
-    pattern, rule = KINDS[kind]
-    path = min((copy.folder / RUN).glob(pattern))
-    job = copy.base.job(rule, str(path.relative_to(copy.folder)))
-    copy.remove(job)
+    path, _, job = copy.before_reading(kind)
     os.utime(path, (time.time() + 86400,) * 2)
     text = copy.run(*job.outputs)
     if copy.code == 0 or path.name not in text or "clock skew" not in text:
         raise Failed("a file from the future is not named")
     path.touch()
-    copy.heal(*job.outputs)
-    return "named, then same"
-
-
-def two_at_once(copy: Struck, rule: str) -> str:
-    """A second Snakemake starts in the folder."""
-    job = copy.base.job(rule)
-    copy.remove(job)
-    copy.order(job, None)
-    process = copy.start(*job.outputs)
-    copy.until("held", process)
-    refused = copy.run(*job.outputs)
-    (copy.folder / "go").touch()
-    copy.end(process)
-    if "Directory cannot be locked" not in refused or copy.code:
-        raise Failed("the second run was not refused, or the first failed")
-    copy.heal(*job.outputs)
-    return "refused; same"
+    return f"named; {copy.heal(*job.outputs)}"
 
 
 def half_lost(copy: Struck, seed: int) -> str:
@@ -400,28 +356,18 @@ def half_lost(copy: Struck, seed: int) -> str:
     paths = sorted(path for path in paths if "simulated" not in path.parts)
     for path in random.Random(seed).sample(paths, len(paths) // 2):
         path.unlink()
-    return everything(copy)
+    return copy.heal()
 
 
 def folder_lost(copy: Struck, name: str) -> str:
     """The folder of a stage is gone from a finished run."""
     shutil.rmtree(copy.folder / RUN / name)
-    return everything(copy)
-
-
-def everything(copy: Struck) -> str:
-    """Give the command for the whole run; all that is archived must be there, and the same."""
     copy.heal()
-    kept = [f"{RUN}{name}" for name in ("cohorts", "splits", "encoders", "predictions", "tables")]
-    wanted, found = copy.base.files(*kept), contents(copy.folder, tuple(kept))
-    changed = [name for name in wanted if found.get(name) != wanted[name]]
-    if changed:
-        raise Failed(f"{changed[0]} is another, or missing")
-    missing = len(copy.base.files(RUN)) - len(contents(copy.folder, (RUN,)))
-    return "nothing needs it" if missing else "same"
+    made = (copy.folder / RUN / name).exists()
+    return "same" if made else "same; nothing needs the folder, it is made when something does"
 
 
-# --- the matrix -----------------------------------------------------------------------------
+# --- the matrix ---------------------------------------------------------------------------------
 
 
 class Cell(NamedTuple):
@@ -429,7 +375,8 @@ class Cell(NamedTuple):
 
     fault: str
     what: str
-    strike: Callable[[Struck], str]
+    strike: Callable[..., str]
+    arguments: tuple
 
     @property
     def name(self) -> str:
@@ -438,71 +385,65 @@ class Cell(NamedTuple):
 
 
 def cells(base: Base) -> dict[str, Cell]:
-    """All cells of the matrix, by name."""
-    found = []
-
-    def add(fault: str, what: str, strike: Callable, *arguments) -> None:
-        found.append(Cell(fault, what, lambda copy: strike(copy, *arguments)))
-
+    """All cells of the matrix, by name; the rules come from Snakemake."""
     term, kill, stop = signal.SIGTERM, signal.SIGKILL, signal.SIGINT
-    rules = list(dict.fromkeys(job.rule for job in base.jobs))
-    for rule in rules:
+    found = []
+    for rule in dict.fromkeys(job.rule for job in base.jobs):
         for number in (term, kill):
-            add(f"job gets {number.name}", rule, job_killed, rule, number)
+            found.append(Cell(f"job gets {number.name}", rule, job_killed, (rule, number)))
     for rule in CHECKPOINTS:
-        add("job gets SIGKILL in its second epoch", rule, job_killed, rule, kill, 2)
-    for rule in SNAKEMAKE_STRUCK:
+        fault = "job gets SIGKILL in its second epoch"
+        found.append(Cell(fault, rule, job_killed, (rule, kill, 2)))
+    for rule in ("ingest", "pretrain", "finetune", "tables"):
         for number, jobs_too in ((stop, True), (term, False), (kill, False), (kill, True)):
             who = "Snakemake and its job get" if jobs_too else "Snakemake gets"
-            add(f"{who} {number.name}", rule, snakemake_killed, rule, number, jobs_too)
-        add("disk full", rule, disk_full, rule)
+            struck = rule, number, jobs_too
+            found.append(Cell(f"{who} {number.name}", rule, snakemake_killed, struck))
+        found.append(Cell("disk full", rule, disk_full, (rule,)))
+    found.append(Cell("two at once", "ingest", two_at_once, ("ingest",)))
     for kind, (pattern, _) in KINDS.items():
-        add("lost", kind, lost, kind)
+        found.append(Cell("lost", kind, lost, (kind,)))
         for damage in DAMAGES:
             if damage != "edited" or pattern.endswith(".csv"):
-                add(damage, kind, damaged, kind, damage)
+                found.append(Cell(damage, kind, damaged, (kind, damage)))
     for kind in ("volume", "cohort table"):
-        add("from the future", kind, from_the_future, kind)
-    add("two at once", "ingest", two_at_once, "ingest")
-    for name in STAGES:
-        add("folder lost", name, folder_lost, name)
+        found.append(Cell("from the future", kind, from_the_future, (kind,)))
+    for name in ("volumes", "tensors", "encoders", "predictions", "tables"):
+        found.append(Cell("folder lost", name, folder_lost, (name,)))
     for seed in (1, 2):
-        add("half of the files lost", f"seed {seed}", half_lost, seed)
+        found.append(Cell("half of the files lost", f"seed {seed}", half_lost, (seed,)))
     return {cell.name: cell for cell in found}
 
 
 def judge(base: Base, cell: Cell, work: Path) -> dict:
-    """Run a cell in a copy."""
+    """Run a cell in a copy; gives its name, how it ended, whether that is well, and seconds."""
     started = time.monotonic()
     place = Path(tempfile.mkdtemp(prefix="cell-", dir=work))
     copy = Struck(base, place / "run")
     if cell.fault == "unreadable" and os.getuid() == 0:
         copy.bound = BOUND
-    disk = small_disk(copy.folder) if cell.fault == "disk full" else nullcontext()
     try:
-        with disk:
+        with small_disk(copy.folder) if cell.fault == "disk full" else nullcontext():
             shutil.copytree(base.folder, copy.folder, symlinks=True, dirs_exist_ok=True)
-            outcome, good = cell.strike(copy), True
+            ended, good = cell.strike(copy, *cell.arguments), True
     except Exception as error:  # noqa: BLE001 - the other cells go on
-        outcome, good = str(error) if isinstance(error, Failed) else repr(error), False
+        ended, good = str(error) if isinstance(error, Failed) else repr(error), False
     log = work / "logs" / f"{re.sub('[^A-Za-z0-9]+', '-', cell.name)}.txt"
     log.parent.mkdir(exist_ok=True)
     log.write_text("\n=====\n".join(copy.texts))
     shutil.rmtree(place, ignore_errors=True)
     seconds = round(time.monotonic() - started)
-    return {"cell": cell.name, "good": good, "outcome": outcome, "seconds": seconds}
+    return {"cell": cell.name, "ended": ended, "good": good, "seconds": seconds}
 
 
 def undisturbed(work: Path) -> Base:
     """Make the run that all cells start from, or take the one that is there for this code."""
-    files = [
-        path for part in map(ROOT.joinpath, PARTS) for path in (part, *sorted(part.rglob("*")))
-    ]
-    kept = [path.read_bytes() for path in files if path.is_file() and path.suffix != ".pyc"]
-    code, base = sha256(b"".join([CONFIG.encode(), *kept])).hexdigest(), Base(work / "base")
-    if not (work / "code").exists() or (work / "code").read_text() != code:
-        print("making the undisturbed run", flush=True)
-        shutil.rmtree(work, ignore_errors=True)
+    paths = [path for part in map(ROOT.joinpath, PARTS) for path in (part, *part.rglob("*"))]
+    kept = sorted(path for path in paths if path.is_file() and path.suffix != ".pyc")
+    digest = sha256(b"".join([CONFIG.encode(), *(path.read_bytes() for path in kept)])).hexdigest()
+    base = Base(work / digest[:12] / "base")
+    if not (base.folder / "finished").exists():
+        shutil.rmtree(base.folder, ignore_errors=True)
         base.folder.mkdir(parents=True)
         Project(base.folder)
         (base.folder / "config.yaml").write_text(CONFIG)
@@ -510,36 +451,22 @@ def undisturbed(work: Path) -> Base:
         text = copy.run("--cores", "2")
         if copy.code:
             raise SystemExit(text[-3000:])
-        (work / "code").write_text(code)
+        (base.folder / "finished").touch()
     return base
 
 
-def page(lines: dict[str, dict], wanted: dict[str, Cell]) -> str:
-    """The matrix in Markdown: what is struck down, faults across, for faults of the same things."""
-    ran = [name for name in wanted if name in lines]
+def page(lines: dict[str, dict], matrix: dict[str, Cell]) -> str:
+    """The matrix in Markdown: how each fault ended, and on what."""
+    ran = [name for name in matrix if name in lines]
     good = sum(lines[name]["good"] for name in ran)
-    text = (
-        f"{len(ran)} of {len(wanted)} cells were run on this code; {good} ended as they should.\n"
-    )
-    struck: dict[str, list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for name in ran:
-        fault, what = wanted[name].fault, wanted[name].what
-        struck.setdefault(fault, []).append(what)
-    groups: dict[tuple, list[str]] = {}
-    for fault, things in struck.items():
-        kind = next((group for group in groups if set(group) & set(things)), tuple(things))
-        groups.setdefault(kind, []).append(fault)
-    for things, faults in groups.items():
-        rows = dict.fromkeys([*things, *(what for fault in faults for what in struck[fault])])
-        text += f"\n| | {' | '.join(faults)} |\n|{'---|' * (len(faults) + 1)}\n"
-        for what in rows:
-            ended = [
-                lines.get(f"{fault}: {what}", {"outcome": "", "good": True}) for fault in faults
-            ]
-            shown = [
-                one["outcome"] if one["good"] else f"**fails**: {one['outcome']}" for one in ended
-            ]
-            text += f"| {what} | {' | '.join(shown)} |\n"
+        ended = lines[name]["ended"] if lines[name]["good"] else f"**not**: {lines[name]['ended']}"
+        groups.setdefault((matrix[name].fault, ended), []).append(matrix[name].what)
+    text = f"{len(ran)} of {len(matrix)} cells were run on this code; {good} ended as they should."
+    text += "\n\n| fault | ended | on |\n|---|---|---|\n"
+    for (fault, ended), things in groups.items():
+        text += f"| {fault} | {ended} | {', '.join(things)} |\n"
     return text
 
 
@@ -549,36 +476,31 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "fault-matrix"))
     parser.add_argument("--only", nargs="+", default=[""], help="patterns of the cells to run")
     parser.add_argument("--jobs", type=int, default=2, help="cells side by side")
-    parser.add_argument("--again", action="store_true", help="also cells that were run")
-    parser.add_argument("--list", action="store_true", help="name the cells only")
     parser.add_argument("--fill", type=Path, help="page to put the table into")
     given = parser.parse_args()
     # what was started in the background ignores Ctrl-C, and so would all that it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    base, kept = undisturbed(given.work), given.work / "cells.jsonl"
-    matrix = cells(base)
-    chosen = [name for name in matrix if any(re.search(one, name) for one in given.only)]
-    if given.list:
-        raise SystemExit("\n".join(chosen))
+    base = undisturbed(given.work)
+    matrix, kept = cells(base), base.folder.with_name("cells.jsonl")
     text = kept.read_text() if kept.exists() else ""
     lines = {line["cell"]: line for line in map(json.loads, text.splitlines())}
-    left = [name for name in chosen if given.again or name not in lines]
+    chosen = [name for name in matrix if any(re.search(one, name) for one in given.only)]
+    left = [name for name in chosen if not lines.get(name, {}).get("good")]
     with ThreadPoolExecutor(given.jobs) as pool:
-        running = [pool.submit(judge, base, matrix[name], given.work) for name in left]
+        running = [pool.submit(judge, base, matrix[name], kept.parent) for name in left]
         for number, future in enumerate(as_completed(running), start=1):
             line = future.result()
             lines[line["cell"]] = line
             with open(kept, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-            print(f"{number}/{len(left)} {line['cell']}: {line['outcome']}", flush=True)
+            print(f"{number}/{len(left)} {line['cell']}: {line['ended']}", flush=True)
     if given.fill:
         before, _, rest = given.fill.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
-        given.fill.write_text(
-            f"{before}{BEGIN}\n{page(lines, matrix)}{END}{after}", encoding="utf-8"
-        )
-    bad = [name for name in chosen if not lines[name]["good"]]
-    raise SystemExit("\n".join(["not as they should be:", *bad]) if bad else 0)
+        filled = f"{before}{BEGIN}\n{page(lines, matrix)}{END}{after}"
+        given.fill.write_text(filled, encoding="utf-8")
+    if bad := [name for name in chosen if not lines[name]["good"]]:
+        raise SystemExit("\n".join(["not as they should be:", *bad]))
 
 
 if __name__ == "__main__":
