@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from hepatoclr.stats import comparison_tests
+from hepatoclr.stats import comparison_tests, permutation
 
 LABELS = np.repeat([1, 0], [78, 28])
 TRUTHS = ((0.84, 0.77), (0.7, 0.7))
@@ -111,7 +111,7 @@ def trained(repeats: int, runs: int, seed: int) -> dict[str, float]:
         aucs, covariance = comparison_tests.delong(LABELS, scores, folds)
         found["interval"].append(comparison_tests.auc_interval(aucs[0], covariance[0, 0]))
         found["DeLong"].append(comparison_tests.delong_test(aucs, covariance, 0, 1))
-        found["permutation"].append(comparison_tests.permutation(LABELS, *scores, 500, run, folds))
+        found["permutation"].append(permutation.permutation(LABELS, *scores, 500, run, folds))
         found["corrected t"].append(
             comparison_tests.nadeau_bengio(-np.diff(within).ravel(), 0.2)[1]
         )

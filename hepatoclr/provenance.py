@@ -38,7 +38,7 @@ def record(
         run: Folder of the run.
         results: Kind to the files of that kind, all below `run`.
         settings: The configuration in force.
-        disclaimers: What must be said of the run, of `layout.DISCLAIMERS`.
+        disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
         manifests: Cohort to its manifest.
         cohorts: Cohort to its table, see `assemble.table`.
         trainings: The `metadata.json` of each encoder.
@@ -127,7 +127,7 @@ def without_paths(settings: Mapping, manifests: Mapping[str, str]) -> dict:
 
 
 def cpu() -> str:
-    """What the processor is called, as far as the system tells."""
+    """What the processor is called, as far as the system knows."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a linear model looked at: maps of its most confident right and wrong patients.
+"""What a linear model looked at: maps of its most confident true and false positives and negatives.
 
 The model is the linear protocol's, regression and backbone as one network, fitted on the folds in
 which the patient is not tested. Two maps, one of each family, are laid on the slice that speaks
@@ -38,11 +38,11 @@ from hepatoclr.reporting.plots import common, preprocessing
 from hepatoclr.stats import predictions as outcomes
 
 READ = ("volumes", "livers", "slices", "tensors")
-KINDS = {  # label, and what the model says
-    "right positive": (1, 1),
-    "right negative": (0, 0),
-    "wrong positive": (0, 1),
-    "wrong negative": (1, 0),
+KINDS = {  # label, and prediction
+    "true positive": (1, 1),
+    "true negative": (0, 0),
+    "false positive": (0, 1),
+    "false negative": (1, 0),
 }
 MAPS = ("gradient", "occlusion")
 WORDS = {0: "negative", 1: "positive"}
@@ -95,13 +95,13 @@ def chosen(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: Of one encoder, every patient once.
 
     Returns:
-        Their rows, with `kind`, in the order of `KINDS`; a kind that does not occur is left out.
+        Their rows, with `kind`, in the order of `KINDS`; a kind that does not occur has no row.
     """
-    called = (predictions["probability"] >= predictions["threshold"]).astype(int)
+    predicted_positive = (predictions["probability"] >= predictions["threshold"]).astype(int)
     margin = (predictions["probability"] - predictions["threshold"]).abs()
     found = {}
-    for kind, (label, said) in KINDS.items():
-        among = margin[(predictions["label"] == label) & (called == said)]
+    for kind, (label, predicted) in KINDS.items():
+        among = margin[(predictions["label"] == label) & (predicted_positive == predicted)]
         if len(among):
             found[kind] = among.idxmax()
     return predictions.loc[list(found.values())].assign(kind=list(found))
@@ -196,13 +196,13 @@ def explain(
     """
     places = files.read_parquet(features, columns=["case", "slice"])
     patient, vectors = linear.read(features)
-    dealt = splits.read(split)
+    assigned = splits.read(split)
     named = {
         kind: {Path(path).name.partition(".")[0]: path for path in cases[kind]} for kind in READ
     }
     explanations = []
     for row in predictions.to_dict("records"):
-        targets = splits.training(dealt, row["fold"]).set_index("patient_id")["target"]
+        targets = splits.training(assigned, row["fold"]).set_index("patient_id")["target"]
         rows = linear.rows(patient, vectors, settings)
         model = linear.fit_patients(*rows, targets, settings)
         own = np.flatnonzero(patient == row["patient_id"])
@@ -217,8 +217,8 @@ def explain(
         facts |= {"case": case, "slice": kept, "logit": float(logits[best])}
         cache = data.collect([files_of["tensors"]], window)
         image = cache.fetch(np.array([place]))
-        whole = composed(network, model)
-        found = {"gradient": gradient(whole, image, seed), "occlusion": occlusion(whole, image)}
+        logit = composed(network, model)
+        found = {"gradient": gradient(logit, image, seed), "occlusion": occlusion(logit, image)}
         ct, liver = (volumes.load(files_of[kind]) for kind in ("volumes", "livers"))
         shape = ct.array.shape[1:]
         maps = {name: tensors.to_ct_pixels(array[None], shape)[0] for name, array in found.items()}
@@ -261,7 +261,7 @@ def draw(
         explanations: At least one.
         encoder: Its name.
         paths: Files to write.
-        disclaimers: What must be said of this run, of `formatting.DISCLAIMERS`.
+        disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
     """
     tallest = max(np.divide(*np.multiply(e.ct.shape, e.spacing)) for e in explanations)
     heights = [0.75 + 2.2 * tallest] * len(explanations) + [0.65]
@@ -336,7 +336,7 @@ def run(
     disclaimers: Sequence[str],
     threads: int,
 ) -> None:
-    """Explain an encoder's most confident right and wrong patients, as a table and a figure.
+    """Explain the most confident true and false positives and negatives of an encoder.
 
     Args:
         encoder: Its name.
@@ -346,7 +346,7 @@ def run(
         output: Table to write.
         paths: Figures to write.
         network: Section of the configuration.
-        disclaimers: What must be said of this run, of `formatting.DISCLAIMERS`.
+        disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
         threads: CPU threads; there is no need of a GPU.
     """
     devices.prepare("cpu", threads)

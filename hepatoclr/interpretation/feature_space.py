@@ -127,7 +127,7 @@ def draw(
         people: See `patients`.
         points: Encoder to points and names of the axes, see `pca`.
         paths: Files to write.
-        disclaimers: What must be said of this run, of `formatting.DISCLAIMERS`.
+        disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
     """
     columns = varying_properties(people) or ["label"]
     figure = Figure(figsize=(max(4.2, 0.5 + 2.3 * len(columns)), 1 + 2.0 * len(points)))
@@ -164,16 +164,16 @@ def _scatter(axes: Axes, places: np.ndarray, values: pd.Series) -> None:
 def separability(
     people: pd.DataFrame, vectors: Mapping[str, np.ndarray], seed: int, disclaimers: Sequence[str]
 ) -> pd.DataFrame:
-    """Ask of each encoder how well a logistic regression tells each property of patients.
+    """Ask of each encoder how well a logistic regression predicts each property of patients.
 
     Args:
         people: See `patients`.
         vectors: Encoder to mean vectors, see `read`.
         seed: Seed of the folds and of the draws.
-        disclaimers: What must be said of this run, of `formatting.DISCLAIMERS`.
+        disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
 
     Returns:
-        A row per encoder and property that has two values: encoder, property, patients, left_out
+        A row per encoder and property that has two values: encoder, property, patients, excluded
         (patients without a value, or of a class too small), classes with their patients, auc and
         balanced_accuracy with 95 % interval (low, high) and chance, neighbours_same (share of the
         nearest neighbours with the same value) and neighbours_chance, data. See `readout`; where
@@ -194,7 +194,7 @@ def separability(
                     "encoder": encoder,
                     "property": name,
                     "patients": int(asked.sum()),
-                    "left_out": int((~asked).sum()),
+                    "excluded": int((~asked).sum()),
                     "classes": "; ".join(f"{value} {count}" for value, count in counts.items()),
                     **readout(array[asked], classes[asked], seed),
                     **_same(values, near),
@@ -211,9 +211,9 @@ def grouped(values: np.ndarray) -> np.ndarray:
 
 
 def readout(vectors: np.ndarray, classes: np.ndarray, seed: int) -> dict[str, float]:
-    """Tell classes by a logistic regression on standardised features, cross-validated by patient.
+    """Predict classes by logistic regression on standardised features, in folds of patients.
 
-    Classes weigh the same. The intervals are percentiles of patients drawn again within their
+    Classes weigh the same. The intervals are percentiles of patients resampled within their
     class, the predictions staying as they are: they leave out what another fit would change.
 
     Args:
@@ -269,8 +269,8 @@ def _measures(
     for code, score in enumerate(probability.T):
         own = codes == code
         aucs.append(comparison_tests.fold_auc(own, score[None, None], None, weights)[:, 0])
-        called = np.where(own, right, np.nan)
-        recalls.append(comparison_tests.fold_mean(called[None, None], None, weights)[:, 0])
+        correct = np.where(own, right, np.nan)
+        recalls.append(comparison_tests.fold_mean(correct[None, None], None, weights)[:, 0])
     return {"auc": np.mean(aucs, axis=0), "balanced_accuracy": np.mean(recalls, axis=0)}
 
 
@@ -350,5 +350,5 @@ def run(
     """
     found = separability(people, vectors, seed, disclaimers)
     outputs = [paths[f"separability{form}"] for form in ("", "_md", "_tex")]
-    tables.write(found, *outputs, "What features tell of patients")
+    tables.write(found, *outputs, "What features predict of patients")
     files.write_csv(neighbours(people, vectors).round(6), paths["neighbours"])

@@ -29,8 +29,8 @@ STEPS = {
 }
 EVALUATION = "evaluation"
 NOTE = (
-    "CTs (patients; a patient is lost with their last CT)\n"
-    "left out: by the configuration; excluded: not usable, or failed a check"
+    "CTs (patients; a patient is excluded with their last CT)\n"
+    "excluded: by the configuration; or not usable, or failed a check"
 )
 # Inches: widths of boxes on the way and beside it, gap between boxes, line of text, margin.
 MAIN, SIDE, GAP, LINE, MARGIN = 1.9, 1.6, 0.3, 0.17, 0.05
@@ -47,10 +47,10 @@ def table(
 
     Returns:
         Rows by cohort and step: cohort, role, step, cases, patients. The steps are manifest,
-        those at which cases are lost (label, patient, ingest, segment, and any flag that excluded
-        a case), used, of these positive, negative and, if there are any, unlabelled; for the
-        evaluation cohort, tables. A patient is lost where the last of their cases is lost, so
-        that in cases and in patients the manifest is the sum of the lost and the used.
+        those at which cases are excluded (label, patient, ingest, segment, and any flag that
+        excluded a case), used, of these positive, negative and, if there are any, unlabelled; for
+        the evaluation cohort, tables. A patient is excluded where the last of their cases is, so
+        that in cases and in patients the manifest is the sum of the excluded and the used.
 
     Raises:
         UserError: The patients of an evaluation are not the used ones.
@@ -70,13 +70,13 @@ def table(
 
 def _counts(cohort: pd.DataFrame) -> dict[str, tuple[int, int]]:
     """Step to cases and patients of one cohort."""
-    used, lost = cohort[cohort["included"]], cohort[~cohort["included"]]
-    steps = [*STEPS, *sorted(set(lost["step"]) - set(STEPS))]
-    gone = lost[~lost["patient_id"].isin(used["patient_id"])]
+    used, excluded = cohort[cohort["included"]], cohort[~cohort["included"]]
+    steps = [*STEPS, *sorted(set(excluded["step"]) - set(STEPS))]
+    gone = excluded[~excluded["patient_id"].isin(used["patient_id"])]
     last = gone["step"].map(steps.index).groupby(gone["patient_id"]).max()
     counts = {MANIFEST: (len(cohort), cohort["patient_id"].nunique())}
     for place, step in enumerate(steps):
-        counts[step] = int((lost["step"] == step).sum()), int((last == place).sum())
+        counts[step] = int((excluded["step"] == step).sum()), int((last == place).sum())
     counts[USED] = len(used), used["patient_id"].nunique()
     # one class per patient, that of their first case, as in the evaluation
     people = used.drop_duplicates("patient_id")
@@ -97,7 +97,7 @@ def _check(cohort: str, used: set[str], evaluation: str, patients: set[str]) -> 
     if wrong:
         raise UserError(
             f"the patients of {evaluation} are not those of cohorts/{cohort}.csv: "
-            f"{' and '.join(wrong)}. Run the evaluation again."
+            f"{' and '.join(wrong)}. Run the evaluation for this cohort."
         )
 
 
@@ -150,7 +150,7 @@ def _boxes(counts: pd.DataFrame) -> Iterator[tuple[bool, list[str]]]:
     def number(step: str) -> str:
         return "{cases} ({patients})".format(**counts.loc[step])
 
-    def lost(title: str, steps: Iterable[str]) -> list[str]:
+    def excluded(title: str, steps: Iterable[str]) -> list[str]:
         part = counts.loc[[step for step in steps if counts.loc[step, "cases"]]]
         if part.empty:
             return [f"{title}: none"]
@@ -162,8 +162,8 @@ def _boxes(counts: pd.DataFrame) -> Iterator[tuple[bool, list[str]]]:
 
     steps = counts.index[1 : counts.index.get_loc(USED)]
     yield False, ["In the manifest", all_of(MANIFEST)]
-    yield True, lost("Left out", cases.BY_CONFIGURATION)
-    yield True, lost("Excluded", steps.difference(cases.BY_CONFIGURATION, sort=False))
+    yield True, excluded("Excluded by configuration", cases.BY_CONFIGURATION)
+    yield True, excluded("Excluded", steps.difference(cases.BY_CONFIGURATION, sort=False))
     classes = [name for name in (*TARGETS, UNLABELLED) if name in counts.index]
     shown = [f"{name}: {number(name)}" for name in classes if counts.loc[name, "cases"]]
     yield False, ["Used", all_of(USED), *shown]
@@ -178,7 +178,7 @@ def _column(
     boxes: Sequence[tuple[bool, list[str]]],
     heights: Sequence[float],
 ) -> None:
-    """Draw one cohort: its main boxes below each other, what is lost beside the arrow."""
+    """Draw one cohort: its main boxes below each other, what is excluded beside the arrow."""
     middle, y, last = x + MAIN / 2, -GAP, 0.0
     arrow = {"arrowstyle": "-|>", "color": BLACK, "shrinkA": 0, "shrinkB": 0}
     axes.text(x, -GAP / 3, title, fontweight="bold", va="center")

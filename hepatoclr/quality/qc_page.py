@@ -10,7 +10,7 @@ from hepatoclr.base import cases
 from hepatoclr.quality import qc_image
 from hepatoclr.reporting import formatting, html
 
-EXCLUDED, LEFT_OUT, USED = "excluded", "left out", "used"
+EXCLUDED, BY_CONFIGURATION, USED = "excluded", "excluded by configuration", "used"
 CLEAN = "used, no flag"
 COLUMNS = {
     "patient_id": "Patient",
@@ -35,9 +35,10 @@ class Line:
     Attributes:
         case: Its name.
         cells: The text of each of `COLUMNS`.
-        status: One of used, excluded, left out.
+        status: One of used, excluded, excluded by configuration.
         reason: Why it is not used.
-        tags: What it can be filtered by: its flags, and that it is excluded, left out, or clean.
+        tags: What it can be filtered by: its flags, and that it is
+            excluded, by configuration or not, or clean.
     """
 
     case: str
@@ -64,7 +65,7 @@ def render_page(run: str, cohort: str, rows: Sequence[Mapping[str, str]], synthe
 
     Returns:
         The page: cases excluded first, then those with flags, those without, and at last those
-        that the configuration leaves out. Everything that is not markup is escaped.
+        excluded by configuration. Everything that is not markup is escaped.
     """
     lines = sorted(map(_line, rows), key=_rank)
     shown = {key: name for key, name in COLUMNS.items() if any(line.cells[key] for line in lines)}
@@ -85,7 +86,7 @@ def render_page(run: str, cohort: str, rows: Sequence[Mapping[str, str]], synthe
 def _line(row: Mapping[str, str]) -> Line:
     """Say of a case what the page shows."""
     step, flags = row["step"], row["flags"].split("; ") if row["flags"] else []
-    status = LEFT_OUT if step in cases.BY_CONFIGURATION else EXCLUDED if step else USED
+    status = BY_CONFIGURATION if step in cases.BY_CONFIGURATION else EXCLUDED if step else USED
     tags = [*flags, *([status] if step else [] if flags else [CLEAN])]
     shown = {**row, **{key: f"{float(row[key]):.0f}" for key in NUMBERS if row[key]}}
     shown["status"] = f"{status} ({step})" if step else status
@@ -96,11 +97,11 @@ def _rank(line: Line) -> int:
     """Where a case stands on the page; equal ones stay in the order of the table."""
     if line.status == USED and line.cells["flags"]:
         return 1
-    return {EXCLUDED: 0, USED: 2, LEFT_OUT: 3}[line.status]
+    return {EXCLUDED: 0, USED: 2, BY_CONFIGURATION: 3}[line.status]
 
 
 def _counted(lines: Sequence[Line]) -> dict[str, int]:
     """How many cases have each tag: excluded first, then the flags by number, the others last."""
     counts = Counter(tag for line in lines for tag in line.tags)
-    ends = {EXCLUDED: -1, CLEAN: 1, LEFT_OUT: 2}
+    ends = {EXCLUDED: -1, CLEAN: 1, BY_CONFIGURATION: 2}
     return dict(sorted(counts.items(), key=lambda item: (ends.get(item[0], 0), -item[1], item[0])))

@@ -143,18 +143,18 @@ def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str
     part = comparisons[comparisons["protocol"] == protocol]
     own = part[part["encoder"] == _encoder(method, part["encoder"])]
     known = own.dropna(subset=["difference", "low", "high"]).copy()
-    if "t_low" in known:  # the methods, trained anew, where folds tell of them
+    if "t_low" in known:  # the methods, trained anew, where there are folds
         known["low"] = known["t_low"].fillna(known["low"])
         known["high"] = known["t_high"].fillna(known["high"])
-    said = [_difference(row) for row in known.to_dict("records")]
+    sentences = [_difference(row) for row in known.to_dict("records")]
     needed = known["minimum_detectable_difference"].dropna()
-    if len(needed) and any(sentence.startswith("No") for sentence in said):
+    if len(needed) and any(sentence.startswith("No") for sentence in sentences):
         ends = dict.fromkeys(map(formatting.number, (needed.min(), needed.max())))
-        said.append(
+        sentences.append(
             f"These patients would have shown a true difference of {' to '.join(ends)} four times "
             "in five; a smaller one may well exist."
         )
-    return said
+    return sentences
 
 
 def _encoder(method: str, encoders: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """The report of a run: one HTML file that opens from disk, without network.
 
 `SECTIONS` says what stands on the page and in which order. A section of which nothing is given,
-or an empty table, is left out: the same page serves a whole run and a table of predictions alone.
+or an empty table, is omitted: the same page serves a whole run and a table of predictions alone.
 """
 
 import fnmatch
@@ -172,15 +172,15 @@ def render_page(
 
 
 def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Count the cases of each cohort: used, flagged among these, left out, excluded; patients.
+    """Count the cases of each cohort, used and excluded, and its used patients.
 
     Args:
         cohorts: Cohort to its table, see `assemble.table`.
     """
     rows = []
     for name, cohort in cohorts.items():
-        used, lost = cohort[cohort["included"]], cohort[~cohort["included"]]
-        left_out = int(lost["step"].isin(cases.BY_CONFIGURATION).sum())
+        used, excluded = cohort[cohort["included"]], cohort[~cohort["included"]]
+        by_configuration = int(excluded["step"].isin(cases.BY_CONFIGURATION).sum())
         people = used.drop_duplicates("patient_id")["target"]
         rows.append(
             {
@@ -188,8 +188,8 @@ def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 "cases": len(cohort),
                 "used": len(used),
                 "used, with flags": int((used["flags"].fillna("") != "").sum()),
-                "excluded": len(lost) - left_out,
-                "left out": left_out,
+                "excluded": len(excluded) - by_configuration,
+                "excluded by configuration": by_configuration,
                 "patients used": len(people),
                 "positive": int((people == 1).sum()),
                 "negative": int((people == 0).sum()),

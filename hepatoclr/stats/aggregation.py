@@ -74,7 +74,7 @@ def slice_auc(
 ) -> np.ndarray:
     """AUC with every slice for itself, averaged over folds and evaluations.
 
-    As in `inference.fold_auc`, a fold counts in a draw by the share of its pairs that were drawn.
+    As in `comparison_tests.fold_auc`, a fold counts in a draw by the share of its drawn pairs.
 
     Args:
         labels: 0 or 1 per patient, shape (patients,).
@@ -86,10 +86,10 @@ def slice_auc(
         Shape (draws,).
     """
     right, whole = np.zeros(len(weights)), np.zeros(len(weights))
-    for of_patients, dealt in zip(slices, folds, strict=True):
-        for fold in np.unique(dealt):
-            positive = np.flatnonzero((dealt == fold) & (labels == 1))
-            negative = np.flatnonzero((dealt == fold) & (labels == 0))
+    for of_patients, assigned in zip(slices, folds, strict=True):
+        for fold in np.unique(assigned):
+            positive = np.flatnonzero((assigned == fold) & (labels == 1))
+            negative = np.flatnonzero((assigned == fold) & (labels == 0))
             ones, zeros = ([of_patients[k] for k in group] for group in (positive, negative))
             sizes = np.outer(list(map(len, ones)), list(map(len, zeros)))
             drawn = weights[:, positive], weights[:, negative]

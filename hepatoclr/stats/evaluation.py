@@ -22,7 +22,7 @@ class Scores:
         labels: 0 or 1, shape (patients,).
         probabilities: Of label 1, shape (models, evaluations, patients). An evaluation is a
             (seed, repeat): it predicts every patient once.
-        called: Whether a probability reaches its threshold, of the same shape.
+        predicted_positive: Whether a probability reaches its threshold, of the same shape.
         folds: Where a patient was tested, shape (evaluations, patients); 0 as in
             `metrics.pool_single_class_folds`.
     """
@@ -31,7 +31,7 @@ class Scores:
     patients: list[str]
     labels: np.ndarray
     probabilities: np.ndarray
-    called: np.ndarray
+    predicted_positive: np.ndarray
     folds: np.ndarray
 
 
@@ -85,17 +85,17 @@ def to_arrays(predictions: pd.DataFrame, by: str = "encoder") -> Scores:
     )
 
 
-def measures(to_arrays: Scores, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def measures(scores: Scores, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Evaluate models by every measure that is a mean over patients or pairs of them.
 
     Per fold, and averaged over folds, seeds and repeats, as in Table 1: auc and
     balanced_accuracy. Pooled, that is taken over all patients of a repeat and averaged over seeds
     and repeats: auc_pooled, sensitivity, specificity, ppv, npv, f1, brier, log_loss, and what
-    `comparison_tests.calibration` adds. In a fold of 8 to 20 patients nobody may be called
-    positive, and a calibration slope is noise.
+    `calibration` adds. In a fold of 8 to 20 patients nobody may be predicted positive, and a
+    calibration slope is noise.
 
     Args:
-        to_arrays: What `to_arrays` returns.
+        scores: What `to_arrays` returns.
         weights: How often each patient counts, shape (draws, patients); None for once.
 
     Returns:
@@ -103,50 +103,52 @@ def measures(to_arrays: Scores, weights: np.ndarray | None = None) -> dict[str, 
         nobody is in a denominator. As in scikit-learn, the log loss moves probabilities of 0 and
         1 inwards by the smallest step of a float.
     """
-    return per_fold(to_arrays, weights) | _pooled(to_arrays, weights)
+    return per_fold(scores, weights) | _pooled(scores, weights)
 
 
-def per_fold(to_arrays: Scores, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def per_fold(scores: Scores, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """The measures of Table 1: auc and balanced_accuracy; see `measures`."""
-    folds, positive = to_arrays.folds, to_arrays.labels == 1
-    sensitivity = np.where(positive, to_arrays.called, np.nan)
-    specificity = np.where(positive, np.nan, ~to_arrays.called)
+    folds, positive = scores.folds, scores.labels == 1
+    sensitivity = np.where(positive, scores.predicted_positive, np.nan)
+    specificity = np.where(positive, np.nan, ~scores.predicted_positive)
     rates = [comparison_tests.fold_mean(of, folds, weights) for of in (sensitivity, specificity)]
     return {
-        "auc": comparison_tests.fold_auc(to_arrays.labels, to_arrays.probabilities, folds, weights),
+        "auc": comparison_tests.fold_auc(scores.labels, scores.probabilities, folds, weights),
         "balanced_accuracy": np.mean(rates, axis=0),
     }
 
 
-def _pooled(to_arrays: Scores, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+def _pooled(scores: Scores, weights: np.ndarray | None) -> dict[str, np.ndarray]:
     """The measures that take all patients of a repeat together; see `measures`."""
-    labels, called = to_arrays.labels, to_arrays.called
-    positive = np.broadcast_to(labels == 1, called.shape)
+    labels, predicted_positive = scores.labels, scores.predicted_positive
+    positive = np.broadcast_to(labels == 1, predicted_positive.shape)
     step = np.finfo(float).eps
-    inner = np.clip(to_arrays.probabilities, step, 1 - step)
+    inner = np.clip(scores.probabilities, step, 1 - step)
 
     def mean(of: np.ndarray, among: np.ndarray | bool = True) -> np.ndarray:
         return comparison_tests.fold_mean(np.where(among, of, np.nan), None, weights)
 
     return {
-        "auc_pooled": comparison_tests.fold_auc(labels, to_arrays.probabilities, None, weights),
-        "sensitivity": mean(called, positive),
-        "specificity": mean(~called, ~positive),
-        "ppv": mean(positive, called),
-        "npv": mean(~positive, ~called),
-        "f1": _f1(positive, called, weights),
-        "brier": mean((to_arrays.probabilities - labels) ** 2),
+        "auc_pooled": comparison_tests.fold_auc(labels, scores.probabilities, None, weights),
+        "sensitivity": mean(predicted_positive, positive),
+        "specificity": mean(~predicted_positive, ~positive),
+        "ppv": mean(positive, predicted_positive),
+        "npv": mean(~positive, ~predicted_positive),
+        "f1": _f1(positive, predicted_positive, weights),
+        "brier": mean((scores.probabilities - labels) ** 2),
         "log_loss": mean(-np.log(np.where(positive, inner, 1 - inner))),
     }
 
 
-def _f1(positive: np.ndarray, called: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """F1 of each evaluation, averaged: 2 tp / (positive + called)."""
+def _f1(
+    positive: np.ndarray, predicted_positive: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
+    """F1 of each evaluation, averaged: 2 tp / (positive + predicted positive)."""
     shares = [
         [
             comparison_tests.fold_mean(of[:, [k]], None, weights)
-            for of in (positive & called, positive, called)
+            for of in (positive & predicted_positive, positive, predicted_positive)
         ]
-        for k in range(called.shape[1])
+        for k in range(predicted_positive.shape[1])
     ]
-    return np.mean([2 * both / (actual + said) for both, actual, said in shares], axis=0)
+    return np.mean([2 * both / (actual + predicted) for both, actual, predicted in shares], axis=0)

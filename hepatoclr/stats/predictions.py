@@ -54,7 +54,7 @@ def read(paths: Iterable[str | Path], own: bool = False) -> pd.DataFrame:
 
     Returns:
         A row per tested patient, in an order that does not depend on that of the files; leaky is
-        0 where nothing is said.
+        0 where it is not given.
 
     Raises:
         UserError: No file or no row; a file cannot be read; a column is missing, empty or not of
@@ -82,7 +82,7 @@ def read(paths: Iterable[str | Path], own: bool = False) -> pd.DataFrame:
 
 
 def _text(path: str, own: bool) -> pd.DataFrame:
-    """Read one file as text; its rows are called by their line."""
+    """Read one file as text; its rows are named by their line."""
     # A patient may be called NA or None: only empty cells are missing.
     options = {"dtype": str, "keep_default_na": False}
     try:
@@ -96,10 +96,10 @@ def _text(path: str, own: bool) -> pd.DataFrame:
         raise UserError(
             f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(frame)}. A "
             f"predictions file is a CSV with commas and the columns {', '.join(KINDS)}; only "
-            f"{', '.join(DEFAULTS)} may be left out."
+            f"{', '.join(DEFAULTS)} may be missing."
         )
-    left_out = {name: value for name, value in DEFAULTS.items() if name not in frame}
-    return frame.assign(**left_out).set_axis(pd.RangeIndex(2, len(frame) + 2))
+    defaults = {name: value for name, value in DEFAULTS.items() if name not in frame}
+    return frame.assign(**defaults).set_axis(pd.RangeIndex(2, len(frame) + 2))
 
 
 def _numbers(column: pd.Series, kind: type) -> pd.Series:
@@ -124,9 +124,9 @@ def _refuse(column: pd.Series, wrong: pd.Series, what: str) -> None:
     if wrong.any():
         path, line = column.index[int(wrong.argmax())]
         found = column.iloc[int(wrong.argmax())]
-        said = f", found {found!r}" if found.strip() else ""
+        value = f", found {found!r}" if found.strip() else ""
         raise UserError(
-            f"{path}, line {line}: {column.name} {what}{said} ({int(wrong.sum())} rows in all). "
+            f"{path}, line {line}: {column.name} {what}{value} ({int(wrong.sum())} rows in all). "
             "Correct the file, or predict again."
         )
 

@@ -1,4 +1,4 @@
-"""How well things that are not the liver tell the label: what a model could learn instead of it."""
+"""How well things that are not the liver predict the label: what a model could learn instead."""
 
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -39,7 +39,7 @@ def known(
     Returns:
         Numbers and categories: name to a table with a row per patient. A number is a column, the
         patient's mean over their CTs; the row in the manifest is one. A category is a column of 0
-        and 1 for each of its values that two patients or more have, others tell nothing of other
+        and 1 for each of its values that two patients or more have, others say nothing of other
         patients; the folders on the way to the image are one.
     """
     used = cohort[cohort["included"]]
@@ -67,20 +67,20 @@ def _one_hot(values: Sequence[list[str]], patient: pd.Series) -> pd.DataFrame:
 
 
 def table(
-    cohort: pd.DataFrame, rows: "Sequence[Row]", dealt: Sequence[pd.DataFrame]
+    cohort: pd.DataFrame, rows: "Sequence[Row]", splits_: Sequence[pd.DataFrame]
 ) -> pd.DataFrame:
     """Predict the label by each shortcut, on the folds that the networks are tested on.
 
     Args:
         cohort: Table of the evaluation cohort.
         rows: Its manifest.
-        dealt: The splits, one per repeat.
+        splits_: The splits, one per repeat.
 
     Returns:
         A row per shortcut, then all that are not the liver together, then all together: shortcut,
-        kind, values (how many patients can be told apart by it), auc, low, high (DeLong's 95 %
+        kind, values (how many patients differ by it), auc, low, high (DeLong's 95 %
         interval of the AUC, pooled over the folds and averaged over the repeats). What is the same
-        for all tells nothing and has no AUC. Categories are not named, since folders may hold
+        for all predicts nothing and has no AUC. Categories are not named, since folders may hold
         names.
     """
     numbers, categories = known(cohort, rows)
@@ -92,8 +92,8 @@ def table(
     records = []
     for name, columns in (single | joined).items():
         values = len(set(map(tuple, columns.to_numpy())))
-        told = _auc_with_interval(columns, targets, dealt) if values > 1 else [np.nan] * 3
-        records.append((name, kinds.get(name, SEVERAL), values, *told))
+        found = _auc_with_interval(columns, targets, splits_) if values > 1 else [np.nan] * 3
+        records.append((name, kinds.get(name, SEVERAL), values, *found))
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
@@ -102,10 +102,10 @@ def _side_by_side(several: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _auc_with_interval(
-    columns: pd.DataFrame, targets: pd.Series, dealt: Sequence[pd.DataFrame]
+    columns: pd.DataFrame, targets: pd.Series, splits_: Sequence[pd.DataFrame]
 ) -> tuple[float, float, float]:
     """AUC of a logistic regression, with its interval."""
-    scores = np.array([[_odds(columns, split).loc[targets.index] for split in dealt]])
+    scores = np.array([[_odds(columns, split).loc[targets.index] for split in splits_]])
     aucs, covariance = comparison_tests.delong(targets.to_numpy(), scores)
     return tuple(map(float, (aucs[0], *comparison_tests.auc_interval(aucs[0], covariance[0, 0]))))
 
@@ -113,7 +113,7 @@ def _auc_with_interval(
 def _odds(columns: pd.DataFrame, split: pd.DataFrame) -> pd.Series:
     """Log odds of each patient under a model of the other folds, in which both classes weigh alike.
 
-    Else folds that hold more of a class would be told apart by the share that is left of it.
+    Else folds that hold more of a class would differ by the share that is left of it.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -121,9 +121,9 @@ def test_the_most_confident_of_each_kind():
     ).assign(threshold=0.4)
     found = explain.chosen(rows)
     assert dict(zip(found["kind"], found["patient_id"], strict=True)) == {
-        "right positive": "b",
-        "wrong positive": "d",
-        "wrong negative": "c",
+        "true positive": "b",
+        "false positive": "d",
+        "false negative": "c",
     }
 
 
@@ -187,7 +187,7 @@ def test_maps_lie_on_the_liver_of_the_ct_where_the_model_looks_at_it(run, rows, 
         cases(run),
         **given,
     )
-    assert [shown.facts["kind"] for shown in found] == ["right positive", "right negative"]
+    assert [shown.facts["kind"] for shown in found] == ["true positive", "true negative"]
     for shown, row in zip(found, confident.itertuples(), strict=True):
         assert shown.ct.shape == shown.liver.shape == shown.maps["gradient"].shape == SHAPE
         assert shown.liver.mean() == pytest.approx(21 * 21 / 90 / 60)
@@ -223,7 +223,7 @@ def test_a_map_of_zeros_has_no_share():
         "patient_id": "a",
         "label": 1,
         "probability": 0.9,
-        "kind": "right positive",
+        "kind": "true positive",
         "slice": 3,
     }
     shown = explain.Explanation(facts, blank, blank > 0, (1, 1), dict.fromkeys(explain.MAPS, blank))

@@ -71,14 +71,14 @@ def test_chance_is_that_of_the_classes(people):
     assert found.loc["label", "neighbours_chance"] == pytest.approx(np.mean(shares), abs=0.01)
 
 
-def test_small_classes_are_joined_or_left_out_and_this_is_said(people):
+def test_small_classes_are_joined_or_excluded(people):
     found = asked(people, vectors(people))
-    assert found.loc["scanner", ["patients", "left_out"]].tolist() == [57, 3]
+    assert found.loc["scanner", ["patients", "excluded"]].tolist() == [57, 3]
     assert found.loc["scanner", "classes"] == "x 20; y 20; z 17"
     people["scanner"] = people["scanner"].replace("z", "y").mask(people.index < 4, "also rare")
     found = asked(people, vectors(people))
     assert "other" in found.loc["scanner", "classes"]
-    assert found.loc["scanner", "left_out"] == 0
+    assert found.loc["scanner", "excluded"] == 0
 
 
 def test_properties_without_two_values_are_not_asked_for(people):

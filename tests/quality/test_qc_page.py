@@ -63,7 +63,7 @@ def test_the_page_counts_the_cases():
     boxes = re.findall(r'value="(.*?)"> (.*?)</label>', text)
     assert [words for _, words in boxes] == [
         *("excluded 2", "components 1", "thickness 1", "truncated 1"),
-        *("used, no flag 2", "left out 1"),
+        *("used, no flag 2", "excluded by configuration 1"),
     ]
     assert all(words.startswith(tag) for tag, words in boxes)
 
@@ -76,7 +76,7 @@ def test_each_case_says_whether_it_is_used_or_why_not():
         "flagged": "used",
         "used-2": "used",
         "used-10": "used",
-        "label": "left out (label) label odd is excluded",
+        "label": "excluded by configuration (label) label odd is excluded",
     }
 
 
@@ -90,7 +90,7 @@ def test_numbers_are_whole_and_missing_ones_empty():
     ]
 
 
-def test_columns_without_content_are_left_out():
+def test_columns_without_content_are_omitted():
     assert not {"Scan", "Site", "Phase"} & set(table(page()))
     rows = example_cohort.rows()
     rows[3]["site"] = "north"

@@ -56,7 +56,7 @@ def test_a_hand_made_table_goes_through_tables_figures_and_report(compared):
     assert "<b>theirs" not in (compared / "tables/table1.md").read_text()
 
 
-def test_sections_without_input_are_left_out(compared):
+def test_sections_without_input_are_omitted(compared):
     made = {path.stem for path in (compared / "tables").iterdir()}
     assert made == {"table1", "measures", "comparisons"}
     page = (compared / "report.html").read_text()

@@ -78,7 +78,7 @@ def known(chosen=None, synthetic=True, more=(), about=(), cohorts=(), formats=("
         {**found, **dict(more)},
         formats,
         VERSIONS,
-        pd.DataFrame({"device": ["", "cpu", "NVIDIA V100, cpu"]}),
+        ["cpu", "NVIDIA V100"],
     )
 
 
@@ -201,8 +201,8 @@ def test_a_control_is_marked():
 def test_exclusions_are_counted_with_their_reason():
     text = manuscript.render("results", MARKDOWN, known())
     assert (
-        "Of the 10 CTs of 10 patients in the evaluation cohort histo, 1 CT with the loss of "
-        "1 patient was left out (liver reaching the first or last slice); the remaining 9 CTs of "
+        "Of the 10 CTs of 10 patients in the evaluation cohort histo, 1 CT, and with it "
+        "1 patient, was excluded (liver reaching the first or last slice); the remaining 9 CTs of "
         "9 patients were used: 5 patients positive and 4 negative, with 180 slices."
     ) in text
 

@@ -102,7 +102,7 @@ def test_sections_come_in_their_order(everything):
     assert len(targets) == len(headings(page))
 
 
-def test_what_is_absent_is_left_out():
+def test_what_is_absent_is_omitted():
     page = small()
     assert headings(page) == ["Findings", "Pretraining methods", "How to cite"]
     Reader(page)
@@ -293,7 +293,13 @@ def test_cases_are_counted_by_what_became_of_them():
     counted = report.quality({"histo": example_report.cohort("histo", "evaluation")})
     assert counted.to_dict("records") == [
         {"cohort": "histo", "cases": 24, "used": 16, "used, with flags": 1, "excluded": 4}
-        | {"left out": 4, "patients used": 8, "positive": 4, "negative": 4, "slices": 480}
+        | {
+            "excluded by configuration": 4,
+            "patients used": 8,
+            "positive": 4,
+            "negative": 4,
+            "slices": 480,
+        }
     ]
     page = small(tables={"cohorts": counted}, links={"histo": "qc/histo.html"})
     assert '<a href="qc/histo.html">histo</a>' in page

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score as sklearn_auc
 
 from benchmarks.coverage import LABELS, binormal, dealt
 from hepatoclr.base.errors import UserError
-from hepatoclr.stats import comparison_tests
+from hepatoclr.stats import calibration, comparison_tests, learning_curve, permutation
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -199,7 +199,7 @@ def test_fold_auc_is_the_mean_over_folds_of_scikit_learn():
     assert comparison_tests.fold_auc(LABELS, scores)[0] == pytest.approx(np.mean(pooled))
 
 
-def test_a_fold_of_one_class_is_left_out():
+def test_a_fold_of_one_class_is_ignored():
     labels, folds = np.array([1, 0, 0, 1, 1]), np.array([[1, 1, 1, 1, 2]])
     scores = np.array([[[0.5, 0.4, 0.6, 0.9, 0.1]]])
     assert comparison_tests.fold_auc(labels, scores, folds) == pytest.approx(0.75)
@@ -211,7 +211,7 @@ def test_leave_one_out_has_no_auc_within_folds():
     assert np.isnan(comparison_tests.fold_auc(LABELS, scores, folds)).all()
     assert np.isnan(comparison_tests.fold_auc(LABELS, scores, folds, weights)).all()
     assert np.isnan(comparison_tests.delong(LABELS, scores, folds)[0]).all()
-    assert np.isnan(comparison_tests.permutation(LABELS, *scores, 10, 1, folds))
+    assert np.isnan(permutation.permutation(LABELS, *scores, 10, 1, folds))
 
 
 def test_weights_count_patients():
@@ -330,7 +330,7 @@ def test_permutation_agrees_with_all_swaps(folds):
         differences.append(np.subtract(*comparison_tests.fold_auc(labels, np.stack([x, y]), folds)))
     exact = np.mean(np.abs(differences) >= abs(differences[0]) - 1e-9)
     assert 0.05 < exact < 0.95
-    found = comparison_tests.permutation(labels, a, b, 40_000, 1, folds)
+    found = permutation.permutation(labels, a, b, 40_000, 1, folds)
     assert found == pytest.approx(exact, abs=4 * 0.5 / np.sqrt(40_000))
 
 
@@ -338,18 +338,18 @@ def test_permutation_does_not_mind_scales():
     rng = np.random.default_rng(10)
     a, b = binormal(rng, [0.85, 0.7])
     folds = dealt(rng, LABELS, 5, 1)
-    within = comparison_tests.permutation(LABELS, a, b, 500, 1, folds)
-    assert within == comparison_tests.permutation(LABELS, a + 9 * folds, b - folds, 500, 1, folds)
-    p = comparison_tests.permutation(LABELS, a, b, 500, 1)
-    assert p == comparison_tests.permutation(LABELS, np.exp(3 * a), b - 7, 500, 1)
-    assert comparison_tests.permutation(LABELS, a, a, 500, 1) == 1
-    assert comparison_tests.permutation(LABELS, LABELS[None], -LABELS[None], 500, 1) == 1 / 501
+    within = permutation.permutation(LABELS, a, b, 500, 1, folds)
+    assert within == permutation.permutation(LABELS, a + 9 * folds, b - folds, 500, 1, folds)
+    p = permutation.permutation(LABELS, a, b, 500, 1)
+    assert p == permutation.permutation(LABELS, np.exp(3 * a), b - 7, 500, 1)
+    assert permutation.permutation(LABELS, a, a, 500, 1) == 1
+    assert permutation.permutation(LABELS, LABELS[None], -LABELS[None], 500, 1) == 1 / 501
 
 
 def test_permutation_is_uniform_where_models_are_equal():
     rng = np.random.default_rng(11)
     found = [
-        comparison_tests.permutation(LABELS, *binormal(rng, [0.8, 0.8]), 500, i) for i in range(400)
+        permutation.permutation(LABELS, *binormal(rng, [0.8, 0.8]), 500, i) for i in range(400)
     ]
     assert kstest(found, "uniform").pvalue > 0.01
     assert 0.02 < np.mean(np.array(found) <= 0.05) < 0.085
@@ -398,13 +398,13 @@ def test_detectable_by_hand():
 
 def test_net_benefit_by_hand():
     labels, probabilities = [1, 1, 0, 0, 0], [0.9, 0.2, 0.6, 0.25, 0.1]
-    model, treat_all, none = comparison_tests.net_benefit(labels, probabilities, [0, 0.2, 0.5, 0.8])
+    model, treat_all, none = calibration.net_benefit(labels, probabilities, [0, 0.2, 0.5, 0.8])
     np.testing.assert_allclose(model, [2 / 5, 2 / 5 - 2 / 5 / 4, 1 / 5 - 1 / 5, 1 / 5])
     np.testing.assert_allclose(
         treat_all, [2 / 5, 2 / 5 - 3 / 5 / 4, 2 / 5 - 3 / 5, 2 / 5 - 3 / 5 * 4]
     )
     np.testing.assert_allclose(none, 0)
-    twice = comparison_tests.net_benefit(labels, [probabilities, np.zeros(5)], [0.2])[0]
+    twice = calibration.net_benefit(labels, [probabilities, np.zeros(5)], [0.2])[0]
     np.testing.assert_allclose(twice, model[1] / 2)
 
 
@@ -413,7 +413,7 @@ SIZES = np.array([34, 51, 68, 85])
 
 def test_power_law_recovers_its_curve():
     aucs = 0.88 - 1.2 * SIZES**-0.6
-    a, b, c = comparison_tests.power_law(SIZES, aucs, np.full(4, 0.02))
+    a, b, c = learning_curve.power_law(SIZES, aucs, np.full(4, 0.02))
     assert (a, b, c) == pytest.approx((0.88, 1.2, 0.6), rel=1e-3)
 
 
@@ -422,7 +422,7 @@ def test_power_law_curve_covers_its_curve_and_goes_on():
     at = np.array([34, 85, 150])
     aucs = 0.88 - 1.2 * SIZES**-0.6
     draws = aucs + rng.normal(0, 0.01, (300, 4))
-    fitted, low, high = comparison_tests.power_law_curve(SIZES, aucs, draws, at)
+    fitted, low, high = learning_curve.power_law_curve(SIZES, aucs, draws, at)
     np.testing.assert_allclose(fitted, 0.88 - 1.2 * at**-0.6, atol=1e-4)
     assert (low < fitted).all()
     assert (fitted < high).all()
@@ -431,7 +431,7 @@ def test_power_law_curve_covers_its_curve_and_goes_on():
 
 @pytest.mark.parametrize("aucs", [[0.5] * 4, [1.0] * 4, [0.9, 0.8, 0.7, 0.6], [0.6, 0.9, 0.5, 0.9]])
 def test_power_law_of_odd_curves_stays_in_range(aucs):
-    a, b, c = comparison_tests.power_law(SIZES, aucs)
+    a, b, c = learning_curve.power_law(SIZES, aucs)
     if np.isfinite(a):
         assert 0 <= a <= 1
         assert b > 0
@@ -440,9 +440,9 @@ def test_power_law_of_odd_curves_stays_in_range(aucs):
 
 
 def test_power_law_of_too_few_or_missing_points_is_unknown():
-    assert np.isnan(comparison_tests.power_law(SIZES[:2], [0.7, 0.8])).all()
-    assert np.isnan(comparison_tests.power_law(SIZES, [0.7, np.nan, 0.8, 0.8])).all()
-    curve = comparison_tests.power_law_curve(SIZES[:2], [0.7, 0.8], np.full((9, 2), 0.7), SIZES)
+    assert np.isnan(learning_curve.power_law(SIZES[:2], [0.7, 0.8])).all()
+    assert np.isnan(learning_curve.power_law(SIZES, [0.7, np.nan, 0.8, 0.8])).all()
+    curve = learning_curve.power_law_curve(SIZES[:2], [0.7, 0.8], np.full((9, 2), 0.7), SIZES)
     assert np.isnan(curve).all()
 
 
@@ -450,17 +450,15 @@ def test_calibration_recovers_known_distortions():
     rng = np.random.default_rng(14)
     truth = rng.normal(size=100_000)
     labels = (rng.random(100_000) < expit(truth)).astype(int)
-    assert comparison_tests.calibration(labels, expit(truth)) == pytest.approx((1, 0), abs=0.03)
+    assert calibration.calibration(labels, expit(truth)) == pytest.approx((1, 0), abs=0.03)
     # Twice too extreme; too low by 0.7 on the logit scale.
-    assert comparison_tests.calibration(labels, expit(2 * truth))[0] == pytest.approx(0.5, abs=0.02)
-    assert comparison_tests.calibration(labels, expit(truth - 0.7)) == pytest.approx(
-        (1, 0.7), abs=0.03
-    )
+    assert calibration.calibration(labels, expit(2 * truth))[0] == pytest.approx(0.5, abs=0.02)
+    assert calibration.calibration(labels, expit(truth - 0.7)) == pytest.approx((1, 0.7), abs=0.03)
 
 
 def test_calibration_agrees_with_scikit_learn():
     probabilities = expit(1.5 * binormal(np.random.default_rng(15), [0.7])[0] - 1)
-    slope, intercept = comparison_tests.calibration(LABELS, probabilities)
+    slope, intercept = calibration.calibration(LABELS, probabilities)
     fit = LogisticRegression(C=np.inf, tol=1e-10).fit(logit(probabilities).T, LABELS)
     assert slope == pytest.approx(fit.coef_[0, 0], rel=1e-4)
     # Shifted by the intercept, probabilities are right on average.
@@ -470,17 +468,17 @@ def test_calibration_agrees_with_scikit_learn():
 
 def test_calibration_of_repeats_is_that_of_one_where_they_agree():
     probabilities = expit(binormal(np.random.default_rng(16), [0.7])[0])
-    once = comparison_tests.calibration(LABELS, probabilities[0])
-    assert comparison_tests.calibration(
-        LABELS, np.repeat(probabilities, 4, axis=0)
-    ) == pytest.approx(once)
+    once = calibration.calibration(LABELS, probabilities[0])
+    assert calibration.calibration(LABELS, np.repeat(probabilities, 4, axis=0)) == pytest.approx(
+        once
+    )
 
 
 @pytest.mark.parametrize(
     "probabilities", [LABELS * 1.0, 0.2 + 0.6 * LABELS, 1 - LABELS, np.full(106, 0.4)]
 )
 def test_calibration_of_separated_or_constant_probabilities_has_no_slope(probabilities):
-    slope, intercept = comparison_tests.calibration(LABELS, probabilities)
+    slope, intercept = calibration.calibration(LABELS, probabilities)
     assert np.isnan(slope)
     assert np.isfinite(intercept)
 
@@ -511,8 +509,8 @@ def test_rebalanced_leave_one_out_does_not():
     [
         lambda labels, scores: comparison_tests.delong(labels, scores),
         lambda labels, scores: comparison_tests.fold_auc(labels, scores),
-        lambda labels, scores: comparison_tests.permutation(labels, scores[0], scores[0], 10, 1),
-        lambda labels, scores: comparison_tests.calibration(labels, scores[0]),
+        lambda labels, scores: permutation.permutation(labels, scores[0], scores[0], 10, 1),
+        lambda labels, scores: calibration.calibration(labels, scores[0]),
     ],
 )
 def test_errors_say_what_is_missing(call):

@@ -105,7 +105,7 @@ def test_scores_are_ordered_by_model_evaluation_and_patient(linear, scores):
         scores.patients.index(row["patient_id"]),
     )
     assert scores.probabilities[place] == row["probability"]
-    assert scores.called[place] == (row["probability"] >= row["threshold"])
+    assert scores.predicted_positive[place] == (row["probability"] >= row["threshold"])
     assert scores.folds[place[1:]] == row["fold"]
     assert scores.labels[place[2]] == row["label"]
 

@@ -34,7 +34,7 @@ TESTS = {
     "p_corrected_t": "corrected resampled t",
     "p_holm": "Holm-adjusted",
 }
-# Steps of `flow.table` at which cases are lost; any other is the name of a flag.
+# Steps of `patient_flow.table` at which cases are excluded; any other is the name of a flag.
 REASONS = {
     "label": "label excluded by the configuration",
     "patient": "patient excluded by the configuration",
@@ -105,7 +105,7 @@ def facts(
         described: Cohort to its role, its labels (positive, negative, exclude), and whether it is
             synthetic.
         cohorts: Cohort to its table, see `assemble.table`.
-        flow: What `flow.table` returns.
+        flow: What `patient_flow.table` returns.
         tables: Name to table: table1, and whatever of table2 and `ROWS` the run has; of others it
             is known whether they hold anything.
         formats: Of the images, DICOM and NIfTI.
@@ -125,7 +125,7 @@ def facts(
             **cohort_table.counts(cohorts[name]),
             "sites": cohorts[name]["site"].fillna("").replace("", np.nan).nunique(),
             "manifest": _step(flow, name, "manifest"),
-            "lost": list(_lost(flow[flow["cohort"] == name])),
+            "excluded": list(_excluded(flow[flow["cohort"] == name])),
         }
         for name, about in described.items()
     }
@@ -177,10 +177,10 @@ def _step(flow: pd.DataFrame, name: str, step: str) -> dict:
     return found[["cases", "patients"]].iloc[0].to_dict()
 
 
-def _lost(flow: pd.DataFrame) -> Iterator[dict]:
-    """Why cases of a cohort were lost, and how many of how many patients."""
-    lost = flow[~flow["step"].isin(KEPT_STEPS) & (flow["cases"] > 0)]
-    for row in lost.to_dict("records"):
+def _excluded(flow: pd.DataFrame) -> Iterator[dict]:
+    """Why cases of a cohort were excluded, and how many of how many patients."""
+    excluded = flow[~flow["step"].isin(KEPT_STEPS) & (flow["cases"] > 0)]
+    for row in excluded.to_dict("records"):
         yield {**row, "reason": REASONS.get(row["step"], f"flag {row['step']}")}
 
 

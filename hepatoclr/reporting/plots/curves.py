@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from hepatoclr.reporting import colours, formatting
 from hepatoclr.reporting.plots import common
-from hepatoclr.stats import comparison_tests, evaluation, metrics
+from hepatoclr.stats import calibration as calibration_stats
+from hepatoclr.stats import evaluation, metrics
 
 MOST = len(common.STYLES)  # methods in one panel; further ones are in the tables
 BINS = 5  # of a reliability curve
@@ -137,7 +138,7 @@ def decision_curve(
         scores = evaluation.to_arrays(chosen)
         for place, method in enumerate(shown):
             probabilities = scores.probabilities[scores.models.index(methods[method])]
-            model, everybody, nobody = comparison_tests.net_benefit(
+            model, everybody, nobody = calibration_stats.net_benefit(
                 scores.labels, probabilities, THRESHOLDS
             )
             colour, line, marker = common.STYLES[place]

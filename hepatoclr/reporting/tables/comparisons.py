@@ -8,7 +8,7 @@ import pandas as pd
 from hepatoclr.base.errors import UserError
 from hepatoclr.learning import experiment
 from hepatoclr.reporting.tables import common
-from hepatoclr.stats import comparison_tests, evaluation, metrics
+from hepatoclr.stats import comparison_tests, evaluation, metrics, permutation
 
 PERMUTATIONS = 10_000
 
@@ -106,7 +106,7 @@ def _paired(
         "low": low,
         "high": high,
         "p_delong": comparison_tests.delong_test(aucs, covariance, number, base),
-        "p_permutation": comparison_tests.permutation(
+        "p_permutation": permutation.permutation(
             scores.labels, *pair, PERMUTATIONS, common.SEED, scores.folds
         ),
     }

@@ -5,7 +5,7 @@ import pandas as pd
 
 from hepatoclr.reporting.tables import common
 from hepatoclr.stats import aggregation as of_slices
-from hepatoclr.stats import comparison_tests, evaluation
+from hepatoclr.stats import calibration, comparison_tests, evaluation
 
 
 def measures(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -47,8 +47,8 @@ def measures(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def _calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, tuple]:
     """Calibration slope and intercept of one model, as `measures` has them."""
-    values = comparison_tests.calibration(labels, probabilities)
-    intervals = comparison_tests.calibration_interval(labels, probabilities)
+    values = calibration.calibration(labels, probabilities)
+    intervals = calibration.calibration_interval(labels, probabilities)
     names = ("calibration_slope", "calibration_intercept")
     return {
         name: (value, *ends) for name, value, ends in zip(names, values, intervals, strict=True)

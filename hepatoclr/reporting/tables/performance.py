@@ -9,7 +9,8 @@ import pandas as pd
 from hepatoclr.base.errors import UserError
 from hepatoclr.reporting import formatting
 from hepatoclr.reporting.tables import common
-from hepatoclr.stats import comparison_tests, evaluation, metrics
+from hepatoclr.stats import evaluation, metrics
+from hepatoclr.stats import learning_curve as power_law
 
 FITS = 200  # bootstrap draws to which the power law is fitted
 
@@ -199,6 +200,6 @@ def learning_curve(predictions: pd.DataFrame) -> pd.DataFrame:
     draws = np.stack(draws, axis=1)
     table["auc_low"], table["auc_high"] = np.transpose(ends)
     law = (table["auc_mean"], draws[:FITS], patients)
-    fitted = comparison_tests.power_law_curve(patients, *law) if min(patients) > 0 else [np.nan] * 3
+    fitted = power_law.power_law_curve(patients, *law) if min(patients) > 0 else [np.nan] * 3
     table["fitted"], table["fitted_low"], table["fitted_high"] = fitted
     return table.assign(patients=patients, leaky=int(common.leaky(chosen).max()))[columns]
