@@ -1,7 +1,6 @@
-"""Cases that cannot be used: what a run says of them, and what it does once they are mended."""
+"""Cases that cannot be used: what a run says of them, and what it does once they are repaired."""
 
 import re
-from collections import Counter
 
 import example_ct
 import numpy as np
@@ -9,6 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 from tiny_project import Project
+
+from hepatoclr.imaging import volumes
 
 TABLE = "results/paper/cohorts/histo.csv"
 HU = np.clip(example_ct.random_hu(), -1000, 500)
@@ -63,12 +64,10 @@ def run(project, *arguments, **config):
     return project.snakemake("--cores", "1", TABLE, *arguments, preset="paper", **config)
 
 
-def plan(project):
-    """The jobs that the table would take, by rule, and what Snakemake says of them."""
-    text = run(project, "-n")
-    table = text.split("Job stats:")[-1].split("total")[0]
-    jobs = re.findall(r"^(\w+) +(\d+)$", table, re.M)
-    return Counter({name: int(count) for name, count in jobs}), text
+def plan(project, **config):
+    """The jobs that the table would take, by rule."""
+    table = run(project, "-n", **config).split("Job stats:")[-1].split("total")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
 
 
 def test_the_table_says_why_and_the_last_lines_how_many(project):
@@ -83,35 +82,39 @@ def test_the_table_says_why_and_the_last_lines_how_many(project):
     ) in project.printed
 
 
-def test_stop_names_the_cases_and_their_reasons(project):
+def test_stop_names_the_case_and_its_reason(project):
     text = run(project, check=False, on_bad_case="stop")
-    assert "on_bad_case is stop, and cohort histo has 2 problems" in text
-    assert f"- {DAMAGED}: " in text
-    assert "- d: the liver reaches the highest slice" in text
+    assert f"case histo {DAMAGED}: 1 images of the CT series lack their pixels" in text
+    assert "on_bad_case is stop; exclude goes on without the case" in text
     assert "Traceback" not in text
     run(project)
 
 
 def test_other_limits_judge_anew_and_segment_nothing(project):
-    text = run(project, "-n", checks="{exclude: []}")
-    assert "Listing the cases of histo" in text
-    assert "Segmenting" not in text
+    assert plan(project, checks="{exclude: []}") == {"cohort": 1}
 
 
-def test_mending_a_file_in_place_reruns_that_case_alone(project):
+def test_a_file_repaired_in_place_reruns_that_case_alone(project):
     assert "Nothing to be done" in run(project, "-n")
     (project.folder / "ct" / DAMAGED / "004.dcm").write_bytes(project.whole)
-    (project.folder / "ct" / "c" / "004.dcm").touch()  # of a usable case: not looked at
-    jobs, text = plan(project)
-    assert jobs == {"ingest": 1, "segment": 1, "slices": 1, "cohort": 1}
-    assert f"now: {{'{DAMAGED}': 1}}" in text
-    (project.folder / "ct" / "d" / "004.dcm").touch()  # of a case that failed a check
-    assert plan(project)[0]["ingest"] == 2
+    assert plan(project) == {"ingest": 1, "segment": 1, "slices": 1, "cohort": 1}
     assert "3 of 5 cases used" in run(project)
-    for stage in ("ingest", "segment", "slices"):  # c came to notice with d, whose batch it is in
-        logs = [project.folder / f"results/paper/logs/{stage}/histo/{n}.log" for n in (1, 2, 3)]
-        made = [re.findall(r"case . of .: (\w)", log.read_text()) for log in logs]
-        assert made == [[DAMAGED], ["c", "d"], ["e"]], stage
-    assert "Nothing to be done" in run(project)
+    assert "Nothing to be done" in run(project, "-n")
     table = pd.read_csv(project.folder / TABLE, keep_default_na=False).set_index("case")
     assert table.loc[DAMAGED, "included"]
+
+
+def test_a_mask_corrected_by_hand_makes_its_case_usable_and_stays(project):
+    path = project.folder / "results/paper/livers/histo/d.nii.gz"
+    liver = volumes.load(path)
+    liver.array[-1] = liver.array[-2] = 0
+    volumes.save(liver, path)
+    drawn = path.read_bytes()
+    assert plan(project) == {"slices": 1, "cohort": 1}
+    assert "4 of 5 cases used" in run(project)
+    run(project, "--forcerun", "segment")
+    assert path.read_bytes() == drawn
+    table = pd.read_csv(project.folder / TABLE, keep_default_na=False).set_index("case")
+    assert (table.loc["d", "flags"], table.loc["d", "included"]) == ("corrected", True)
+    path.unlink()
+    assert "3 of 5 cases used" in run(project)
