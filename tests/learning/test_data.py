@@ -46,9 +46,9 @@ def test_auto_keeps_in_memory_what_fits_twice(caches, memory_mb, resident):
     assert torch.equal(slices.subset(order).fetch(np.array([1])), slices.fetch(order[1:2]))
 
 
-@pytest.mark.parametrize("residence", ["disk", "memory"])
-def test_batches_are_read_in_order(caches, residence):
-    slices = data.collect(caches, WINDOW, residence)
+@pytest.mark.parametrize("cache", ["disk", "ram"])
+def test_batches_are_read_in_order(caches, cache):
+    slices = data.collect(caches, WINDOW, cache)
     batches = [np.array([4, 1]), np.array([0]), np.array([7, 7, 2])]
     read = list(slices.prefetch(iter(batches)))
     assert all(torch.equal(a, slices.fetch(b)) for a, b in zip(read, batches, strict=True))

@@ -163,7 +163,7 @@ def test_a_pre_empted_training_goes_on_after_its_last_epoch(project):
     partition = ["--set-resources", "pretrain:slurm_partition=scavenge"]
     run = start(project, ENCODER, *partition, pretraining=settings)
     number = until(lambda: queued("running"))
-    until(lambda: list(result(project, "encoders/simclr").rglob("*.state")))
+    until(lambda: list(result(project, "encoders/simclr").rglob("last.ckpt")))
     time.sleep(2)
     urgent = ["-p", "cpu", "-n", str(cluster.CPUS), "--mem", "100", "--wrap", "sleep 3"]
     subprocess.run(["sbatch", "-o", "/dev/null", *urgent], check=True)

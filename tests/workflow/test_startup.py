@@ -7,20 +7,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"torch", "kornia", "sklearn", "SimpleITK", "matplotlib", "totalsegmentator"}
+HEAVY = {
+    *("torch", "pytorch_lightning", "kornia", "sklearn", "SimpleITK", "matplotlib"),
+    "totalsegmentator",
+}
+TRAINING = {"torch", "pytorch_lightning", "kornia", "matplotlib"}  # Lightning imports the last
 ALLOWED = {
     "explain": {"torch", "sklearn", "matplotlib"},
-    "external": {"sklearn"},
     "feature_space": {"matplotlib"},
     "feature_space_umap": {"matplotlib"},
     "features": {"torch"},
     "figures": {"matplotlib"},
-    "finetune": {"torch"},
-    "flow": {"matplotlib"},
-    "initialise": {"torch"},
+    "finetune": TRAINING,
     "linear": {"sklearn"},
     "preprocessing": {"matplotlib"},
-    "pretrain": {"torch"},
+    "patient_flow": {"matplotlib"},
+    "predict_external": {"sklearn"},
+    "pretrain": TRAINING,
+    "random_encoder": {"torch"},
 }
 
 

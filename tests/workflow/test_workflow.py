@@ -64,7 +64,7 @@ def test_everything_else_is_there(finished):
     history = pd.read_csv(result(finished, "encoders/simclr/seed1/history.csv"))
     assert history["epoch"].tolist() == [1]
     assert list(result(finished, "logs/training/simclr/seed1").glob("events.*"))
-    assert not list(result(finished, "").rglob("*.state"))
+    assert not list(result(finished, "").rglob("*.checkpoints"))
     assert all(log.is_file() for log in result(finished, "logs/ingest").rglob("*.log"))
 
 
