@@ -18,7 +18,7 @@ CHANGED = "radio-00007"
 
 def measure(given: argparse.Namespace) -> list[common.Row]:
     """Core time a case, and the jobs after a change of one image."""
-    cases = 40 if given.quick else 300
+    cases = 40 if given.quick else 120
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         cohorts.write(folder, cases, cohorts.SETTINGS)
