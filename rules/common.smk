@@ -226,6 +226,8 @@ def summary():
     """How many cases were used, and where a reader looks first."""
     from hepatoclr.cohorts import assemble
 
+    if bucket := workflow.storage_settings.default_storage_prefix:
+        return f"report: {bucket}/{results('report.html')}"
     tables = {cohort: results(f"cohorts/{cohort}.csv") for cohort in COHORTS}
     lines = [
         f"{cohort}: {assemble.tally(table)} (see {results('qc')}/{cohort}.html)"
