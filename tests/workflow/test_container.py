@@ -42,7 +42,7 @@ def run(command, folder, **environment):
 
 
 def test_it_is_built_of_known_instructions_and_not_run_as_root():
-    known = {"FROM", "ARG", "RUN", "WORKDIR", "COPY", "ENV", "USER", "CMD"}
+    known = {"FROM", "RUN", "WORKDIR", "COPY", "ENV", "USER", "CMD"}
     assert {name for name, _ in instructions()} == known
     assert instructions()[0] == ("FROM", "docker.io/library/python:3.11-slim")
     assert ("USER", "nobody") in instructions()
