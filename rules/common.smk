@@ -234,3 +234,11 @@ def summary():
         for cohort, table in tables.items()
     ]
     return "\n".join([*lines, f"report: {results('report.html')}"])
+
+
+if workflow.dryrun:
+    print(
+        "segment, pretrain, finetune and learning_curve jobs end at once where nothing changed in "
+        "the contents of their inputs, in settings and in code.",
+        file=sys.stderr,
+    )
