@@ -236,7 +236,7 @@ def summary():
     return "\n".join([*lines, f"report: {results('report.html')}"])
 
 
-if workflow.dryrun:
+if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):  # `workflow.dryrun` is not known yet
     print(
         "segment, pretrain, finetune and learning_curve jobs end at once where nothing changed in "
         "the contents of their inputs, in settings and in code.",
