@@ -66,7 +66,7 @@ def snakemake_killed(copy: Struck, rule: str, number: int, jobs_too: bool) -> st
     """Snakemake is killed while a job is under way, or both are."""
     job = copy.undo(rule)
     copy.order(job, None)
-    process = copy.start_and_wait_for("held", *job.outputs)
+    process = copy.start_and_hold(*job.outputs)
     (os.killpg if jobs_too else os.kill)(process.pid, number)
     time.sleep(1)
     if number == signal.SIGKILL:
@@ -88,7 +88,7 @@ def two_at_once(copy: Struck, rule: str) -> str:
     """A second Snakemake starts in the folder."""
     job = copy.undo(rule)
     copy.order(job, None)
-    process = copy.start_and_wait_for("held", *job.outputs)
+    process = copy.start_and_hold(*job.outputs)
     refused = copy.run(*job.outputs)
     (copy.folder / "go").touch()
     copy.end(process)
@@ -111,12 +111,14 @@ def small_disk(place: Path) -> Iterator[None]:
 
 
 def disk_full(copy: Struck, rule: str) -> str:
-    """The disk of the project, Snakemake's files too, fills up as a job begins; then has room."""
+    """The disk of the project fills up as a job begins its last file; then there is room."""
     job, filler = copy.undo(rule), copy.folder / "filler"
-    process = copy.start_and_wait_for(job.log, *job.outputs)
+    copy.order(job, None, begins=True)
+    process = copy.start_and_hold(*job.outputs)
     with open(filler, "wb", buffering=0) as file, suppress(OSError):
         while file.write(bytes(2**20)):
             pass
+    (copy.folder / "go").symlink_to("filler")  # takes no room
     text = copy.end(process)
     filler.unlink()
     if copy.code == 0:
@@ -137,8 +139,9 @@ def damaged(copy: Struck, kind: str, damage: str) -> str:
     if "Traceback" in text:
         raise Failed("the job ends with a traceback")
     if copy.code:
-        remedy = "permission denied" if damage == "unreadable" else "cannot be read"
-        if not re.search(rf"error: \S*{re.escape(name)}: {remedy}", text):
+        said = rf"error: \S*{re.escape(name)}: (cannot be read|permission denied)"
+        said += rf"|Permission denied: '{re.escape(name)}'"  # Snakemake's own words
+        if not re.search(said, text):
             raise Failed("the file is not named with the remedy")
     elif damage in ("truncated", "unreadable") or path.stat().st_mtime_ns != left.st_mtime_ns:
         raise Failed("the job read what is no whole file, or did away with an edit")

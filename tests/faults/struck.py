@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 RUN = "results/tiny/"
-SECONDS = 400  # no run takes a quarter of that
+SECONDS = 1200  # no run takes a tenth of that on quiet cores
 RESULTS = [f"{RUN}{name}" for name in ("cohorts", "splits", "encoders", "predictions", "tables")]
 # states times or the environment, or is said of such
 VOLATILE = re.compile(r"\.html$|/manuscript/|(provenance|metadata)\.json$|/(cost|history)\.")
@@ -151,21 +151,26 @@ class Struck:
         name = str(path.relative_to(self.folder))
         return path, name, self.undo(rule, name)
 
-    def order(self, job: Job, number: int | None, epochs: int = 0) -> None:
-        """Have a job stop at its last file, or at a checkpoint: by a signal, or until told."""
+    def order(self, job: Job, number: int | None, epochs: int = 0, begins: bool = False) -> None:
+        """Have a job stop, by a signal or until told.
+
+        It stops at its last file, or where it begins that, or where it saves an epoch.
+        """
         names = contents(self.base.folder, job.outputs) or job.outputs
         path = max(names, key=lambda name: (self.base.folder / name).stat().st_mtime_ns)
+        if begins:
+            path = f"{Path(path).parent}*/.writing-*"
         if epochs:
             path = RUN + next(path for rule, path in CHECKPOINTS.items() if rule in job.rule)
         wanted = {"path": path, "signal": number, "skip": max(epochs - 1, 0)}
         (self.folder / "order.json").write_text(json.dumps(wanted))
 
-    def start_and_wait_for(self, name: str, *targets: str) -> subprocess.Popen:
-        """Give the command, and wait for a file that the run makes."""
+    def start_and_hold(self, *targets: str) -> subprocess.Popen:
+        """Give the command, and wait until a job stops as ordered."""
         process, until = self.start(*targets), time.monotonic() + SECONDS
-        while not (self.folder / name).exists():
+        while not (self.folder / "held").exists():
             if process.poll() is not None or time.monotonic() > until:
                 self.end(process)
-                raise Failed(f"the run did not come to where it should be struck: {name}")
+                raise Failed("the run did not come to where it should be struck")
             time.sleep(0.02)
         return process

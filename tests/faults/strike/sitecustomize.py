@@ -1,22 +1,29 @@
-"""In copies of the project: a job stops where it gives a file its name, as `order.json` says.
+"""In copies of the project: a job stops where it begins or ends to write a file, by `order.json`.
 
-The folder is on PYTHONPATH there, so every Python reads this. The first outputs of the struck job
-are complete then, the last is not.
+The folder is on PYTHONPATH there, so every Python reads this. Where a file gets its name the first
+outputs of the struck job are complete, the last is not.
 """
 
 import os
 
-_replace = os.replace
+_replace, _mkdir = os.replace, os.mkdir
 
 
 def replace(source, target, **options):
     """`os.replace`, which all that is written atomically ends with."""
-    if os.path.exists("order.json"):  # noqa: PTH110
-        _strike(os.fspath(target))
+    _strike(os.fspath(target))
     _replace(source, target, **options)
 
 
+def mkdir(path, *arguments, **options):
+    """`os.mkdir`, which it begins with: of the folder of the unfinished file."""
+    _mkdir(path, *arguments, **options)
+    _strike(os.fspath(path))
+
+
 def _strike(path):
+    if not os.path.exists("order.json"):  # noqa: PTH110 - most runs of Python are not struck
+        return
     import fnmatch
     import json
     import time
@@ -38,4 +45,4 @@ def _strike(path):
         time.sleep(0.05)
 
 
-os.replace = replace
+os.replace, os.mkdir = replace, mkdir
