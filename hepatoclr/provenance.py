@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from hepatoclr.base import files, fingerprint
 from hepatoclr.base.version import VERSION, git_state
 from hepatoclr.cohorts import cohort_table
+from hepatoclr.reporting import consistency
 
 FILE = "provenance.json"
 
@@ -41,7 +42,7 @@ def record(
         disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
         manifests: Cohort to its manifest.
         cohorts: Cohort to its table, see `assemble.table`.
-        trainings: The `metadata.json` of each encoder.
+        trainings: The metadata of each pretraining and fine-tuning.
         project: The project's folder.
         sources: Files where the code begins that made the run, relative to `project`.
         pins: The requirements that the environment should hold.
@@ -49,7 +50,12 @@ def record(
     Returns:
         What can be written as JSON: code, environment, hardware, config, disclaimers, seeds,
         inputs, files (kind to path below `run` to its sha256).
+
+    Raises:
+        UserError: A training was made with other settings, see `consistency.check`.
     """
+    trainings = list(trainings)
+    consistency.check(trainings, settings)
     digests = {name: files.sha256(path) for name, path in manifests.items()}
     reached = fingerprint.reached(project, *sources)
     return {
@@ -138,7 +144,7 @@ def cpu() -> str:
 
 def _devices(trainings: Iterable[str | Path]) -> list[str]:
     """Names of what encoders were trained on, each once."""
-    return sorted({files.read_json(path)["device"] for path in trainings})
+    return sorted({files.read_json(path).get("device") for path in trainings} - {None})
 
 
 def _images(table: str | Path) -> dict[str, str]:

@@ -60,3 +60,16 @@ for kind, (wildcard, values) in FINE_TUNINGS.items():
                 f"Fine-tuning {experiment.listed(folders)}, {{wildcards.split}}: ends at once where nothing changed"
             script:
                 "../scripts/finetune.py"
+
+
+TRAININGS = [  # what each training was made with
+    *expand(results("encoders/{encoder}/{seed}/metadata.json"), encoder=ENCODERS, seed=SEEDS),
+    *expand(
+        results("predictions/{training}/{seed}/{split}.json"),
+        training=[
+            f"{kind}/{value}" for kind, (_, values) in FINE_TUNINGS.items() for value in values
+        ],
+        seed=SEEDS,
+        split=SPLITS,
+    ),
+]

@@ -5,6 +5,7 @@ ARCHIVED = {
     "encoders": expand(
         results("encoders/{encoder}/{seed}/encoder.safetensors"), encoder=EVALUATED, seed=SEEDS
     ),
+    "metadata": TRAININGS,
     "predictions": PREDICTIONS,
     "external": EXTERNAL_PREDICTIONS,
     "tables": [
@@ -31,9 +32,7 @@ rule provenance:
     input:
         **ARCHIVED,
         manifests=[manifest(cohort) for cohort in COHORTS],
-        trainings=expand(
-            results("encoders/{encoder}/{seed}/metadata.json"), encoder=ENCODERS, seed=SEEDS
-        ),
+        trainings=TRAININGS,
     output:
         results("provenance.json"),
     log:

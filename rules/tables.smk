@@ -1,7 +1,8 @@
 rule tables:
     """Compute the tables, from predictions alone."""
     input:
-        PREDICTIONS,
+        predictions=PREDICTIONS,
+        trainings=TRAININGS,
     output:
         **table("table1"),
         **table("table2"),
@@ -19,5 +20,9 @@ rule tables:
         methods=METHODS,
         betas=BETAS,
         disclaimers=DISCLAIMERS,
+        settings={
+            name: config[name]
+            for name in ("tensors", "network", "augmentation", "pretraining", "finetune")
+        },
     script:
         "../scripts/tables.py"

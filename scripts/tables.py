@@ -1,9 +1,11 @@
 from hepatoclr.base import logs
+from hepatoclr.reporting import consistency
 from hepatoclr.reporting.tables import tables
 from hepatoclr.stats import metrics, predictions
 
 with logs.to_file(snakemake.log[0]):
-    found = predictions.read(snakemake.input, own=True)
+    consistency.check(snakemake.input.trainings, snakemake.params.settings)
+    found = predictions.read(snakemake.input.predictions, own=True)
     methods, betas, disclaimers = (
         snakemake.params[key] for key in ("methods", "betas", "disclaimers")
     )

@@ -120,20 +120,14 @@ def facts(
     chosen = settings["experiment"]
     marked = disclaimers(table1, settings, synthetic)
     known = {
-        name: {
-            **about,
-            **cohort_table.counts(cohorts[name]),
-            "sites": cohorts[name]["site"].fillna("").replace("", np.nan).nunique(),
-            "manifest": _step(flow, name, "manifest"),
-            "excluded": list(_excluded(flow[flow["cohort"] == name])),
-        }
+        name: {**about, **_cohort(cohorts[name], flow[flow["cohort"] == name])}
         for name, about in described.items()
     }
     rows = {name: _records(tables.get(name, pd.DataFrame())) for name in ROWS}
     return {
         **settings,
         **rows,
-        "disclaimers": [formatting.DISCLAIMERS[mark] for mark in marked],
+        "disclaimers": [formatting.DISCLAIMERS[name] for name in marked],
         "synthetic": synthetic,
         "leaky": "leaky" in marked,
         "cohorts": known,
@@ -154,11 +148,11 @@ def facts(
 
 
 def disclaimers(table1: pd.DataFrame, settings: Mapping, synthetic: bool) -> list[str]:
-    """List what must be said first of a run's numbers: keys of `formatting.DISCLAIMERS`."""
-    said = formatting.disclaimers(table1)
+    """List the disclaimers of a run's numbers: keys of `formatting.DISCLAIMERS`."""
+    printed = formatting.disclaimers(table1)
     leaky = settings["finetune"]["epoch"] == "best-on-validation"
     own = {"synthetic": synthetic, "leaky": leaky}
-    return [mark for mark in formatting.DISCLAIMERS if mark in said or own.get(mark)]
+    return [name for name in formatting.DISCLAIMERS if name in printed or own.get(name)]
 
 
 def _of(cohorts: Mapping[str, Mapping], role: str) -> list[str]:
@@ -171,10 +165,15 @@ def _records(table: pd.DataFrame) -> list[dict]:
     return [{key: value for key, value in row.items() if pd.notna(value)} for row in rows]
 
 
-def _step(flow: pd.DataFrame, name: str, step: str) -> dict:
-    """Cases and patients of a cohort at a step."""
-    found = flow[(flow["cohort"] == name) & (flow["step"] == step)]
-    return found[["cases", "patients"]].iloc[0].to_dict()
+def _cohort(table: pd.DataFrame, flow: pd.DataFrame) -> dict:
+    """What the templates may say of a cohort beside its description."""
+    manifest = flow.loc[flow["step"] == "manifest", ["cases", "patients"]]
+    return {
+        **cohort_table.counts(table),
+        "sites": table["site"].fillna("").replace("", np.nan).nunique(),
+        "manifest": manifest.iloc[0].to_dict(),
+        "excluded": list(_excluded(flow)),
+    }
 
 
 def _excluded(flow: pd.DataFrame) -> Iterator[dict]:
