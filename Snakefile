@@ -15,6 +15,7 @@ report: "rules/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/cases.smk"
 include: "rules/simulate.smk"
 include: "rules/ingest.smk"
 include: "rules/segment.smk"
