@@ -95,8 +95,8 @@ class FineTuning:
         """Train and predict; predictions that are there already, made from the same, stay."""
         cases, used = data.trainable_cases([cohort_table.read(self.table)], self.caches)
         in_force = self.in_force()
-        known = {"cases": data.identities(cases), "code": self.code, "device": self.device}
-        key = cutoff.made_from([self.weights, self.split, *used], settings=in_force, **known)
+        contents = {"cases": data.identities(cases), "code": self.code, "device": self.device}
+        key = cutoff.made_from([self.weights, self.split, *used], settings=in_force, **contents)
         if cutoff.unchanged(self.metadata, key, [self.predictions]):
             return
         device = devices.prepare(trainers.device(self.trainer, self.device), self.threads)

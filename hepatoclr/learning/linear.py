@@ -54,16 +54,16 @@ def fit_patients(
         patient, vectors: What `rows` returns.
         targets, settings: As in `predict`.
     """
-    known = patient.isin(targets.index).to_numpy()
-    labels = targets.loc[patient[known]].to_numpy(int)
-    return fit(vectors[known], labels, settings["C"], settings["scale"])
+    train = patient.isin(targets.index).to_numpy()
+    labels = targets.loc[patient[train]].to_numpy(int)
+    return fit(vectors[train], labels, settings["C"], settings["scale"])
 
 
 def predict(
     patient: pd.Series,
     vectors: np.ndarray,
     targets: pd.Series,
-    tested: Sequence[str],
+    test: Sequence[str],
     settings: Mapping,
 ) -> pd.DataFrame:
     """Fit on some patients and predict others.
@@ -72,11 +72,11 @@ def predict(
         patient: Patient of each slice.
         vectors: Feature vector of each slice, shape (slices, channels).
         targets: Target of the training patients, by patient_id.
-        tested: Patients to predict.
+        test: Patients to predict.
         settings: The configuration's section `linear`.
 
     Returns:
-        A row per tested patient: patient_id, probability, slices, by_slice (with `rows` slices),
+        A row per test patient: patient_id, probability, slices, by_slice (with `rows` slices),
         threshold.
     """
     counts = patient.value_counts()
@@ -87,9 +87,9 @@ def predict(
         """Probability of some patients, by the rows that belong to them."""
         return predictions.per_patient(patient[chosen], model.predict_proba(vectors[chosen])[:, 1])
 
-    known = patient.isin(targets.index).to_numpy()
-    cut = predictions.threshold(settings["threshold"], lambda: by_patient(known), targets)
-    found = by_patient(patient.isin(tested).to_numpy())
+    train = patient.isin(targets.index).to_numpy()
+    cut = predictions.threshold(settings["threshold"], lambda: by_patient(train), targets)
+    found = by_patient(patient.isin(test).to_numpy())
     if settings["rows"] == "patients":
         found = found.drop(columns="by_slice")
     return found.assign(slices=counts.loc[found["patient_id"]].to_numpy(), threshold=cut)
@@ -98,16 +98,16 @@ def predict(
 def predict_nested(
     patient: pd.Series,
     vectors: np.ndarray,
-    training: pd.DataFrame,
-    tested: Sequence[str],
+    train: pd.DataFrame,
+    test: Sequence[str],
     settings: Mapping,
     seed: int,
 ) -> pd.DataFrame:
     """Choose C and the threshold by a cross-validation of the training patients, then predict.
 
     Args:
-        patient, vectors, tested, settings: As in `predict`.
-        training: Rows of a split, the training patients.
+        patient, vectors, test, settings: As in `predict`.
+        train: Rows of a split, the training patients.
         seed: Seed of the inner split.
 
     Returns:
@@ -116,25 +116,25 @@ def predict_nested(
         on the inner predictions. Where a class has a single training patient nothing can be
         chosen: the fixed values stay, and inner_auc is missing.
     """
-    targets = training.set_index("patient_id")["target"]
-    folds = min(INNER_FOLDS, splits.smallest_class(training))
+    targets = train.set_index("patient_id")["target"]
+    folds = min(INNER_FOLDS, splits.smallest_class(train))
     if folds < 2:
-        found = predict(patient, vectors, targets, tested, settings)
+        found = predict(patient, vectors, targets, test, settings)
         return found.assign(C=settings["C"], inner_auc=np.nan)
-    inner = splits.stratified(training, folds, int(training["repeat"].iloc[0]), seed)
+    inner = splits.stratified(train, folds, int(train["repeat"].iloc[0]), seed)
     best = (-1.0, None, None)
     for C in sorted(settings["nested_C"]):
-        parts = []
+        inner_predictions = []
         for _, held_out in inner.groupby("fold"):
-            asked, others = held_out["patient_id"], targets.drop(held_out["patient_id"])
-            parts.append(predict(patient, vectors, others, asked, _fixed(settings, C)))
-        found = pd.concat(parts, ignore_index=True)
+            val, others = held_out["patient_id"], targets.drop(held_out["patient_id"])
+            inner_predictions.append(predict(patient, vectors, others, val, _fixed(settings, C)))
+        found = pd.concat(inner_predictions, ignore_index=True)
         auc = metrics.auc(targets.loc[found["patient_id"]].to_numpy(int), found["probability"])
         if auc > best[0]:
             best = auc, C, found
     auc, C, found = best
     cut = predictions.threshold("youden", lambda: found, targets)
-    outer = predict(patient, vectors, targets, tested, _fixed(settings, C))
+    outer = predict(patient, vectors, targets, test, _fixed(settings, C))
     return outer.assign(threshold=cut, C=C, inner_auc=auc)
 
 
@@ -165,43 +165,45 @@ def cross_validate(
         nested: Predictions to write, with C and threshold chosen inside the training folds.
     """
     patient, vectors = read(table)
-    dealt = splits.read(split)
-    repeat = int(dealt["repeat"].iloc[0])
-    targets = dealt.set_index("patient_id")["target"]
-    parts = {"linear": [], "linear_nested": []}
-    for fold in folds or sorted(dealt["fold"].unique()):
-        tested = dealt.loc[dealt["fold"] == fold, "patient_id"]
-        training = splits.training(dealt, fold)
-        known = training.set_index("patient_id")["target"]
+    patients = splits.read(split)
+    repeat = int(patients["repeat"].iloc[0])
+    targets = patients.set_index("patient_id")["target"]
+    by_protocol = {"linear": [], "linear_nested": []}
+    for fold in folds or sorted(patients["fold"].unique()):
+        test = patients.loc[patients["fold"] == fold, "patient_id"]
+        train = splits.training(patients, fold)
+        train_targets = train.set_index("patient_id")["target"]
         inner = seeds.derived(seed, repeat, int(fold))
         both = {
-            "linear": predict(patient, vectors, known, tested, settings),
-            "linear_nested": predict_nested(patient, vectors, training, tested, settings, inner),
+            "linear": predict(patient, vectors, train_targets, test, settings),
+            "linear_nested": predict_nested(patient, vectors, train, test, settings, inner),
         }
         for protocol, found in both.items():
             facts = {"protocol": protocol, "encoder": encoder, "fraction": 1.0, "seed": seed}
             labels = targets.loc[found["patient_id"]].to_numpy(int)
-            parts[protocol].append(found.assign(**facts, repeat=repeat, fold=fold, label=labels))
-    predictions.write(parts["linear"], fixed)
-    predictions.write(parts["linear_nested"], nested)
+            by_protocol[protocol].append(
+                found.assign(**facts, repeat=repeat, fold=fold, label=labels)
+            )
+    predictions.write(by_protocol["linear"], fixed)
+    predictions.write(by_protocol["linear_nested"], nested)
 
 
 def apply(
-    encoder: str, known: str, evaluation: str, unknown: str, output: str, settings: Mapping
+    encoder: str, features: str, evaluation: str, external: str, output: str, settings: Mapping
 ) -> None:
     """Predict an external cohort by a model fitted on the whole evaluation cohort.
 
     Args:
         encoder: Name of the encoder.
-        known: Features of the evaluation cohort.
+        features: Features of the evaluation cohort.
         evaluation: Table of the evaluation cohort.
-        unknown: Features of the external cohort.
+        external: Features of the external cohort.
         output: Predictions to write.
         settings: The configuration's section `linear`.
     """
     targets = cohort_table.patients(cohort_table.read(evaluation)).set_index("patient_id")["target"]
-    patient, vectors = read(known)
-    others, more = read(unknown)
+    patient, vectors = read(features)
+    others, more = read(external)
     both = pd.concat([patient, others], ignore_index=True)
     found = predict(both, np.concatenate([vectors, more]), targets, others.unique(), settings)
     predictions.write([found.assign(protocol="linear", encoder=encoder)], output)

@@ -65,8 +65,8 @@ class Pretraining:
             [cohort_table.read(path) for path in self.cohorts], self.caches
         )
         in_force = self.in_force()
-        known = {"cases": data.identities(cases), "code": self.code, "device": self.device}
-        key = cutoff.made_from(used, settings=in_force, **known)
+        contents = {"cases": data.identities(cases), "code": self.code, "device": self.device}
+        key = cutoff.made_from(used, settings=in_force, **contents)
         outputs = [self.encoder, self.history]
         if cutoff.unchanged(self.metadata, key, outputs):
             return

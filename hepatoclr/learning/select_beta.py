@@ -1,8 +1,8 @@
 """The choice of beta inside the training folds: the nested counterpart of the best row of Table 2.
 
 Each fold takes the encoder whose features did best, by logistic regression, in the inner
-cross-validation of that fold's training patients. Its predictions of the tested patients, by the
-linear and the fine-tuning protocol, stand for weak-SimCLR with nothing chosen on the tested ones.
+cross-validation of that fold's training patients. Its predictions of the test patients, by the
+linear and the fine-tuning protocol, stand for weak-SimCLR with nothing chosen on them.
 """
 
 from collections.abc import Mapping
@@ -33,11 +33,11 @@ def chosen(nested: Mapping[float, pd.DataFrame]) -> dict[int, float]:
 
 def pick(tables: Mapping[float, pd.DataFrame], choice: Mapping[int, float]) -> pd.DataFrame:
     """Take each fold from the predictions of its chosen beta."""
-    parts = [
+    rows = [
         tables[beta][tables[beta]["fold"] == fold].assign(encoder=experiment.NESTED, beta=beta)
         for fold, beta in choice.items()
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(rows, ignore_index=True)
 
 
 def run(
