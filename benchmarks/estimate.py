@@ -61,7 +61,7 @@ def stages(given: argparse.Namespace) -> list[Stage]:
     return [
         Stage("ingest", [given.ingest_s] * cases, "core"),
         Stage("segment", [given.segment_s] * cases, "GPU"),
-        Stage("slices, tensors, picture", [given.rest_s] * cases, "core"),
+        Stage("slices, tensors, qc_image", [given.rest_s] * cases, "core"),
         Stage(
             "pretrain",
             [training("pretraining", RADIO, VIEWS[spec["method"]]) for spec in trained.values()],
