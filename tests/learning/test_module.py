@@ -141,6 +141,7 @@ def test_batches_can_be_accumulated_limited_and_gradients_clipped(slices):
     assert history[0]["loss"] == pytest.approx(other[0]["loss"], rel=0.1)
     assert not equal(whole, one)
     assert not equal(train(slices, "supervised", batch_size=4, gradient_clip_val=1e-4)[0], one)
+    train(slices, "supervised", epochs=1, precision="bf16-mixed", gradient_clip_val=0.1)
     for limit in (0.5, 3):
         _, history = train(slices, "supervised", batch_size=4, limit_train_batches=limit)
         assert {line["samples"] for line in history} == {12}
