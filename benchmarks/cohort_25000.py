@@ -1,6 +1,6 @@
 """The real workflow on 25,000 tiny cases: from images to linear predictions, and once more.
 
-    python -m benchmarks.cohort_25000          # half an hour on two cores; --cases N for fewer
+    python -m benchmarks.cohort_25000          # seven hours on two cores; --cases N for fewer
 
 Nothing is a stub, but volumes are 32x32x8, masks are given, and one encoder of a tiny network is
 trained for an epoch over all slices of all cases. Without --keep the folder goes when it is done.

@@ -225,7 +225,7 @@ def test_a_group_goes_on_without_a_case_that_is_bad_and_one_that_kills_its_proce
 
 def test_a_whole_run_gives_the_tables_of_a_local_one(finished, tmp_path):
     there = Project(tmp_path)
-    text = there.snakemake("--profile", "profiles/slurm", *OFTEN)
+    text = there.snakemake(*SLURM)
     made = [
         path.relative_to(finished.folder)
         for path in sorted(result(finished, "").rglob("*"))
