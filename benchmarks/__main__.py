@@ -6,7 +6,7 @@
     python -m benchmarks --fill docs/performance.md
 
 Each runs in a process of its own and leaves benchmarks/results/NAME.json; the table is there as
-table.md and table.json. A benchmark that fails is told at the end and leaves the others be.
+table.md and table.json. A benchmark that fails is named at the end and does not stop the others.
 """
 
 import subprocess

@@ -33,7 +33,9 @@ def binormal(
     return (noise + labels * np.sqrt(2) * ndtri(np.array(aucs))[:, None])[:, None]
 
 
-def dealt(rng: np.random.Generator, labels: np.ndarray, folds: int, repeats: int) -> np.ndarray:
+def random_folds(
+    rng: np.random.Generator, labels: np.ndarray, folds: int, repeats: int
+) -> np.ndarray:
     """Stratified folds: shape (repeats, patients)."""
     splits = np.empty((repeats, len(labels)), int)
     for split in splits:
@@ -58,7 +60,7 @@ def _intervals(
 ) -> Iterator[tuple]:
     """Of one study: name, interval, truth."""
     scores = binormal(rng, truths)
-    once, often = dealt(rng, LABELS, 5, 1), dealt(rng, LABELS, 5, 10)
+    once, often = random_folds(rng, LABELS, 5, 1), random_folds(rng, LABELS, 5, 10)
     for name, folds in (("pooled", None), ("5 folds", once), ("10 x 5 folds", often)):
         again = scores if folds is None else np.repeat(scores, len(folds), axis=1)
         aucs, covariance = comparison_tests.delong(LABELS, again, folds)
@@ -97,7 +99,7 @@ def trained(repeats: int, runs: int, seed: int) -> dict[str, float]:
     for run in range(runs):
         noise = rng.normal(size=(2, len(LABELS), 20))
         noise[1] = 0.6 * noise[0] + 0.8 * noise[1]
-        features, folds = noise + LABELS[:, None] * means, dealt(rng, LABELS, 5, repeats)
+        features, folds = noise + LABELS[:, None] * means, random_folds(rng, LABELS, 5, repeats)
         scores, within = np.empty((2, repeats, len(LABELS))), []
         for repeat, fold in np.ndindex(repeats, 5):
             tested = folds[repeat] == fold

@@ -196,10 +196,10 @@ def linear_auc(net: backbone.Network, cohort: Cohort, seed: int) -> float:
     vectors = features.extract(net, cohort.slices, CPU).astype(np.float64)
     patient = cohort.cases["patient_id"].iloc[cohort.slices.case].reset_index(drop=True)
     people = cohort.cases.drop_duplicates("patient_id")[["patient_id", "target"]]
-    dealt = splits.stratified(people, chosen["evaluation"]["folds"], 1, seed)
-    targets = dealt.set_index("patient_id")["target"]
+    split = splits.stratified(people, chosen["evaluation"]["folds"], 1, seed)
+    targets = split.set_index("patient_id")["target"]
     found = []
-    for _, fold in dealt.groupby("fold"):
+    for _, fold in split.groupby("fold"):
         tested = fold["patient_id"]
         guess = linear.predict(patient, vectors, targets.drop(tested), tested, chosen["linear"])
         found.append(metrics.auc(targets.loc[guess["patient_id"]], guess["probability"]))

@@ -3,9 +3,9 @@ from hepatoclr.cohorts import cohort_table, leakage, splits
 
 with logs.to_file(snakemake.log[0]):
     cohorts = map(cohort_table.read, snakemake.input.cohorts)
-    dealt = map(splits.read, snakemake.input.splits)
+    found = map(splits.read, snakemake.input.splits)
     leakage.run(
         dict(zip(snakemake.params.cohorts, cohorts, strict=True)),
-        dict(zip(snakemake.params.splits, dealt, strict=True)),
+        dict(zip(snakemake.params.splits, found, strict=True)),
         snakemake.output[0],
     )

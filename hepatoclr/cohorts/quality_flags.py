@@ -39,7 +39,7 @@ def phase(
     Without contrast medium the aorta is no brighter than blood. In the arterial phase it is far
     brighter than the parenchyma, which the portal vein has not reached yet. About 70 s after the
     injection the aorta has fallen and the liver has risen, and from there on they converge; the
-    portal phase and later ones are not told apart. The spleen is the better measure of
+    portal phase and later ones are not distinguished. The spleen is the better measure of
     parenchyma, because fat darkens the liver; the liver stands in where the spleen is not seen.
     How the organs enhance over time: Bae 2010, doi:10.1148/radiol.10090908. The limits are ours,
     set between the usual values at 120 kVp; a fatty liver without a spleen in sight, or a low

@@ -106,7 +106,7 @@ def _he(module: nn.Module) -> None:
     """Initialise for ReLU (He et al. 2015, arXiv 1502.01852), biases 0.
 
     With PyTorch's default the signal fades over five blocks until all slices look alike: NT-Xent
-    starts, and may stay, at log(2n - 1), where nothing is told apart.
+    starts, and may stay, at log(2n - 1), the loss of equal features.
     """
     if isinstance(module, nn.Conv2d | nn.Linear):
         drawn = torch.empty(module.weight.shape)  # the draw is the same whatever the layout
