@@ -74,7 +74,8 @@ docs: env
 	hepatoclr docs
 
 # An environment is made when there is none with these pins. uv installs it in half a minute; where uv
-# cannot be had pip takes three. Bytecode is compiled here, because jobs are short and imports long.
+# cannot be had pip takes three. Bytecode is compiled here, because jobs are short and imports long. The
+# library goes in as it lies here, with the command hepatoclr.
 env:
 	@cmp -s $(PINS) .venv/pins || $(MAKE) --no-print-directory .venv
 
