@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, precision_score
 from sklearn.metrics import roc_auc_score as sklearn_auc
 
-from benchmarks.coverage import LABELS, binormal, dealt
+from benchmarks.coverage import LABELS, binormal, random_folds
 from hepatoclr.base.errors import UserError
 from hepatoclr.stats import calibration, comparison_tests, learning_curve, permutation
 
@@ -115,7 +115,7 @@ def test_covariance_of_folds_is_the_sum_over_pairs_that_share_a_patient():
     rng = np.random.default_rng(2)
     labels = np.repeat([1, 0], [9, 6])
     scores = np.concatenate([binormal(rng, [0.8, 0.6], labels) for _ in range(2)], axis=1)
-    folds = dealt(rng, labels, 3, 2)
+    folds = random_folds(rng, labels, 3, 2)
     aucs, covariance = comparison_tests.delong(labels, scores, folds)
     np.testing.assert_allclose(aucs, comparison_tests.fold_auc(labels, scores, folds))
 
@@ -149,7 +149,7 @@ def test_auc_interval_is_symmetric_on_the_logit_scale():
 @pytest.mark.parametrize("labels", [LABELS, LABELS[::5]])
 def test_a_perfect_auc_has_no_interval(labels):
     # Sums of shares may miss 1 by rounding.
-    folds = dealt(np.random.default_rng(0), labels, 3, 7)
+    folds = random_folds(np.random.default_rng(0), labels, 3, 7)
     scores = np.tile(labels.astype(float), (1, 7, 1))
     aucs, covariance = comparison_tests.delong(labels, scores, folds)
     assert aucs == pytest.approx(1)
@@ -187,7 +187,7 @@ def test_delong_test_is_the_normal_test_of_the_difference():
 def test_fold_auc_is_the_mean_over_folds_of_scikit_learn():
     rng = np.random.default_rng(4)
     scores = np.concatenate([binormal(rng, [0.8, 0.7]) for _ in range(3)], axis=1).round(1)
-    folds = dealt(rng, LABELS, 5, 3)
+    folds = random_folds(rng, LABELS, 5, 3)
     for model, found in enumerate(comparison_tests.fold_auc(LABELS, scores, folds)):
         each = [
             sklearn_auc(LABELS[folds[e] == f], scores[model, e, folds[e] == f])
@@ -239,7 +239,7 @@ def test_in_a_draw_folds_count_by_their_drawn_pairs():
 def test_fold_mean_agrees_with_scikit_learn():
     rng = np.random.default_rng(7)
     scores = np.concatenate([binormal(rng, [0.8, 0.7]) for _ in range(2)], axis=1)
-    folds, calls, probabilities = dealt(rng, LABELS, 5, 2), scores > 0.7, expit(scores)
+    folds, calls, probabilities = random_folds(rng, LABELS, 5, 2), scores > 0.7, expit(scores)
 
     def mean(measure, given):
         return [
@@ -337,7 +337,7 @@ def test_permutation_agrees_with_all_swaps(folds):
 def test_permutation_does_not_mind_scales():
     rng = np.random.default_rng(10)
     a, b = binormal(rng, [0.85, 0.7])
-    folds = dealt(rng, LABELS, 5, 1)
+    folds = random_folds(rng, LABELS, 5, 1)
     within = permutation.permutation(LABELS, a, b, 500, 1, folds)
     assert within == permutation.permutation(LABELS, a + 9 * folds, b - folds, 500, 1, folds)
     p = permutation.permutation(LABELS, a, b, 500, 1)
