@@ -7,8 +7,8 @@ output, params = snakemake.output, snakemake.params
 case = f"{snakemake.wildcards.cohort} {snakemake.wildcards.case}"
 guard = "ingest", case, [output.volume], output.facts, params.on_bad_case
 
-with logs.to_file(snakemake.log[0]) as earlier, cases.exclude_on_error(*guard):
-    cases.give_up(snakemake.resources.attempt, earlier)
+with logs.to_file(snakemake.log[0]), cases.exclude_on_error(*guard):
+    cases.give_up(snakemake.resources.attempt, *snakemake.input)
     image = Path(snakemake.input[0], params.image)
     ct = ingest.read_ct(image, params.series, params.series_uid, **params.settings)
     volumes.save(ct, output.volume)

@@ -8,7 +8,7 @@ case = f"{snakemake.wildcards.cohort} {snakemake.wildcards.case}"
 guard = "segment", case, [output.liver], output.facts, params.on_bad_case
 
 if __name__ == "__main__":  # TotalSegmentator's workers read this file too
-    with logs.to_file(snakemake.log[0]) as earlier, cases.exclude_on_error(*guard):
+    with logs.to_file(snakemake.log[0]), cases.exclude_on_error(*guard):
         segment.segment(
             given.volume,
             given.facts,
@@ -20,5 +20,4 @@ if __name__ == "__main__":  # TotalSegmentator's workers read this file too
             label=int(params.label) if params.label else None,
             code=params.code,
             attempt=snakemake.resources.attempt,
-            earlier=earlier,
         )

@@ -1,6 +1,8 @@
 """What becomes of a case that cannot be used: it is excluded, with its reason."""
 
+import errno
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -91,18 +93,25 @@ def tally(steps: Iterable[str]) -> str:
     return "; ".join(counted)
 
 
-def give_up(attempt: int, earlier: str = "") -> None:
-    """End the third attempt at a case, if its process was killed before.
+def give_up(attempt: int, *needed: str | Path) -> None:
+    """End the third attempt at a case: the first two were killed.
+
+    They may also have ended because a file cannot be read, for which no case is to blame. So read
+    what the workflow wrote before this; what the user gave is looked at here.
 
     Args:
         attempt: Which attempt it is.
-        earlier: The log of the one before. Where that says why it ended, as of a full disk, the
-            case is not to blame and is tried once more.
+        needed: Files and folders of the user.
 
     Raises:
+        PermissionError: One of them may not be read.
         BadCase: The process was killed.
     """
-    if attempt > TRIES and not any(line.startswith(logs.ERROR) for line in earlier.splitlines()):
+    if attempt > TRIES:
+        for start in map(Path, needed):
+            for path in (start, *start.rglob("*")):
+                if path.exists() and not os.access(path, os.R_OK):
+                    raise PermissionError(errno.EACCES, "", str(path))
         raise BadCase(
             "the process that worked on it was killed twice, probably for want of memory."
         )

@@ -14,7 +14,6 @@ from pathlib import Path
 from hepatoclr.base import files, messages
 from hepatoclr.base.errors import UserError
 
-ERROR = "error: "  # begins what a job ends with, if the user can act on it
 USER_ERRORS = {
     **dict.fromkeys(files.NO_ROOM, messages.DISK_FULL),
     errno.EACCES: messages.DENIED,
@@ -23,22 +22,18 @@ USER_ERRORS = {
 
 
 @contextmanager
-def to_file(path: str | Path) -> Iterator[str]:
+def to_file(path: str | Path) -> Iterator[None]:
     """Send logging, stdout and stderr to `path` while the block runs.
 
     A `UserError` is written to the log and to the terminal, then ends the process with status 1;
     so are full disks and missing rights, also where the log itself cannot be written. Any other
     error goes to the log too, and on. Where several processes train one network, all write to
     `path`, and the first speaks to the terminal.
-
-    Yields:
-        What the log held before, of an earlier attempt; see `cases.give_up`.
     """
     is_first = os.environ.get("LOCAL_RANK", "0") == "0"
     terminal = sys.stderr
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        earlier = Path(path).read_text(errors="replace") if Path(path).exists() else ""
         if is_first:
             Path(path).write_bytes(b"")
         with open(path, "a", encoding="utf-8", buffering=1) as log:
@@ -48,7 +43,7 @@ def to_file(path: str | Path) -> Iterator[str]:
             logging.captureWarnings(True)
             try:
                 with redirect_stdout(log), redirect_stderr(log), ended_by_exception():
-                    yield earlier
+                    yield
             except Exception as error:
                 print(_user_error_line(error, path) or traceback.format_exc(), file=log)
                 raise
@@ -88,4 +83,4 @@ def user_message(error: Exception, place: str | Path = "") -> str:
 
 def _user_error_line(error: Exception, log: str | Path) -> str:
     message = user_message(error, log)
-    return f"{ERROR}{message}" if message else ""
+    return f"error: {message}" if message else ""

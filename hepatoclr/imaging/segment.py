@@ -58,7 +58,6 @@ def segment(
     label: int | None = None,
     code: Sequence[str] = (),
     attempt: int = 1,
-    earlier: str = "",
 ) -> None:
     """Find the liver of a case; write the mask, then the facts, with the flags of ingest.
 
@@ -72,7 +71,7 @@ def segment(
         mask: The mask of the manifest.
         label: The liver's label in it.
         code: Fingerprints of the code that finds the liver.
-        attempt, earlier: Which attempt at the case it is, see `cases.give_up`.
+        attempt: Which attempt at the case it is, see `cases.give_up`.
 
     Raises:
         BadCase: Ingest excluded the case, or its liver cannot be found.
@@ -82,7 +81,6 @@ def segment(
         log.info("%s is not the mask that was written here: it is kept", liver)
         files.write_json(_of_corrected(liver, known, files.read_json(ingested)), facts)
         return
-    cases.give_up(attempt, earlier)
     flags = cases.require(ingested)["flags"]
     key = cutoff.made_from(
         [path for path in (volume, mask) if path and Path(path).is_file()],
@@ -92,8 +90,9 @@ def segment(
     if cutoff.unchanged(facts, key, [liver]):
         return
     Path(facts).unlink(missing_ok=True)
+    ct = volumes.load(volume)
+    cases.give_up(attempt, *filter(None, [mask]))
     try:
-        ct = volumes.load(volume)
         found = _find(backends.load(backend, model, weights, device), ct, mask, label)
     except BadCase as error:
         digests = {Path(liver).name: measures.EMPTY}

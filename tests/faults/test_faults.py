@@ -89,8 +89,6 @@ def test_disks_and_rights_end_as_a_message_and_exclude_no_case(tmp_path, capsys,
         assert said in text
         assert "then run the same command again" in text
         assert "Traceback" not in text
-    with logs.to_file(log) as earlier:
-        cases.give_up(3, earlier)  # the case was not to blame
 
 
 def test_a_job_that_is_asked_to_end_leaves_no_unfinished_file(tmp_path):
