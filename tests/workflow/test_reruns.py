@@ -1,0 +1,147 @@
+"""What runs again after a change, alone and together with another; `reruns.py` tries all pairs."""
+
+import re
+from collections import Counter
+
+import pytest
+import yaml
+from reruns import (
+    BEGIN,
+    CODE,
+    END,
+    F2_TO_F4,
+    WORDS,
+    Change,
+    missed,
+    outputs_per_job,
+    pending,
+    plans,
+    table,
+)
+from tiny_project import ROOT, result
+
+
+def of(section, **keys):
+    """A change of keys of a section."""
+    return Change(", ".join(f"`{section}.{key}: {keys[key]}`" for key in keys), {section: keys})
+
+
+def histo(**keys):
+    """A change of the evaluation cohort."""
+    return Change(f"`cohorts.histo`: {keys}", {"cohorts": {"histo": keys}})
+
+
+def code(file):
+    """The edit of a module that the page has."""
+    return next(change for change in CODE if change.name.startswith(f"`{file}`"))
+
+
+REPEATS, EPOCHS, DEVICE = of("evaluation", repeats=2), of("finetune", epochs=2), {"device": "cpu"}
+PRETRAINING, LINEAR = of("pretraining", epochs=2), of("linear", C=0.9)
+DEVICE, CHECKS = Change("`device: cpu`", DEVICE), of("checks", liver_ml=[300, 5400.0])
+SLICES, QUALITY = code("imaging/slices.py"), code("cohorts/quality_flags.py")
+WEIGHTS, LABELS = of("segment", weights="elsewhere"), histo(labels=F2_TO_F4)
+MORE = Change("a case for pretraining", {"cohorts": {"radio": {"simulate": {"patients": 7}}}})
+PAIRS = [
+    (REPEATS, EPOCHS),
+    (MORE, EPOCHS),
+    (MORE, WEIGHTS),
+    (LABELS, PRETRAINING),
+    (SLICES, EPOCHS),
+    (QUALITY, DEVICE),
+    (CHECKS, code("learning/linear.py")),
+    (histo(simulate={"patients": 7}), PRETRAINING),
+    (histo(exclude=["histo-0003"]), code("learning/methods/supcon.py")),
+    (of("experiment", betas=[0, 0.2, 0.5, 1]), LINEAR),
+    (of("experiment", fractions=[0.5, 0.7, 1]), DEVICE),
+    (of("experiment", seeds=[1, 7]), of("network", centre=0.1)),
+    (of("evaluation", permute=True), of("tensors", window=[-150, 250])),
+]
+CODES = [code("reporting/plots.py"), code("quality/qc_image.py")]
+LAST = {"benchmark_summary", "report", "manuscript", "provenance"}
+COMPARED = {"tables", "figures", "patient_flow", *LAST}
+TUNED = {"finetune", "learning_curve", "select_beta", *COMPARED}
+FEATURES = {"features", "feature_space", "feature_space_umap", "linear", "explain", *TUNED}
+COHORT = {"cohort", "leakage", "pretrain", "qc_page", *FEATURES}
+EVALUATION = {"splits", "shortcuts", "agreement"}
+SLICED = {"slices", "tensors", "preprocessing", "qc_image", *COHORT, *EVALUATION}
+ONLY = {  # all rules that a change plans
+    EPOCHS: TUNED,
+    LINEAR: {"linear", "select_beta", "explain", *COMPARED},
+    PRETRAINING: {"pretrain", *FEATURES},
+    CHECKS: COHORT | EVALUATION,
+    QUALITY: COHORT | EVALUATION,
+    LABELS: COHORT | EVALUATION,
+    SLICES: SLICED,
+    WEIGHTS: {"segment", *SLICED},
+    DEVICE: {"segment", *SLICED},
+    CODES[0]: {"figures", "preprocessing", "explain", "feature_space", "feature_space_umap"}
+    | {"patient_flow", *LAST},
+    CODES[1]: {"qc_image", "qc_page", *LAST},
+}
+
+
+@pytest.fixture(scope="module")
+def planned(finished):
+    """Every plan that the tests here ask for, by the changes before it."""
+    changes = list({change: None for pair in PAIRS for change in pair} | dict.fromkeys(ONLY))
+    wanted = [(), *((change,) for change in [*changes, *WORDS]), *PAIRS]
+    return dict(zip(wanted, plans(finished.folder, wanted, preset="tiny"), strict=True))
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: " + ".join(one.name for one in pair))
+def test_two_changes_plan_what_each_plans(planned, pair):
+    one, other = pair
+    assert pending(planned[one,])
+    assert pending(planned[other,])
+    assert not missed(planned[pair], planned[one,], planned[other,])
+
+
+def test_a_further_repeat_and_other_epochs_tune_all_repeats_by_the_new_epochs(planned):
+    assert rules(planned[REPEATS, EPOCHS])["finetune"] == 10  # 5 encoders, 2 repeats
+    assert rules(planned[MORE, EPOCHS])["pretrain"] == 3 * 4
+
+
+@pytest.mark.parametrize("change", ONLY, ids=lambda change: change.name)
+def test_a_change_plans_what_it_can_change_and_no_more(planned, change):
+    assert set(rules(planned[change,])) == ONLY[change]
+
+
+@pytest.mark.parametrize("change", WORDS, ids=lambda change: change.name)
+def test_words_and_checks_before_any_job_run_nothing(planned, change):
+    assert not pending(planned[change,])
+
+
+def test_the_page_is_of_these_plans(planned, finished):
+    page = (ROOT / "docs/reruns.md").read_text().partition(BEGIN)[2].partition(END)[0]
+    per_job = outputs_per_job(result(finished, ""), planned[()])
+    shown = {change: planned[change,] for change in (EPOCHS, CHECKS, *CODES, *WORDS)}
+    for row in table(shown.items(), per_job).splitlines():
+        assert row in page
+    schema = yaml.safe_load((ROOT / "rules/config.schema.yaml").read_text())["properties"]
+    for section in set(schema) - {"preset", "run", "cohorts", "simulate"}:
+        for key in schema[section].get("properties", {"": None}):
+            name = f"{section}.{key}".rstrip(".")
+            assert f"| `{name}: " in page or name == "segment.backend", name
+
+
+def rules(jobs):
+    """How many files a plan makes, by rule."""
+    return Counter(rule for rule, _ in pending(jobs))
+
+
+# --- what would hide a change ----------------------------------------------------------------
+
+SCRIPTS, RULES = sorted((ROOT / "scripts").glob("*.py")), sorted((ROOT / "rules").glob("*.smk"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_takes_all_that_changes_a_result_from_params(path):
+    assert not re.search(r"snakemake\.config|os\.environ|open\(.*config", path.read_text())
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_no_rule_hides_a_change(path):
+    assert not re.search(
+        r"\bancient\(|\bruleorder\b|^ *run:|\bcheckpoint\b", path.read_text(), re.M
+    )
