@@ -68,7 +68,7 @@ SLICED = {"slices", "tensors", "preprocessing", "qc_image", *COHORT, *EVALUATION
 ONLY = {  # all rules that a change plans
     EPOCHS: TUNED,
     LINEAR: {"linear", "select_beta", "explain", *COMPARED},
-    PRETRAINING: {"pretrain", *FEATURES},
+    PRETRAINING: {"pretrain", *FEATURES} - {"learning_curve", "patient_flow"},
     CHECKS: COHORT | EVALUATION,
     QUALITY: COHORT | EVALUATION,
     LABELS: COHORT | EVALUATION,
