@@ -269,7 +269,7 @@ CODE = [
         ("learning/methods/supcon.py", "self.temperature)", "self.temperature * 1)"),
         ("learning/linear.py", "MOST_STEPS = 10_000", "MOST_STEPS = 10_001"),
         ("stats/comparison_tests.py", "CLIP = 1e-6", "CLIP = 1e-7"),
-        ("reporting/plots.py", "dpi=200", "dpi=201"),
+        ("reporting/plots/common.py", "dpi=200", "dpi=201"),
         ("quality/qc_image.py", "PANELS = 4", "PANELS = 5"),
         ("interpretation/explain.py", "SAMPLES = 25", "SAMPLES = 26"),
     )

@@ -41,6 +41,9 @@ PRETRAINING, LINEAR = of("pretraining", epochs=2), of("linear", C=0.9)
 DEVICE, CHECKS = Change("`device: cpu`", DEVICE), of("checks", liver_ml=[300, 5400.0])
 SLICES, QUALITY = code("imaging/slices.py"), code("cohorts/quality_flags.py")
 WEIGHTS, LABELS = of("segment", weights="elsewhere"), histo(labels=F2_TO_F4)
+CASE, METHOD = histo(simulate={"patients": 7}), code("learning/methods/supcon.py")
+BETA, SEED = of("experiment", betas=[0, 0.2, 0.5, 1]), of("experiment", seeds=[1, 7])
+SHARE = of("experiment", fractions=[0.5, 0.7, 1])
 MORE = Change("a case for pretraining", {"cohorts": {"radio": {"simulate": {"patients": 7}}}})
 PAIRS = [
     (REPEATS, EPOCHS),
@@ -50,14 +53,14 @@ PAIRS = [
     (SLICES, EPOCHS),
     (QUALITY, DEVICE),
     (CHECKS, code("learning/linear.py")),
-    (histo(simulate={"patients": 7}), PRETRAINING),
-    (histo(exclude=["histo-0003"]), code("learning/methods/supcon.py")),
-    (of("experiment", betas=[0, 0.2, 0.5, 1]), LINEAR),
-    (of("experiment", fractions=[0.5, 0.7, 1]), DEVICE),
-    (of("experiment", seeds=[1, 7]), of("network", centre=0.1)),
+    (CASE, PRETRAINING),
+    (histo(exclude=["histo-0003"]), METHOD),
+    (BETA, LINEAR),
+    (SHARE, DEVICE),
+    (SEED, of("network", centre=0.1)),
     (of("evaluation", permute=True), of("tensors", window=[-150, 250])),
 ]
-CODES = [code("reporting/plots.py"), code("quality/qc_image.py")]
+CODES = [code("reporting/plots/common.py"), code("quality/qc_image.py")]
 LAST = {"benchmark_summary", "report", "manuscript", "provenance"}
 COMPARED = {"tables", "figures", "patient_flow", *LAST}
 TUNED = {"finetune", "learning_curve", "select_beta", *COMPARED}
@@ -79,6 +82,15 @@ ONLY = {  # all rules that a change plans
     | {"patient_flow", *LAST},
     CODES[1]: {"qc_image", "qc_page", *LAST},
 }
+ALONE = [  # stages that a change plans for some files alone, which have a word in their path
+    (CASE, {"simulate", "ingest", "segment", "slices", "tensors", "qc_image"}, "histo-0007"),
+    (MORE, {"simulate", "ingest", "segment", "slices", "tensors", "qc_image"}, "radio-0007"),
+    (BETA, {"pretrain", "features", "finetune", "linear"}, "weak_simclr-0.2"),
+    (METHOD, {"pretrain", "features", "finetune", "linear"}, "supcon"),
+    (SEED, {"random_encoder", "pretrain", "features", "finetune", "learning_curve"}, "seed7"),
+    (SHARE, {"learning_curve"}, "0.7"),
+    (REPEATS, {"splits"}, "repeat2"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +117,22 @@ def test_a_further_repeat_and_other_epochs_tune_all_repeats_by_the_new_epochs(pl
 @pytest.mark.parametrize("change", ONLY, ids=lambda change: change.name)
 def test_a_change_plans_what_it_can_change_and_no_more(planned, change):
     assert set(rules(planned[change,])) == ONLY[change]
+
+
+@pytest.mark.parametrize(("change", "stages", "word"), ALONE)
+def test_a_further_case_seed_or_method_leaves_the_others(planned, change, stages, word):
+    found = pending(planned[change,])
+    assert stages <= {rule for rule, _ in found}
+    assert all(word in file for rule, file in found if rule in stages)
+
+
+def test_an_edit_is_named(project):
+    project.edit("hepatoclr/imaging/slices.py", "fraction / 2 + 1e-9", "fraction / 2 + 2e-9")
+    jobs, text = project.plan()
+    assert jobs["slices"] == jobs["tensors"] == 12
+    reason = next(line for line in text.splitlines() if "Params have changed" in line)
+    assert "hepatoclr/imaging/slices.py@" in reason
+    assert "volumes.py" not in reason
 
 
 @pytest.mark.parametrize("change", WORDS, ids=lambda change: change.name)
