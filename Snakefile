@@ -63,9 +63,10 @@ localrules:
 
 
 rule all:
-    """Everything that is archived, and what people look at."""
+    """Everything that is archived, what people look at, and what they may correct."""
     default_target: True
     input:
+        of_cases("livers/{cohort}/{case}.nii.gz", *COHORTS),
         list(ARCHIVED.values()),
         expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
         INTERPRETATION,

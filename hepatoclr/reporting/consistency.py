@@ -40,8 +40,8 @@ def check(metadata: Iterable[str | Path], config: Mapping) -> None:
         more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
         listed = "\n".join(f"- {line}" for line in [*found[:SHOWN], *more])
         raise UserError(
-            f"trained with other settings than those in force:\n{listed}\nRun the same command "
-            "again; if it plans no training, add --forcerun pretrain finetune learning_curve."
+            f"trained with other settings than those in force:\n{listed}\nRemove these files "
+            "and run the same command again, which trains anew what they belong to."
         )
 
 

@@ -52,7 +52,7 @@ def test_a_mixture_is_refused_by_name(record, recorded, named):
         consistency.check([right, wrong], CONFIG)
     assert "wrong.json" in str(error.value)
     assert "right.json" not in str(error.value)
-    assert "--forcerun pretrain finetune" in str(error.value)
+    assert "Remove these files" in str(error.value)
 
 
 def test_keys_that_only_one_side_has_are_not_compared(record):
@@ -65,5 +65,5 @@ def test_keys_that_only_one_side_has_are_not_compared(record):
 
 def test_a_long_list_is_cut(record):
     wrong = [record(f"{n}.json", ENCODER | {"pretraining": {"epochs": 9}}) for n in range(8)]
-    with pytest.raises(UserError, match="- and 3 more\nRun"):
+    with pytest.raises(UserError, match="- and 3 more\nRemove"):
         consistency.check(wrong, CONFIG)
