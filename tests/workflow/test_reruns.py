@@ -5,13 +5,16 @@ from collections import Counter
 
 import pytest
 import yaml
+from example_clinic import clinic
 from reruns import (
     BEGIN,
     CODE,
     END,
     F2_TO_F4,
+    OTHER,
     WORDS,
     Change,
+    copy_archive,
     missed,
     outputs_per_job,
     pending,
@@ -130,9 +133,10 @@ def test_an_edit_is_named(project):
     project.edit("hepatoclr/imaging/slices.py", "fraction / 2 + 1e-9", "fraction / 2 + 2e-9")
     jobs, text = project.plan()
     assert jobs["slices"] == jobs["tensors"] == 12
-    reason = next(line for line in text.splitlines() if "Params have changed" in line)
-    assert "hepatoclr/imaging/slices.py@" in reason
-    assert "volumes.py" not in reason
+    before, now = re.search(r"Params have changed.*before: (.*) now: (.*)", text).groups()
+    assert set(re.findall("hepatoclr[^']+", now)) - set(re.findall("hepatoclr[^']+", before)) == {
+        *re.findall(r"hepatoclr/imaging/slices.py@\w+", now)
+    }
 
 
 @pytest.mark.parametrize("change", WORDS, ids=lambda change: change.name)
@@ -150,12 +154,33 @@ def test_the_page_is_of_these_plans(planned, finished):
     for section in set(schema) - {"preset", "run", "cohorts", "simulate"}:
         for key in schema[section].get("properties", {"": None}):
             name = f"{section}.{key}".rstrip(".")
-            assert f"| `{name}: " in page or name == "segment.backend", name
+            assert f"| `{name}: " in page or OTHER.get(name, True) is None, name
 
 
 def rules(jobs):
     """How many files a plan makes, by rule."""
     return Counter(rule for rule, _ in pending(jobs))
+
+
+def test_copied_data_is_read_anew_and_no_network_runs(project):
+    """New times of the same images, as `cp -r` gives them, are planned and end at once."""
+    config = clinic(project)
+    run = project.folder / "results/clinic"
+    wanted = "results/clinic/predictions/finetune/simclr/seed1/repeat1.csv"
+    project.snakemake("--cores", "2", wanted, **config)
+    patterns = ("segment/*/*", "pretrain/simclr/*", "finetune/simclr/*/*")
+    logs = [log for pattern in patterns for log in run.glob(f"logs/{pattern}.log")]
+    kept = [project.folder / wanted, run / "encoders/simclr/seed1/encoder.safetensors"]
+    before = [path.read_bytes() for path in kept]
+    times = {log: log.stat().st_mtime_ns for log in logs}
+    copy_archive(project.folder)
+    project.snakemake("--cores", "2", wanted, **config)
+    assert [path.read_bytes() for path in kept] == before
+    ran = [log for log in logs if log.stat().st_mtime_ns > times[log]]
+    assert {log.relative_to(run / "logs").parts[0] for log in ran} == {
+        *("segment", "pretrain", "finetune")
+    }
+    assert all("nothing to do" in log.read_text() for log in ran)
 
 
 # --- what would hide a change ----------------------------------------------------------------
@@ -173,3 +198,14 @@ def test_no_rule_hides_a_change(path):
     assert not re.search(
         r"\bancient\(|\bruleorder\b|^ *run:|\bcheckpoint\b", path.read_text(), re.M
     )
+
+
+def test_a_training_with_other_settings_than_those_in_force_is_refused_by_name(project):
+    path = result(project, "encoders/simclr/seed1/metadata.json")
+    path.write_text(path.read_text().replace('"epochs": 1', '"epochs": 3', 1))
+    text = project.snakemake("--cores", "1", "results/tiny/tables/table1.csv", check=False)
+    assert "seed1/metadata.json: pretraining.epochs was 3, 1 is in force" in text
+    assert "Traceback" not in text
+    path.unlink()  # the remedy that the message gives
+    jobs, _ = project.plan()
+    assert jobs["pretrain"] == jobs["tables"] == 1
