@@ -193,6 +193,7 @@ def correct_mask(folder: Path, run: str = "clinic") -> None:
 
 NOT_CHANGED = ("preset", "run", "cohorts", "simulate")  # another run; below; of simulated cohorts
 OTHER = {  # where the schema alone does not say what would fit the tiny run
+    "trainings_per_job": None,  # other rules do the same
     "checks.exclude": ["truncated"],
     "segment.backend": None,  # TotalSegmentator's weights are not at hand
     "segment.weights": "elsewhere",
@@ -275,7 +276,7 @@ CODE = [
         ("cohorts/splits.py", "shuffle=True", "shuffle=bool(1)"),
         ("learning/methods/supcon.py", "self.temperature)", "self.temperature * 1)"),
         ("learning/linear.py", "MOST_STEPS = 10_000", "MOST_STEPS = 10_001"),
-        ("stats/comparison_tests.py", "CLIP = 1e-6", "CLIP = 1e-7"),
+        ("stats/calibration.py", "CLIP = 1e-6", "CLIP = 1e-7"),
         ("reporting/plots/common.py", "dpi=200", "dpi=201"),
         ("quality/qc_image.py", "PANELS = 4", "PANELS = 5"),
         ("interpretation/explain.py", "SAMPLES = 25", "SAMPLES = 26"),
@@ -319,7 +320,7 @@ def table(found: Iterable[tuple[Change, dict[Job, bool]]], per_job: dict[str, fl
     rows = ["| change | jobs | of which rules |", "| --- | --- | --- |"]
     for change, jobs in found:
         files = Counter(rule for rule, _ in pending(jobs))
-        count = {rule: round(number / per_job[rule]) for rule, number in files.items()}
+        count = {rule: round(number / per_job[rule]) for rule, number in sorted(files.items())}
         named = [f"{rule} {number}" if number > 1 else rule for rule, number in count.items()]
         rows.append(f"| {change.name} | {sum(count.values())} | {', '.join(named)} |")
     return "\n".join(rows)

@@ -266,10 +266,10 @@ def test_jobs_of_networks_wait_for_a_gpu_only_where_gpus_are_counted(project):
 
     def order(*limit):
         text = project.snakemake("--cores", "2", *limit, "--forcerun", *files, "--until", *files)
-        return re.findall(r"Extracting|Finished", text)
+        return re.findall(r"^rule features|^Finished", text, re.MULTILINE)
 
-    assert order("--resources", "gpu=1") == ["Extracting", "Finished"] * 2
-    assert order() == ["Extracting"] * 2 + ["Finished"] * 2
+    assert order("--resources", "gpu=1") == ["rule features", "Finished"] * 2
+    assert order() == ["rule features"] * 2 + ["Finished"] * 2
 
 
 PROBE = """
@@ -285,7 +285,7 @@ for rule in workflow.rules:
         ({}, {"pretrain": 1, "features": 1, "finetune": 1, "learning_curve": 1}),
         ({"device": "cpu"}, {}),
         (
-            {"pretraining": "{processes: 2}", "segment": "{backend: totalsegmentator}"},
+            {"trainer": "{devices: 2}", "segment": "{backend: totalsegmentator}"},
             {"pretrain": 2, "features": 1, "finetune": 1, "learning_curve": 1, "segment": 1},
         ),
     ],
@@ -374,7 +374,7 @@ def test_two_processes_pretrain_one_encoder(project):
     history = result(project, "encoders/simclr/seed1/history.csv")
     alone = pd.read_csv(history)
     wanted = str(history.relative_to(project.folder))
-    project.snakemake(wanted, "--cores", "2", pretraining="{processes: 2}")
+    project.snakemake(wanted, "--cores", "2", trainer="{devices: 2}")
     together = pd.read_csv(history)
     assert together["samples"].tolist() == alone["samples"].tolist()
     assert together["loss"].tolist() == pytest.approx(alone["loss"].tolist(), rel=1e-4)
