@@ -308,7 +308,7 @@ def page(lines: dict[str, dict], matrix: dict[str, Cell]) -> str:
     for name in ran:
         ended = lines[name]["ended"] if lines[name]["good"] else f"**not**: {lines[name]['ended']}"
         groups.setdefault((matrix[name].fault, ended), []).append(matrix[name].what)
-    text = f"{len(ran)} of {len(matrix)} cells were run on this code; {good} ended as they should."
+    text = f"{len(ran)} of {len(matrix)} cells were run; {good} ended as they should."
     text += "\n\n| fault | ended | on |\n|---|---|---|\n"
     for (fault, ended), things in groups.items():
         text += f"| {fault} | {ended} | {', '.join(things)} |\n"
