@@ -144,6 +144,7 @@ def test_what_is_alike(one, other, alike):
 
 # --- through the workflow --------------------------------------------------------------------
 
+
 def test_order_and_names_of_files_that_tell_the_label_change_nothing(project):
     files = [
         "splits/repeat1.csv",
