@@ -103,6 +103,8 @@ class Struck:
             env={**os.environ, "PATH": search, "PYTHONPATH": strike},
             **{"cwd": self.folder, "text": True, "start_new_session": True},
             **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
+            # a shell's background has no Ctrl-C, and hands that on
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def end(self, process: subprocess.Popen) -> str:
