@@ -15,6 +15,7 @@ rule benchmark_summary:
     params:
         code=code("benchmark_summary"),
         run=lambda wildcards, output: Path(output[0]).parents[1].as_posix(),
-        stages=[rule.name for rule in workflow.rules],
+        # the jobs of several trainings have a number behind the name
+        stages=list(dict.fromkeys(re.sub(r"_\d+$", "", rule.name) for rule in workflow.rules)),
     script:
         "../scripts/benchmark_summary.py"
