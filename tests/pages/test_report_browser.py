@@ -238,7 +238,7 @@ def test_all_is_there_without_scripts(browser, address):
     assert page.get_by_role("link", name="ROC curves").is_visible()
     assert column(page, "cost") == COST
     assert page.locator("thead button").count() == 0
-    page.get_by_text("The configuration").click()
+    page.get_by_text("The configuration, defaults included").click()
     assert page.get_by_text("tensors.window").is_visible()
     context.close()
 
