@@ -12,6 +12,7 @@ from hepatoclr.base import files
 
 CHECKED = (
     *("cohorts/*.csv", "splits/*.csv", "encoders/**/encoder.safetensors", "predictions/**/*.csv"),
+    *("encoders/**/metadata.json", "predictions/**/*.json"),
     *("tables/*", "figures/*.svg", "manuscript/*"),
 )
 
