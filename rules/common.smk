@@ -180,7 +180,8 @@ def summary():
         f"{cohort}: {assemble.tally(table)} (see {results('qc')}/{cohort}.html)"
         for cohort, table in tables.items()
     ]
-    return "\n".join([*lines, f"report: {results('report.html')}"])
+    lines += [f"{name + ':':<9}{results(name)}/" for name in ("tables", "figures", "manuscript")]
+    return "\n".join([*lines, f"report:  {results('report.html')}"])
 
 
 if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):  # `workflow.dryrun` is not known yet

@@ -555,9 +555,9 @@ def test_a_file_name_is_no_command_for_make(target, name, tmp_path, canary):
         (tmp_path / path).parent.mkdir()
         shutil.copy(ROOT / "envs/requirements.txt", tmp_path / path)
     (tmp_path / ".venv/bin").mkdir()
-    python = tmp_path / ".venv/bin/python"
-    python.write_text('#!/bin/sh\necho "$@"\n')
-    python.chmod(0o755)
+    command = tmp_path / ".venv/bin/hepatoclr"
+    command.write_text('#!/bin/sh\necho "$@"\n')
+    command.chmod(0o755)
     rule, variable = target.split()
     given = {"PREDICTIONS": "y.csv", variable: name} if rule == "compare" else {variable: name}
     done = subprocess.run(
