@@ -186,7 +186,7 @@ def test_an_interrupted_run_goes_on(project):
         result(project, lost).unlink()
     jobs, _ = project.plan()
     assert jobs["pretrain"] == jobs["features"] == jobs["finetune"] == jobs["tables"] == 1
-    assert not set(jobs) & FIRST | {"splits"}
+    assert not set(jobs) & (FIRST | {"splits"})
     project.snakemake("--cores", "2")
     assert result(project, "tables/table1.csv").read_bytes() == before
     assert not project.plan()[0]
