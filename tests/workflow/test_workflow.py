@@ -265,7 +265,7 @@ def test_jobs_of_networks_wait_for_a_gpu_only_where_gpus_are_counted(project):
 
     def order(*limit):
         text = project.snakemake("--cores", "2", *limit, "--forcerun", *files, "--until", *files)
-        return re.findall(r"^rule features|^Finished", text, re.MULTILINE)
+        return re.findall(r"^(?:local)?(rule features|Finished)", text, re.MULTILINE)
 
     assert order("--resources", "gpu=1") == ["rule features", "Finished"] * 2
     assert order() == ["rule features"] * 2 + ["Finished"] * 2
