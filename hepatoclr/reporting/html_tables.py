@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 
 import pandas as pd
@@ -49,6 +49,7 @@ class Grid:
         groups: Above the heads but the first: (text, number of columns); empty if none.
         numbers: Whether each column holds numbers.
         notes: Sentences below.
+        total: A last row that stays below when the others are sorted; empty if none.
     """
 
     heads: list[str]
@@ -56,6 +57,7 @@ class Grid:
     groups: list[tuple[str, int]] = field(default_factory=list)
     numbers: list[bool] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    total: list[Cell] = field(default_factory=list)
 
     @property
     def wide(self) -> bool:
@@ -106,6 +108,15 @@ def of_frame(frame: pd.DataFrame, links: Mapping[str, str] | None = None) -> Gri
     numbers = [pd.api.types.is_numeric_dtype(frame[name]) for name in columns]
     has_intervals = any(cell.small for row in rows for cell in row)
     return Grid(heads, rows, numbers=numbers, notes=[INTERVAL] if has_intervals else [])
+
+
+def of_costs(frame: pd.DataFrame) -> Grid:
+    """Lay out what `benchmark_summary.table` returns, the total apart."""
+    added = ("jobs", "wall_seconds", "cpu_seconds")
+    total = {"stage": "Total", **{name: frame[name].sum(min_count=1) for name in added}}
+    total["peak_memory_mb"] = frame["peak_memory_mb"].max()
+    grid = of_frame(pd.concat([frame, pd.DataFrame([total])], ignore_index=True))
+    return replace(grid, rows=grid.rows[:-1], total=grid.rows[-1])
 
 
 def of_facts(section: Mapping) -> Grid:

@@ -276,6 +276,8 @@ def _grid(name: str, frame: pd.DataFrame, links: Mapping[str, str] | None) -> ht
     """Lay a table out, by its kind."""
     if name in RESULTS:
         return html_tables.of_layout(layouts.of(frame))
+    if name == "cost":
+        return html_tables.of_costs(frame)
     return html_tables.of_frame(frame, links if name == "cohorts" else None)
 
 

@@ -157,6 +157,7 @@ def test_a_click_sorts_numbers_as_numbers(page):
     assert order(page, "cost", "Jobs") == "descending"
     head.click()
     assert column(page, "cost") == COST
+    assert table(page, "cost").locator("tfoot th").inner_text() == "Total"
 
 
 def test_what_is_missing_sorts_last(page):

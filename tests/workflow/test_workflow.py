@@ -89,6 +89,7 @@ def test_the_cost_of_every_stage_is_counted(finished):
     assert (cost["wall_seconds"] > 0).all()
     page = result(finished, "report.html").read_text()
     assert '<th scope="row">learning_curve</th>' in page
+    assert '<th scope="row">Total</th>' in page
 
 
 def test_predictions_are_one_per_patient(finished):
