@@ -180,7 +180,7 @@ def summary():
         f"{cohort}: {assemble.tally(table)} (see {results('qc')}/{cohort}.html)"
         for cohort, table in tables.items()
     ]
-    lines += [f"{name + ':':<9}{results(name)}/" for name in ("tables", "figures", "manuscript")]
+    lines += [f"{f'{name}:':<9}{results(name)}/" for name in ("tables", "figures", "manuscript")]
     return "\n".join([*lines, f"report:  {results('report.html')}"])
 
 
