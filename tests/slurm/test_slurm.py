@@ -10,9 +10,13 @@ import time
 from pathlib import Path
 
 import cluster
+import numpy as np
 import pandas as pd
 import pytest
-from tiny_project import Project, result
+import torch
+from tiny_project import ROOT, Project, result
+
+from hepatoclr.imaging import tensors
 
 LINEAR = "results/tiny/predictions/linear/simclr/seed1/repeat1.csv"
 ENCODER = "results/tiny/encoders/simclr/seed1/encoder.safetensors"
@@ -221,6 +225,34 @@ def test_a_group_goes_on_without_a_case_that_is_bad_and_one_that_kills_its_proce
     assert runs(project).count("histo histo-0002") == 3
     submitted = re.findall(r"submitted with SLURM jobid", text)
     assert len(submitted) == 3  # read, segment and cache: six cases each
+
+
+def test_two_tasks_train_as_one_process(tmp_path):
+    caches = [str(tmp_path / f"{number}.b2nd") for number in range(4)]
+    for number, path in enumerate(caches):
+        pixels = np.random.default_rng(number).integers(-100, 400, (6, 32, 32))
+        tensors.write(pixels.astype(np.int16), path)
+    given = ["epochs=2", "precision=64-true", "strategy=ddp"]
+    found = []
+    for tasks in (1, 2):
+        step = ["srun", "-p", "cpu", "-n", str(tasks)] if tasks > 1 else []
+        folder = tmp_path / str(tasks)
+        program = [sys.executable, ROOT / "tests/learning/train_small.py", ",".join(caches), folder]
+        run = subprocess.run(
+            [*step, *program, f"{folder}.pt", *given, f"devices={tasks}"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr[-5000:]
+        found.append(torch.load(f"{folder}.pt")["weak_simclr"])
+    alone, together = found
+    assert [line["loss"] for line in together["history"]] == pytest.approx(
+        [line["loss"] for line in alone["history"]], rel=1e-10
+    )
+    for name, weight in alone["weights"].items():
+        assert torch.allclose(weight, together["weights"][name], rtol=1e-9, atol=1e-11), name
 
 
 def test_a_whole_run_gives_the_tables_of_a_local_one(finished, tmp_path):
