@@ -1,4 +1,4 @@
-"""The pages of the docs that are generated: configuration, cohorts, and the conda environment."""
+"""What is generated: pages of the docs, the preset of the paper, and the conda environment."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,10 +12,61 @@ def configuration(schema: Mapping) -> str:
     """Describe every key of the configuration: type, range, default and meaning."""
     head = (
         "# Configuration\n\nSettings come in layers, each overriding those before it: the "
-        "defaults below (the paper's values), the preset, `config.yaml`, and the command line "
-        "(`snakemake --config 'slices={fraction: 0.5}'`). An unknown key is an error.\n"
+        "defaults below, the preset, `config.yaml`, and the command line "
+        "(`snakemake --config 'slices={fraction: 0.5}'`). An unknown key is an error. *Origin* is "
+        "where a default is from: the paper, the code of its authors' follow-up, or ours; what the "
+        "paper says of each key is in [the paper, key by key](paper.md).\n"
     )
     return NOTICE.format(name="config") + head + "\n".join(_sections(schema))
+
+
+def paper(schema: Mapping) -> str:
+    """Lay the paper beside every key: what it says, our default, where that is from, the code."""
+    head = (
+        "# The paper, key by key\n\nWhat the paper says (Sarfati et al., ISBI 2023, "
+        "[arXiv 2302.08427](https://arxiv.org/abs/2302.08427)), our default, and where that is "
+        "from: the *paper*, the *follow-up code* of its authors (arXiv 2307.04617), or *ours*, "
+        "where both are silent or the question is not theirs. What no key changes, and every "
+        "deviation: [how the paper is read](reproduction.md).\n\n"
+        "| key | the paper | our default | origin | code |\n|---|---|---|---|---|\n"
+    )
+    rows = [
+        f"| `{key}` | {part.get('paper', '')} | {_default(part)} | {part['origin']} | "
+        f"[{part['code'].removeprefix('hepatoclr/')}](../{part['code']}) |\n"
+        for key, part in keys(schema).items()
+    ]
+    return NOTICE.format(name="config") + head + "".join(rows)
+
+
+def paper_preset(schema: Mapping) -> str:
+    """Write out the defaults as a preset, each with its origin."""
+    lines = [
+        "# Every key with its default, and where that is from: the paper (ISBI 2023, arXiv "
+        "2302.08427), the code of its",
+        "# authors' follow-up (arXiv 2307.04617), or ours. The cohorts are yours to name. "
+        "Generated: make docs.",
+    ]
+    sections = []
+    for key, part in keys(schema).items():
+        section, _, name = key.rpartition(".")
+        if key == "preset" or key.startswith("cohorts."):
+            continue
+        if section not in ("", *sections):
+            sections.append(section)
+            lines.append(f"{section}:")
+        default = "paper" if key == "run" else part["default"]
+        lines += [f"{'  ' * bool(section)}{line}" for line in _lines(name, default, part["origin"])]
+    return "\n".join([*lines, ""])
+
+
+def keys(schema: Mapping) -> dict[str, Mapping]:
+    """The keys that hold a value, by dotted name; where one has no `code`, its section's."""
+    found = {}
+    for key, part in _leaves(schema):
+        if "origin" in part:
+            section = schema["properties"][key.split(".")[0]]
+            found[key] = {"code": section.get("code"), **part}
+    return found
 
 
 def cohorts(schema: Mapping) -> str:
@@ -45,6 +96,8 @@ def pages(root: Path) -> dict[Path, str]:
     }
     return {
         root / "docs/configuration.md": configuration(schemas["config"]),
+        root / "docs/paper.md": paper(schemas["config"]),
+        root / "presets/paper.yaml": paper_preset(schemas["config"]),
         root / "docs/manifest.md": NOTICE.format(name="cohort")
         + "# Cohort manifest\n\n"
         + cohorts(schemas["cohort"]),
@@ -77,18 +130,29 @@ def _leaves(part: Mapping, prefix: str = "") -> Iterator[tuple[str, Mapping]]:
 
 def _table(prefix: str, keys: list[tuple[str, Mapping]]) -> Iterator[str]:
     if keys:
-        yield "\n| key | values | default | meaning |\n|---|---|---|---|"
+        yield "\n| key | values | default | origin | meaning |\n|---|---|---|---|---|"
     for key, part in keys:
-        yield f"| `{prefix}{key}` | {_values(part)} | {_default(part)} | {part['description']} |"
+        cells = (f"`{prefix}{key}`", _values(part), _default(part), part.get("origin", ""))
+        yield f"| {' | '.join(cells)} | {part['description']} |"
 
 
 def _default(part: Mapping) -> str:
     if "default" not in part:
         return "required" if part.get("required_here") else ""
-    text = yaml.safe_dump(
-        part["default"], default_flow_style=True, width=float("inf"), sort_keys=False
-    )
-    return f"`{text.strip().removesuffix('...').strip()}`"
+    return f"`{_flow(part['default'])}`"
+
+
+def _flow(value: object) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False)
+    return text.strip().removesuffix("...").strip()
+
+
+def _lines(name: str, value: object, remark: str) -> list[str]:
+    """A key with its value as YAML, a line for each item of a mapping."""
+    if not isinstance(value, Mapping) or not value:
+        return [f"{name}: {_flow(value)}  # {remark}"]
+    return [f"{name}:  # {remark}", *(f"  {key}: {_flow(item)}" for key, item in value.items())]
 
 
 def _values(part: Mapping) -> str:

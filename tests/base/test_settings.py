@@ -123,6 +123,16 @@ def test_the_schema_is_closed_and_every_key_is_described():
             assert "additionalProperties" in part, name
 
 
+def test_every_key_says_where_its_default_is_from():
+    page = documentation.paper(SCHEMA)
+    for name, part in documentation.keys(SCHEMA).items():
+        assert part["origin"] in ("paper", "follow-up code", "ours"), name
+        assert (ROOT / part["code"]).is_file(), name
+        assert f"| `{name}` |" in page
+    for name, part in keys(SCHEMA):
+        assert "origin" in part or "properties" in part or name == "cohorts", name
+
+
 def test_generated_pages_are_in_step():
     for path, text in documentation.pages(ROOT).items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make docs"
