@@ -35,6 +35,7 @@ rule manuscript:
     params:
         code=code("manuscript", *sorted(TEMPLATES)),
         settings={key: config[key] for key in config if key != "cohorts"},
+        origins=settings.origins(config, SCHEMAS["config"]),
         cohorts={
             cohort: {
                 "role": given["role"],

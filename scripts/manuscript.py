@@ -10,6 +10,7 @@ with logs.to_file(snakemake.log[0]):
     given, params = snakemake.input, snakemake.params
     known = manuscript.facts(
         params.settings,
+        params.origins,
         params.cohorts,
         dict(zip(params.cohorts, map(cohort_table.read, given.cohorts), strict=True)),
         files.read_csv(given.flow, keep_default_na=False),

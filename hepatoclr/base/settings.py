@@ -109,6 +109,49 @@ def with_defaults(value: Any, schema: Mapping) -> Any:
     }
 
 
+def described(schema: Mapping, prefix: str = "") -> Iterator[tuple[str, Mapping]]:
+    """The described keys of a schema, at every depth, with their dotted names."""
+    other = schema.get("additionalProperties") or {}
+    named = {**schema.get("properties", {}), **({"<name>": other} if "properties" in other else {})}
+    for key, part in named.items():
+        if "description" in part:
+            required = key in schema.get("required", [])
+            yield f"{prefix}{key}", {**part, "required_here": required}
+        yield from described(part, f"{prefix}{key}.")
+
+
+def keys(schema: Mapping) -> dict[str, Mapping]:
+    """The keys that hold a value, by dotted name; where one has no `code`, its section's."""
+    found = {}
+    for key, part in described(schema):
+        if "origin" in part:
+            section = schema["properties"][key.split(".")[0]]
+            found[key] = {"code": section.get("code"), **part}
+    return found
+
+
+def origins(config: Mapping, schema: Mapping) -> dict[str, dict[str, str]]:
+    """Say where the values in force of all sections but the cohorts' are from.
+
+    Returns:
+        Origin to the keys with their values; `changed` where a value is not the schema's default.
+    """
+    found = {}
+    for key, part in keys(schema).items():
+        section, _, name = key.partition(".")
+        if name and section != "cohorts":
+            value = config[section][name]
+            origin = part["origin"] if value == part["default"] else "changed"
+            found.setdefault(origin, {})[key] = one_line(value)
+    return found
+
+
+def one_line(value: Any) -> str:
+    """Write a value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False)
+    return text.strip().removesuffix("...").strip()
+
+
 def _ascending(_, wanted: bool, values: Any, __) -> Iterator[jsonschema.ValidationError]:
     """Keyword of our schemas: the numbers of a list ascend, as those of a range."""
     listed = values if isinstance(values, list) else []

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from hepatoclr.base import settings
+
 NOTICE = "<!-- Generated from rules/{name}.schema.yaml by `make docs`; edit that file. -->\n\n"
 
 
@@ -33,7 +35,7 @@ def paper(schema: Mapping) -> str:
     rows = [
         f"| `{key}` | {part.get('paper', '')} | {_default(part)} | {part['origin']} | "
         f"[{part['code'].removeprefix('hepatoclr/')}](../{part['code']}) |\n"
-        for key, part in keys(schema).items()
+        for key, part in settings.keys(schema).items()
     ]
     return NOTICE.format(name="config") + head + "".join(rows)
 
@@ -47,7 +49,7 @@ def paper_preset(schema: Mapping) -> str:
         "Generated: make docs.",
     ]
     sections = []
-    for key, part in keys(schema).items():
+    for key, part in settings.keys(schema).items():
         section, _, name = key.rpartition(".")
         if key == "preset" or key.startswith("cohorts."):
             continue
@@ -57,16 +59,6 @@ def paper_preset(schema: Mapping) -> str:
         default = "paper" if key == "run" else part["default"]
         lines += [f"{'  ' * bool(section)}{line}" for line in _lines(name, default, part["origin"])]
     return "\n".join([*lines, ""])
-
-
-def keys(schema: Mapping) -> dict[str, Mapping]:
-    """The keys that hold a value, by dotted name; where one has no `code`, its section's."""
-    found = {}
-    for key, part in _leaves(schema):
-        if "origin" in part:
-            section = schema["properties"][key.split(".")[0]]
-            found[key] = {"code": section.get("code"), **part}
-    return found
 
 
 def cohorts(schema: Mapping) -> str:
@@ -114,18 +106,7 @@ def _sections(schema: Mapping) -> Iterator[str]:
     yield from _table("", plain)
     for key, part in nested:
         yield f"\n## {key}\n\n{part['description']}"
-        yield from _table(f"{key}.", list(_leaves(part)))
-
-
-def _leaves(part: Mapping, prefix: str = "") -> Iterator[tuple[str, Mapping]]:
-    """The described keys below a mapping, at every depth, with their dotted names."""
-    other = part.get("additionalProperties") or {}
-    named = {**part.get("properties", {}), **({"<name>": other} if "properties" in other else {})}
-    for key, child in named.items():
-        if "description" in child:
-            required = key in part.get("required", [])
-            yield f"{prefix}{key}", {**child, "required_here": required}
-        yield from _leaves(child, f"{prefix}{key}.")
+        yield from _table(f"{key}.", list(settings.described(part)))
 
 
 def _table(prefix: str, keys: list[tuple[str, Mapping]]) -> Iterator[str]:
@@ -139,20 +120,15 @@ def _table(prefix: str, keys: list[tuple[str, Mapping]]) -> Iterator[str]:
 def _default(part: Mapping) -> str:
     if "default" not in part:
         return "required" if part.get("required_here") else ""
-    return f"`{_flow(part['default'])}`"
-
-
-def _flow(value: object) -> str:
-    """A value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False)
-    return text.strip().removesuffix("...").strip()
+    return f"`{settings.one_line(part['default'])}`"
 
 
 def _lines(name: str, value: object, remark: str) -> list[str]:
     """A key with its value as YAML, a line for each item of a mapping."""
     if not isinstance(value, Mapping) or not value:
-        return [f"{name}: {_flow(value)}  # {remark}"]
-    return [f"{name}:  # {remark}", *(f"  {key}: {_flow(item)}" for key, item in value.items())]
+        return [f"{name}: {settings.one_line(value)}  # {remark}"]
+    items = (f"  {key}: {settings.one_line(item)}" for key, item in value.items())
+    return [f"{name}:  # {remark}", *items]
 
 
 def _values(part: Mapping) -> str:

@@ -125,12 +125,19 @@ def test_the_schema_is_closed_and_every_key_is_described():
 
 def test_every_key_says_where_its_default_is_from():
     page = documentation.paper(SCHEMA)
-    for name, part in documentation.keys(SCHEMA).items():
+    for name, part in settings.keys(SCHEMA).items():
         assert part["origin"] in ("paper", "follow-up code", "ours"), name
         assert (ROOT / part["code"]).is_file(), name
         assert f"| `{name}` |" in page
     for name, part in keys(SCHEMA):
         assert "origin" in part or "properties" in part or name == "cohorts", name
+
+
+def test_a_changed_value_is_no_longer_the_papers():
+    found = settings.origins(resolve(slices={"fraction": 0.6}), SCHEMA)
+    assert found["changed"] == {"slices.fraction": "0.6"}
+    assert found["paper"]["pretraining.batch_size"] == "92"
+    assert found["ours"]["slices.by"] == "extent"
 
 
 def test_generated_pages_are_in_step():

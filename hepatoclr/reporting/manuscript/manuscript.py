@@ -47,6 +47,10 @@ REASONS = {
     "phase": "contrast phase not accepted",
     "outside": "liver mask partly outside the CT",
 }
+METHOD = (
+    *("checks", "slices", "tensors", "augmentation", "network", "experiment"),
+    *("pretraining", "evaluation", "linear", "finetune"),
+)
 ROWS = ("comparisons", "nested", "learning_curve", "agreement")
 KEPT_STEPS = ("manifest", "used", "positive", "negative", "unlabelled", "tables")
 
@@ -90,6 +94,7 @@ LATEX = Markup(".tex", _latex, r"\subsection{{{}}}", r"\textbf{{{}}}", r"\cite{{
 
 def facts(
     settings: Mapping,
+    origins: Mapping[str, Mapping[str, str]],
     described: Mapping[str, Mapping],
     cohorts: Mapping[str, pd.DataFrame],
     flow: pd.DataFrame,
@@ -102,6 +107,7 @@ def facts(
 
     Args:
         settings: The resolved configuration without its cohorts.
+        origins: What `settings.origins` returns of it.
         described: Cohort to its role, its labels (positive, negative, exclude), and whether it is
             synthetic.
         cohorts: Cohort to its table, see `assemble.table`.
@@ -127,6 +133,7 @@ def facts(
     return {
         **settings,
         **rows,
+        "origins": {origin: _of_method(given) for origin, given in origins.items()},
         "disclaimers": [formatting.DISCLAIMERS[name] for name in marked],
         "synthetic": synthetic,
         "leaky": "leaky" in marked,
@@ -153,6 +160,11 @@ def disclaimers(table1: pd.DataFrame, settings: Mapping, synthetic: bool) -> lis
     leaky = settings["finetune"]["epoch"] == "best-on-validation"
     own = {"synthetic": synthetic, "leaky": leaky}
     return [name for name in formatting.DISCLAIMERS if name in printed or own.get(name)]
+
+
+def _of_method(given: Mapping[str, str]) -> dict[str, str]:
+    """The settings of sections that the method is made of."""
+    return {key: value for key, value in given.items() if key.split(".")[0] in METHOD}
 
 
 def _of(cohorts: Mapping[str, Mapping], role: str) -> list[str]:
