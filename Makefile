@@ -12,8 +12,8 @@ PEERS := benchmarks/requirements.txt
 AUDITOR := pip-audit==2.10.1
 AUDIT = .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $(PINS)
 ENGINES := envs/engines.txt
-# from the distribution, where that is allowed
-INSTALL = { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y $(1); } >/dev/null 2>&1 || true
+# from the distribution, where that is allowed; one target after the other
+INSTALL = flock Makefile sh -c '[ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y $(1)' >/dev/null 2>&1 || true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo compare verify engines test test-slurm lint audit bench faults docs pins env
