@@ -180,8 +180,8 @@ def summary():
         f"{cohort}: {assemble.tally(table)} (see {results('qc')}/{cohort}.html)"
         for cohort, table in tables.items()
     ]
-    lines += [f"{f'{name}:':<9}{results(name)}/" for name in ("tables", "figures", "manuscript")]
-    return "\n".join([*lines, f"report:  {results('report.html')}"])
+    places = ("tables/", "figures/", "manuscript/", "report.html")
+    return "\n".join([*lines, *map(results, places)])
 
 
 if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):  # `workflow.dryrun` is not known yet

@@ -17,7 +17,9 @@ RUN = "results/tiny/"
 SECONDS = 1200  # no run takes a tenth of that on quiet cores
 RESULTS = [f"{RUN}{name}" for name in ("cohorts", "splits", "encoders", "predictions", "tables")]
 # states times or the environment, or is said of such
-VOLATILE = re.compile(r"\.html$|/manuscript/|(provenance|metadata)\.json$|/(cost|history)\.")
+VOLATILE = re.compile(
+    r"\.html$|/manuscript/|(provenance|metadata)\.json$|/(cost|history)\.|snakemake_timestamp"
+)
 KINDS = {  # a kind of file, and the rule whose job reads it
     "volume": ("volumes/histo/*.nii.gz", "tensors"),
     "facts": ("volumes/histo/*.json", "segment"),

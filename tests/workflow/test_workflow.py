@@ -58,7 +58,7 @@ def test_everything_else_is_there(finished):
     near = pd.read_csv(result(finished, "tables/neighbours.csv"))
     assert (near.groupby(["encoder", "patient_id"]).size() == 5).all()
     assert "ynthetic" in result(finished, "report.html").read_text()
-    assert "tables:  results/tiny/tables/" in finished.printed
+    assert "\nresults/tiny/tables/\n" in finished.printed
     history = pd.read_csv(result(finished, "encoders/simclr/seed1/history.csv"))
     assert history["epoch"].tolist() == [1]
     assert list(result(finished, "logs/training/simclr/seed1").glob("events.*"))
