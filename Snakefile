@@ -55,6 +55,7 @@ localrules:
     shortcuts,
     patient_flow,
     figures,
+    diagrams,
     preprocessing,
     qc_page,
     benchmark_summary,

@@ -98,7 +98,7 @@ LEAKAGE = results("tables/leakage.csv")
 TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
 CSV_TABLES = ["agreement", "leakage", "shortcuts", "patient_flow", "cost"]
 FIGURES = [
-    *("patient_flow", "preprocessing"),
+    *("network", "strategy", "patient_flow", "preprocessing"),
     *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
 ]
 EXPLAINED = list(METHODS.values())  # the encoders of Table 1, those of the first seed

@@ -48,3 +48,23 @@ rule preprocessing:
         synthetic=EVALUATION in SIMULATED,
     script:
         "../scripts/preprocessing.py"
+
+
+rule diagrams:
+    """Draw the network and its pretraining as they are set: the paper's Figures 1 and 3."""
+    output:
+        **figure("network"),
+        **figure("strategy"),
+    log:
+        results("logs/diagrams.log"),
+    benchmark:
+        results("benchmarks/diagrams.tsv")
+    params:
+        code=code("diagrams"),
+        size=config["tensors"]["size"],
+        network=config["network"],
+        encoders=experiment.pretrained(**section("experiment", "methods", "beta"), betas=[]),
+        augmentation=config["augmentation"],
+        temperature=config["pretraining"]["temperature"],
+    script:
+        "../scripts/diagrams.py"

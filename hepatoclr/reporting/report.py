@@ -76,6 +76,7 @@ SECTIONS = [
     _section("All measures", measures="Measures of every method and evaluation"),
     _section("From slices to patients", aggregation="AUC by way from slices to patients"),
     _section("Weak and strong label", agreement="Agreement of the weak with the strong label"),
+    _section("Network and pretraining", "network", "strategy"),
     _section("Patient flow", "patient_flow", patient_flow="CTs and patients by step"),
     _section(
         "Image quality",

@@ -115,26 +115,33 @@ def whisker_ends(container):
 def test_learning_curve_shows_its_table(draw, computed, tmp_path):
     table = computed["learning_curve"]
     figure, _ = draw("learning_curve", tmp_path)
-    (axes,) = figure.axes
+    axes, beside = figure.axes
     (container,) = axes.containers
     assert container.lines[0].get_xdata().tolist() == pytest.approx([32, 48, 64, 80])
     assert container.lines[0].get_ydata().tolist() == table["auc_mean"].tolist()
     low, high = whisker_ends(container)
     assert low.tolist() == pytest.approx(table["auc_low"].tolist())
     assert high.tolist() == pytest.approx(table["auc_high"].tolist())
+    (spread,) = (part for part in axes.collections if part.get_label() == "± sd over folds")
+    ends = np.array([segment[:, 1] for segment in spread.get_segments()]).T
+    sd = table["auc_sd"].to_numpy()
+    assert ends == pytest.approx(np.array([table["auc_mean"] - sd, table["auc_mean"] + sd]))
     law = next(line for line in axes.lines if line.get_label().startswith("power law"))
     fitted = np.interp(table["patients"], law.get_xdata(), law.get_ydata())
     assert fitted.tolist() == pytest.approx(table["fitted"].tolist(), abs=1e-3)
     written = [text.get_text() for text in axes.texts]
     assert f"{table['auc_mean'].iloc[-1]:.2f}" in written
+    # the paper's, whatever the cohort
+    assert beside.get_title(loc="left") == "Reference points of\nthe paper's Figure 2"
+    ticks = [tick.get_text() for tick in beside.get_xticklabels()]
+    assert dict(zip(ticks, beside.lines[0].get_ydata(), strict=True)) == {"186": 0.76, "202": 0.89}
 
 
-def test_a_learning_curve_of_two_points_has_no_law(computed, tmp_path):
-    table = computed["learning_curve"].iloc[[0, 3]].assign(fitted=np.nan, fitted_low=np.nan)
-    (axes,) = effects.learning_curve(table, [tmp_path / "l.png"]).axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        "mean over folds, 95 % interval"
-    ]
+def test_a_learning_curve_of_two_points_of_one_fold_has_no_law_and_no_sd(computed, tmp_path):
+    unknown = dict.fromkeys(("fitted", "fitted_low", "auc_sd"), np.nan)
+    table = computed["learning_curve"].iloc[[0, 3]].assign(**unknown)
+    (legend,) = effects.learning_curve(table, [tmp_path / "l.png"]).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["mean over folds, 95 % interval"]
 
 
 def test_beta_shows_both_protocols_beside_the_baseline(draw, computed, tmp_path):

@@ -82,7 +82,7 @@ ONLY = {  # all rules that a change plans
     WEIGHTS: {"segment", *SLICED},
     DEVICE: {"segment", *SLICED},
     CODES[0]: {"figures", "preprocessing", "explain", "feature_space", "feature_space_umap"}
-    | {"patient_flow", *LAST},
+    | {"diagrams", "patient_flow", *LAST},
     CODES[1]: {"qc_image", "qc_page", *LAST} - {"manuscript"},
 }
 ALONE = [  # stages that a change plans for some files alone, which have a word in their path

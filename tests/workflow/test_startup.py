@@ -13,6 +13,7 @@ HEAVY = {
 }
 TRAINING = {"torch", "pytorch_lightning", "kornia", "matplotlib"}  # Lightning imports the last
 ALLOWED = {
+    "diagrams": {"matplotlib"},
     "explain": {"torch", "sklearn", "matplotlib"},
     "feature_space": {"matplotlib"},
     "feature_space_umap": {"matplotlib"},

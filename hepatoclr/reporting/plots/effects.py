@@ -16,6 +16,7 @@ from hepatoclr.reporting.plots import common
 from hepatoclr.stats import metrics
 
 SHADE = {"color": SKY, "alpha": 0.3, "linewidth": 0}
+REFERENCES = {186: 0.76, 202: 0.89}  # patients to AUC, the reference points of the paper's Figure 2
 
 
 @matplotlib.rc_context(common.SETTINGS)
@@ -123,16 +124,18 @@ def beta(table: pd.DataFrame, table1: pd.DataFrame, paths: Sequence[str | Path])
 def learning_curve(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
     """Draw AUC against the number of training patients, and the power law through it.
 
+    Beside it stand the reference points of the paper's Figure 2, which are of other patients.
+
     Args:
         table: What `tables.learning_curve` returns.
         paths: Files to write.
     """
     from scipy.interpolate import PchipInterpolator
 
-    figure = Figure(figsize=(4.4, 3.4))
-    axes = figure.subplots()
+    figure = Figure(figsize=(6.4, 3.7))
+    axes, beside = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
     colour, _, marker = common.PROTOCOL_STYLES["finetune"]
-    size = table["patients"].to_numpy(float)
+    size, mean, sd = (table[name].to_numpy(float) for name in ("patients", "auc_mean", "auc_sd"))
     if table["fitted"].notna().all():
         # Between the shares of the table, a smooth curve that keeps their order.
         grid = np.linspace(size[0], size[-1], 101)
@@ -142,25 +145,31 @@ def learning_curve(table: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
         )
         axes.fill_between(grid, low, high, color=GREY, alpha=0.18, linewidth=0)
         axes.plot(grid, middle, color=GREY, linestyle=(0, (4, 2)), label="power law, 95 % interval")
-    common.draw_whiskers(
-        axes,
-        size,
-        table,
-        "auc",
-        color=colour,
-        linestyle="none",
-        marker=marker,
-        label="mean over folds, 95 % interval",
-    )
-    for x, y in zip(size, table["auc_mean"], strict=True):
-        text = {"textcoords": "offset points", "ha": "left", "va": "bottom"}
-        axes.annotate(formatting.number(y), (x, y), (4, 3), **text)
+    if not np.isnan(sd).all():
+        wide = {"colors": colour, "alpha": 0.35, "linewidth": 7, "label": "± sd over folds"}
+        axes.vlines(size, mean - sd, mean + sd, **wide)
+    points = {"color": colour, "linestyle": "none", "marker": marker}
+    name = "mean over folds, 95 % interval"
+    common.draw_whiskers(axes, size, table, "auc", label=name, **points)
+    places = range(len(REFERENCES))
+    beside.plot(places, [*REFERENCES.values()], color=BLACK, linestyle="none", marker="D")
+    for panel, at, values in ((axes, size, mean), (beside, places, REFERENCES.values())):
+        for x, y in zip(at, values, strict=True):
+            text = {"textcoords": "offset points", "ha": "left", "va": "bottom"}
+            panel.annotate(formatting.number(y), (x, y), (5, 3), **text)
     ticks = [f"{n:.0f}\n{100 * f:.0f} %" for n, f in zip(size, table["fraction"], strict=True)]
     axes.set_xticks(size, ticks)
-    axes.margins(x=0.1)
+    axes.margins(x=0.12)
     axes.set_xlabel("Training patients of a fold, and their share")
-    lowest = table[["auc_mean", "auc_low", "fitted_low"]].min(axis=None)
+    beside.set_xticks(places, REFERENCES)
+    beside.set_xlim(-0.5, len(REFERENCES))
+    beside.set_xlabel("Patients\n")
+    lowest = min(table[["auc_low", "fitted_low"]].min(axis=None), (mean - np.nan_to_num(sd)).min())
     common.performance_axis(axes, "AUC", lowest, chance_at=0.5)
-    axes.legend(loc="upper left")
+    beside.axhline(0.5, color=common.FAINT, linewidth=0.8)
+    beside.grid(True, axis="y")
+    beside.tick_params(axis="y", length=0)
     axes.set_title("Random weights, fine-tuned")
+    beside.set_title("Reference points of\nthe paper's Figure 2")
+    figure.legend(loc="outside upper left", ncols=2)
     return common.finish(figure, formatting.disclaimers(table), paths)
