@@ -115,13 +115,14 @@ def kornia_chain(size: int, settings: Mapping) -> nn.Sequential:
         settings: The configuration's section `augmentation`.
     """
     shift = (settings["translation_share"],) * 2
-    scale = (settings["crop_scale"], 1.0)
     return nn.Sequential(
         kornia.RandomHorizontalFlip(p=settings["horizontal_flip"]),
         kornia.RandomVerticalFlip(p=settings["vertical_flip"]),
-        kornia.RandomResizedCrop((size, size), scale=scale, p=settings["crop"]),
+        kornia.RandomResizedCrop(
+            (size, size), scale=tuple(settings["crop_scale"]), p=settings["crop"]
+        ),
         kornia.RandomAffine(degrees=0, translate=shift, p=settings["translation"]),
-        kornia.RandomRotation(settings["rotation_degrees"], p=1.0),
+        kornia.RandomRotation(settings["rotation_degrees"], p=settings["rotation"]),
     )
 
 

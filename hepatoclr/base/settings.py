@@ -153,10 +153,13 @@ def one_line(value: Any) -> str:
 
 
 def _ascending(_, wanted: bool, values: Any, __) -> Iterator[jsonschema.ValidationError]:
-    """Keyword of our schemas: the numbers of a list ascend, as those of a range."""
+    """Keyword of our schemas: the numbers of a list ascend, as those of a range; some may be equal.
+
+    Beside `uniqueItems` none may.
+    """
     listed = values if isinstance(values, list) else []
     numbers = [value for value in listed if isinstance(value, int | float)]
-    if wanted and numbers != sorted(set(numbers)):
+    if wanted and numbers != sorted(numbers):
         yield jsonschema.ValidationError(f"{values} must ascend")
 
 
@@ -184,7 +187,8 @@ def _control_characters(value: Any, where: str = "") -> Iterator[str]:
 def problems(value: Any, schema: Mapping) -> list[str]:
     """List what in a value breaks its schema, one sentence each, with the nearest known key.
 
-    Keyword `formerly` of our schemas, at the top, says what became of old keys and values.
+    Keyword `formerly` of our schemas, at the top, says what became of old keys and values; of a key
+    that is still one, what became of values of another type.
     """
     errors, formerly = Validator(schema).iter_errors(value), schema.get("formerly", {})
     return sorted({line for error in errors for line in _sentences(error, formerly)})
@@ -194,6 +198,8 @@ def _sentences(error: jsonschema.ValidationError, formerly: Mapping) -> Iterator
     where = ".".join(str(key) for key in error.absolute_path)
     if (old := f"{where}: {error.instance}") in formerly:
         yield f"{old} {formerly[old]}"
+    elif error.validator == "type" and where in formerly:
+        yield f"{where}: {formerly[where]}"
     elif error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         for key in error.instance.keys() - set(known):

@@ -7,7 +7,7 @@ at the rim when the view is moved or turned, where the sequence shows 0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from difflib import get_close_matches
 
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from hepatoclr.base.errors import UserError
 
-CROP_RATIO = (3 / 4, 4 / 3)
+CROP_RATIO = (3 / 4, 4 / 3)  # of width to height, the default of Kornia and torchvision
+CPU = torch.device("cpu")
 MATRIX = augmentation.GeometricAugmentationBase2D
 WARPED = (  # no matrix says what they do
     augmentation.RandomElasticTransform,
@@ -29,11 +30,12 @@ WARPED = (  # no matrix says what they do
 class Augmentation:
     """Flips, a resized crop, a translation, a rotation, then what else is asked for, then CutOut.
 
-    Every slice draws its own changes, on the CPU, so that they are the same on every device.
+    Every slice draws its own changes, on the CPU, so that they are the same on every device. The
+    defaults are those of the follow-up's code (arXiv 2307.04617).
 
     Args:
-        horizontal_flip, vertical_flip, crop, translation, cutout: Probabilities.
-        crop_scale: Smallest share of the area that a crop keeps.
+        horizontal_flip, vertical_flip, crop, translation, rotation, cutout: Probabilities.
+        crop_scale: Lowest and highest share of the area that a crop keeps.
         translation_share: Largest translation as a share of the side.
         rotation_degrees: Largest rotation to either side.
         kornia: Names of further augmentations of Kornia and their arguments. Those that are
@@ -48,9 +50,10 @@ class Augmentation:
         horizontal_flip: float = 0.5,
         vertical_flip: float = 0.5,
         crop: float = 0.5,
-        crop_scale: float = 0.7,
+        crop_scale: tuple[float, float] = (0.7, 0.7),
         translation: float = 0.5,
         translation_share: float = 0.2,
+        rotation: float = 0.5,
         rotation_degrees: float = 30,
         cutout: float = 0,
         kornia: Mapping[str, Mapping] | None = None,
@@ -65,8 +68,8 @@ class Augmentation:
         if translation:
             given = {"degrees": 0, "translate": [translation_share] * 2, "p": translation}
             self.moves.append(_make("RandomAffine", given))
-        if rotation_degrees:
-            self.moves.append(_make("RandomRotation", {"degrees": rotation_degrees, "p": 1.0}))
+        if rotation:
+            self.moves.append(_make("RandomRotation", {"degrees": rotation_degrees, "p": rotation}))
         for name, given in (kornia or {}).items():
             step = _make(name, given)
             is_matrix = isinstance(step, MATRIX) and not isinstance(step, WARPED)
@@ -92,14 +95,21 @@ class Augmentation:
     @torch.no_grad()
     def _view(self, images: Tensor, shape: torch.Size, key: int, rank: int, size: int) -> Tensor:
         """One view of each slice of a share of a batch of some shape."""
-        with _drawing(key):
-            matrices = self.matrices(shape)[rank::size]
-            draws = [step.forward_parameters(shape) for step in self.others]
-        view = self.warp(images, matrices)
+        matrices, draws = self.draw(shape, key)
+        view = self.warp(images, matrices[rank::size])
         for step, drawn in zip(self.others, draws, strict=True):
             own = {name: _share(item, shape, rank, size) for name, item in drawn.items()}
             view = step(view, params={**own, "forward_input_shape": torch.tensor(view.shape)})
         return view
+
+    def draw(self, shape: torch.Size, key: int) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        """Draw all that is random in a view of a batch of some shape, on the CPU.
+
+        Returns:
+            The matrices, see `matrices`, and the parameters of each further augmentation.
+        """
+        with _drawing(key):
+            return self.matrices(shape), [step.forward_parameters(shape) for step in self.others]
 
     def matrices(self, shape: torch.Size) -> Tensor:
         """Draw the matrices of a batch, from the slice's pixels to the view's, (n, 3, 3)."""
@@ -107,7 +117,7 @@ class Augmentation:
         if self.crop:
             # Kornia decides once per batch whether to crop
             crop = augmentation.RandomResizedCrop(
-                shape[-2:], (self.crop_scale, 1.0), CROP_RATIO, p=1.0
+                shape[-2:], tuple(self.crop_scale), CROP_RATIO, p=1.0
             )
             cropped = torch.rand(shape[0]) < self.crop
             steps.append(torch.where(cropped[:, None, None], _matrices(crop, shape), torch.eye(3)))
@@ -134,7 +144,8 @@ def _make(name: str, given: Mapping) -> nn.Module:
         raise UserError(f"augmentation.kornia: there is no {name!r} in Kornia{hint}")
     lists = {key: tuple(item) if isinstance(item, list) else item for key, item in given.items()}
     try:
-        return getattr(augmentation, name)(**lists)
+        with _on_cpu():
+            return getattr(augmentation, name)(**lists)
     except (TypeError, ValueError) as error:
         raise UserError(f"augmentation.kornia.{name}: {error}") from error
 
@@ -157,6 +168,13 @@ def _drawing(key: int) -> Iterator[None]:
     before = torch.get_rng_state()
     torch.default_generator.manual_seed(key)
     try:
-        yield
+        with _on_cpu():
+            yield
     finally:
         torch.set_rng_state(before)
+
+
+def _on_cpu() -> AbstractContextManager:
+    """Make tensors on the CPU where no device is named, even if another is PyTorch's default."""
+    # a mode slows all that is called in it, draws by half
+    return nullcontext() if torch.get_default_device() == CPU else CPU

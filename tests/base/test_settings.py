@@ -49,6 +49,9 @@ def test_presets_are_complete_configurations(preset):
         ({"cohorts": {"../x": {"role": "external"}}}, "'../x' does not"),
         ({"run": "../x"}, "run: '../x' does not fit the pattern"),
         ({"tensors": {"window": [400, -100]}}, "tensors.window: [400, -100] must ascend"),
+        ({"tensors": {"window": [9, 9]}}, "tensors.window: [9, 9] has non-unique elements"),
+        ({"augmentation": {"crop_scale": [0.7, 0.6]}}, "crop_scale: [0.7, 0.6] must ascend"),
+        ({"augmentation": {"crop_scale": 0.8}}, "crop_scale: is a range now: write two shares"),
         ({"tensors": {"window": 400}}, "tensors.window: must be an array, got 400"),
         ({"tensors": {"window": ["x", 1]}}, "tensors.window.0: must be an integer, got 'x'"),
         ({"checks": {"exclude": ["trunkated"]}}, "'trunkated'; did you mean 'truncated'?"),
@@ -87,6 +90,7 @@ def test_text_becomes_what_the_schema_wants():
     """Snakemake's command line gives nested values as text."""
     config = resolve(
         tensors={"window": ["-150", "250"]},
+        augmentation={"crop_scale": ["0.6", "0.6"]},
         pretraining={"learning_rate": "1e-4"},
         linear={"scale": "true"},
         network={"padding": "2"},
@@ -94,6 +98,7 @@ def test_text_becomes_what_the_schema_wants():
         trainer={"limit_train_batches": "10"},
     )
     assert config["tensors"]["window"] == [-150, 250]
+    assert config["augmentation"]["crop_scale"] == [0.6, 0.6]
     assert config["pretraining"]["learning_rate"] == 0.0001
     assert config["linear"]["scale"] is True
     assert config["network"]["padding"] == 2

@@ -195,6 +195,7 @@ NOT_CHANGED = ("preset", "run", "cohorts", "simulate")  # another run; below; of
 OTHER = {  # where the schema alone does not say what would fit the tiny run
     "trainings_per_job": None,  # other rules do the same
     "checks.exclude": ["truncated"],
+    "augmentation.crop_scale": [0.63, 0.7],
     "augmentation.kornia": {"RandomGaussianNoise": {"std": 0.02, "p": 0.5}},
     "segment.backend": None,  # TotalSegmentator's weights are not at hand
     "segment.weights": "elsewhere",
