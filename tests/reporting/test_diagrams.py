@@ -77,7 +77,8 @@ def test_the_drawn_strategy_is_the_one_in_force(tmp_path):
     assert {"NT-Xent, τ = 0.1", "equal y, τ = 0.1"} <= set(found)
     words = " ".join(found).replace("\N{NO-BREAK SPACE}", " ")
     assert "horizontal flip (0.5), vertical flip (0.5)" in words
-    assert "translation up to 20 % (0.5), rotation up to 30°" in words
+    assert "crop to 70 % of the area (0.5), translation up to 20 % (0.5)" in words
+    assert "rotation up to 30° (0.5)" in words
     assert "CutOut" not in words
 
 

@@ -64,13 +64,13 @@ def parameters(channels: Sequence[int], hidden: int, projection: int) -> tuple[i
 
 def augmentations(settings: Mapping) -> list[str]:
     """Name the changes of a view that are in force, with their probabilities."""
-    turned = settings["rotation_degrees"]
+    shares = dict.fromkeys(f"{100 * share:g} %" for share in settings["crop_scale"])
     changes = {
         "horizontal flip": settings["horizontal_flip"],
         "vertical flip": settings["vertical_flip"],
-        f"crop to at least {100 * settings['crop_scale']:g} % of the area": settings["crop"],
+        f"crop to {' to '.join(shares)} of the area": settings["crop"],
         f"translation up to {100 * settings['translation_share']:g} %": settings["translation"],
-        f"rotation up to {turned:g}°": float(turned > 0),
+        f"rotation up to {settings['rotation_degrees']:g}°": settings["rotation"],
         "CutOut": settings["cutout"],
     }
     space = "\N{NO-BREAK SPACE}"
@@ -216,9 +216,9 @@ def _evaluation(axes: Axes) -> None:
 def _examples(settings: Mapping) -> list[Affine2D]:
     """Three views that the augmentation in force may give, of a slice from -1 to 1."""
     across, down = (-1 if settings[f"{way}_flip"] else 1 for way in ("horizontal", "vertical"))
-    zoom = settings["crop_scale"] ** -0.5 if settings["crop"] else 1
+    zoom = settings["crop_scale"][0] ** -0.5 if settings["crop"] else 1
     moved = settings["translation_share"] if settings["translation"] else 0
-    turned = settings["rotation_degrees"] / 2
+    turned = settings["rotation_degrees"] / 2 if settings["rotation"] else 0
     return [
         Affine2D().scale(across, 1).rotate_deg(turned),
         Affine2D().scale(zoom).rotate_deg(-turned),
