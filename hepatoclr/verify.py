@@ -42,6 +42,7 @@ SCHEMA = _objects(
     hardware=_objects(cpu={"type": "string"}),
     config=_objects(
         tensors=_objects(window={"type": "array"}),
+        evaluation=_objects(threshold={"enum": ["youden", 0.5]}),
         experiment=_objects(
             methods={"type": "array", "items": {"type": "string"}},
             betas={"type": "array", "items": {"type": "number"}},
@@ -123,13 +124,13 @@ def recompute(folder: Path, record: Mapping) -> dict[str, str]:
     paths = [folder / path for path in record["files"]["predictions"]]
     if missing := sum(not path.is_file() for path in paths):
         raise UserError(f"predictions are missing ({missing} of {len(paths)} files)")
-    given = record["config"]["experiment"]
+    given, threshold = record["config"]["experiment"], record["config"]["evaluation"]["threshold"]
     methods = experiment.by_method(given["methods"], given["beta"])
     betas = experiment.by_beta(given["betas"])
     found = predictions.read(paths)
     with warnings.catch_warnings(), TemporaryDirectory() as place:
         warnings.simplefilter("ignore")  # what cannot be estimated is empty in the table
-        computed = tables.all(found, methods, betas, record["disclaimers"])
+        computed = tables.all(found, methods, betas, record["disclaimers"], threshold)
         for name, table in computed.items():
             forms = [Path(place, f"{name}.{suffix}") for suffix in ("csv", "md", "tex")]
             tables.write(table, *forms, tables.TITLES[name], metrics.counts(found))

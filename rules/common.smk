@@ -87,6 +87,7 @@ SEEDS = [f"seed{seed}" for seed in config["experiment"]["seeds"]]
 FIRST_SEED = SEEDS[0]
 SPLITS = experiment.splits(**section("evaluation", "scheme", "repeats", "folds", "job_per"))
 REPEATS = sorted({repeat for repeat, _ in SPLITS.values()})
+BESIDE = experiment.BESIDE[config["linear"]["scale"]]
 
 CONTROL = ["permuted"] if config["evaluation"]["permute"] else []
 DISCLAIMERS = [*(["synthetic"] if SIMULATED else []), *CONTROL]  # stand beside every result
@@ -109,7 +110,13 @@ INTERPRETATION = [
 ]
 
 PREDICTIONS = experiment.predictions(
-    results("predictions"), EVALUATED, BETAS, SEEDS, SPLITS, config["experiment"]["fractions"]
+    results("predictions"),
+    [*experiment.PROTOCOLS, BESIDE],
+    EVALUATED,
+    BETAS,
+    SEEDS,
+    SPLITS,
+    config["experiment"]["fractions"],
 )
 EXTERNAL_PREDICTIONS = expand(
     results("predictions/external/{cohort}/{encoder}/{seed}.csv"),

@@ -29,6 +29,7 @@ rule explain:
         network=config["network"],
         window=config["tensors"]["window"],
         settings=config["linear"],
+        threshold=config["evaluation"]["threshold"],
         seed=config["seed"],
         disclaimers=DISCLAIMERS,
     script:

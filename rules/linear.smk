@@ -1,7 +1,8 @@
 rule linear:
     """Predict patients by logistic regression on frozen features, fitted on the other folds.
 
-    Once with the paper's fixed C and threshold, once with both chosen inside the training folds.
+    Once with the paper's fixed C, once with C and threshold chosen inside the training folds, and
+    once more with features scaled where the first has them as they are, or the other way round.
     """
     input:
         features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
@@ -10,6 +11,7 @@ rule linear:
     output:
         fixed=results("predictions/linear/{encoder}/seed{seed}/{split}.csv"),
         nested=results("predictions/linear_nested/{encoder}/seed{seed}/{split}.csv"),
+        beside=results(f"predictions/{BESIDE}/{{encoder}}/seed{{seed}}/{{split}}.csv"),
     log:
         results("logs/linear/{encoder}/seed{seed}/{split}.log"),
     benchmark:

@@ -20,6 +20,7 @@ rule tables:
         methods=METHODS,
         betas=BETAS,
         disclaimers=DISCLAIMERS,
+        threshold=config["evaluation"]["threshold"],
         settings={
             name: config[name]
             for name in ("tensors", "network", "augmentation", "pretraining", "finetune")

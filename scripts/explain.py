@@ -14,6 +14,7 @@ with logs.to_file(snakemake.log[0]):
         network=snakemake.params.network,
         window=snakemake.params.window,
         settings=snakemake.params.settings,
+        threshold=snakemake.params.threshold,
         seed=snakemake.params.seed,
         disclaimers=snakemake.params.disclaimers,
         threads=snakemake.threads,

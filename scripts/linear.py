@@ -11,4 +11,5 @@ with logs.to_file(snakemake.log[0]):
         snakemake.params.settings,
         snakemake.output.fixed,
         snakemake.output.nested,
+        snakemake.output.beside,
     )

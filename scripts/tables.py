@@ -6,9 +6,7 @@ from hepatoclr.stats import metrics, predictions
 with logs.to_file(snakemake.log[0]):
     consistency.check(snakemake.input.trainings, snakemake.params.settings)
     found = predictions.read(snakemake.input.predictions, own=True)
-    methods, betas, disclaimers = (
-        snakemake.params[key] for key in ("methods", "betas", "disclaimers")
-    )
-    for name, table in tables.all(found, methods, betas, disclaimers).items():
+    given = [snakemake.params[key] for key in ("methods", "betas", "disclaimers", "threshold")]
+    for name, table in tables.all(found, *given).items():
         paths = [snakemake.output[key] for key in (name, f"{name}_md", f"{name}_tex")]
         tables.write(table, *paths, tables.TITLES[name], metrics.counts(found))

@@ -17,6 +17,7 @@ SETTINGS = {
     "seed": 1,
     "simulate": {"seed": 2},
     "tensors": {"window": [-100, 400]},
+    "evaluation": {"threshold": "youden"},
     "experiment": {"methods": METHODS, "betas": BETAS, "beta": 0.5, "seeds": [1, 7]},
     "segment": {"weights": f"/home/{NAME}/weights"},
     "cohorts": {

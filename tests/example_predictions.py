@@ -49,7 +49,6 @@ def job(protocol, encoder, fraction=1.0, repeat=1, seed=1, patients=100, folds=5
             "patient_id": [f"{k + 12:04d}" for k in number],
             "label": label,
             "probability": 1 / (1 + np.exp(-score)),
-            "threshold": 0.5,
             "slices": rng.integers(8, 30, patients),
         }
     )
@@ -58,10 +57,10 @@ def job(protocol, encoder, fraction=1.0, repeat=1, seed=1, patients=100, folds=5
         slices = [np.round(1 / (1 + np.exp(-values)), 4) for values in several]
         table["by_slice"] = [" ".join(f"{p:.4f}" for p in values) for values in slices]
         table["probability"] = [float(values.mean()) for values in slices]
+    fold = table["fold"].to_numpy()
+    table["threshold"] = np.array([0.45, 0.5, 0.6, 0.55, 0.5, 0.4])[fold % 6]
     if protocol == "linear_nested" or encoder.endswith("nested"):
-        fold = table["fold"].to_numpy()
         table["C"] = np.array([0.01, 0.1, 1, 0.1, 0.1, 1])[fold % 6]
-        table["threshold"] = np.array([0.45, 0.5, 0.6, 0.55, 0.5, 0.4])[fold % 6]
         table["inner_auc"] = 0.8
     if encoder.endswith("nested"):
         table["beta"] = np.array([0.2, 0.5, 0.5, 0, 0.5, 0.2])[fold % 6]

@@ -332,6 +332,7 @@ def run(
     network: Mapping,
     window: tuple[int, int],
     settings: Mapping,
+    threshold: float | str,
     seed: int,
     disclaimers: Sequence[str],
     threads: int,
@@ -346,11 +347,12 @@ def run(
         output: Table to write.
         paths: Figures to write.
         network: Section of the configuration.
+        threshold: Which predictions are positive, see `predictions.at_threshold`.
         disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
         threads: CPU threads; there is no need of a GPU.
     """
     devices.prepare("cpu", threads)
-    confident = chosen(outcomes.read(predictions))
+    confident = chosen(outcomes.at_threshold(outcomes.read(predictions), threshold))
     given = {"window": window, "settings": settings, "seed": seed}
     trained = backbone.read(weights, network).backbone
     found = explain(trained, confident, features, split, cases, **given)

@@ -9,6 +9,8 @@ from hepatoclr.base.errors import UserError
 NONE = "none"  # random weights
 WEIGHTED = "weak_simclr"  # the method that has a beta
 PROTOCOLS = ("linear", "linear_nested", "finetune")
+# The linear protocol with features as `linear.scale` does not have them, by that setting.
+BESIDE = {False: "linear_scaled", True: "linear_unscaled"}
 NESTED = f"{WEIGHTED}-nested"  # each fold takes the beta chosen inside its training patients
 
 
@@ -124,6 +126,7 @@ def fine_tuning(rule: str, name: str) -> dict:
 
 def predictions(
     folder: str,
+    protocols: Sequence[str],
     encoders: Sequence[str],
     betas: Mapping[float, str],
     seeds: Sequence[str],
@@ -134,6 +137,7 @@ def predictions(
 
     Args:
         folder: Where they lie.
+        protocols: In which each encoder is evaluated.
         encoders: All that are evaluated, random weights included.
         betas: Rows of Table 2; with several, beta is also chosen inside the training folds.
         seeds, splits: Names of the seeds and of the evaluation jobs.
@@ -141,7 +145,7 @@ def predictions(
     """
     nested = ["linear_nested", "finetune"] if len(betas) > 1 else []
     evaluations = [
-        *(f"{protocol}/{encoder}" for protocol in PROTOCOLS for encoder in encoders),
+        *(f"{protocol}/{encoder}" for protocol in protocols for encoder in encoders),
         *(f"select_beta/{protocol}" for protocol in nested),
         *(f"learning_curve/{fraction}" for fraction in fractions if fraction < 1),
     ]

@@ -216,14 +216,10 @@ class Fold:
     def predict(self, network: backbone.Network, device: torch.device) -> pd.DataFrame:
         """Predict the test patients: a row each.
 
-        The threshold is chosen on patients held out of training where there are such (`inner`).
+        The threshold is Youden's on the training patients, or those held out of them (`inner`).
         """
         held_out = self.val if self.settings["epoch"] == "inner" else self.train["patient_id"]
-        cut = predictions.threshold(
-            self.settings["threshold"],
-            lambda: self.patients(network, held_out, device),
-            self.targets,
-        )
+        cut = predictions.youden(self.patients(network, held_out, device), self.targets)
         found = self.patients(network, self.test, device)
         labels = self.targets.loc[found["patient_id"]].to_numpy(int)
         return found.assign(repeat=self.repeat, fold=self.fold, label=labels, threshold=cut)

@@ -1,6 +1,6 @@
 """The linear protocol: logistic regression on frozen feature vectors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hepatoclr.base import files, seeds
 from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.learning import experiment
 from hepatoclr.stats import metrics, predictions
 
 MOST_STEPS = 10_000
@@ -59,6 +60,33 @@ def fit_patients(
     return fit(vectors[train], labels, settings["C"], settings["scale"])
 
 
+def fitted(
+    patient: pd.Series, vectors: np.ndarray, targets: pd.Series, settings: Mapping
+) -> Callable[[Sequence[str]], pd.DataFrame]:
+    """Fit on some patients.
+
+    Args:
+        patient, vectors, targets, settings: As in `predict`.
+
+    Returns:
+        Predicts patients, a row each: patient_id, probability, slices, by_slice (with `rows`
+        slices).
+    """
+    counts = patient.value_counts()
+    patient, vectors = rows(patient, vectors, settings)
+    model = fit_patients(patient, vectors, targets, settings)
+
+    def predicted(patients: Sequence[str]) -> pd.DataFrame:
+        chosen = patient.isin(patients).to_numpy()
+        odds = model.predict_proba(vectors[chosen])[:, 1]
+        found = predictions.per_patient(patient[chosen], odds)
+        if settings["rows"] == "patients":
+            found = found.drop(columns="by_slice")
+        return found.assign(slices=counts.loc[found["patient_id"]].to_numpy())
+
+    return predicted
+
+
 def predict(
     patient: pd.Series,
     vectors: np.ndarray,
@@ -77,22 +105,11 @@ def predict(
 
     Returns:
         A row per test patient: patient_id, probability, slices, by_slice (with `rows` slices),
-        threshold.
+        threshold (Youden's on the training patients).
     """
-    counts = patient.value_counts()
-    patient, vectors = rows(patient, vectors, settings)
-    model = fit_patients(patient, vectors, targets, settings)
-
-    def by_patient(chosen: np.ndarray) -> pd.DataFrame:
-        """Probability of some patients, by the rows that belong to them."""
-        return predictions.per_patient(patient[chosen], model.predict_proba(vectors[chosen])[:, 1])
-
-    train = patient.isin(targets.index).to_numpy()
-    cut = predictions.threshold(settings["threshold"], lambda: by_patient(train), targets)
-    found = by_patient(patient.isin(test).to_numpy())
-    if settings["rows"] == "patients":
-        found = found.drop(columns="by_slice")
-    return found.assign(slices=counts.loc[found["patient_id"]].to_numpy(), threshold=cut)
+    predicted = fitted(patient, vectors, targets, settings)
+    cut = predictions.youden(predicted(targets.index), targets)
+    return predicted(test).assign(threshold=cut)
 
 
 def predict_nested(
@@ -114,7 +131,7 @@ def predict_nested(
         As `predict`, with C, the value of `nested_C` of the highest inner AUC (the smallest of
         equals), and inner_auc, that AUC, pooled over the inner folds. The threshold is Youden's
         on the inner predictions. Where a class has a single training patient nothing can be
-        chosen: the fixed values stay, and inner_auc is missing.
+        chosen: C and threshold are those of `predict`, and inner_auc is missing.
     """
     targets = train.set_index("patient_id")["target"]
     folds = min(INNER_FOLDS, splits.smallest_class(train))
@@ -127,19 +144,16 @@ def predict_nested(
         inner_predictions = []
         for _, held_out in inner.groupby("fold"):
             val, others = held_out["patient_id"], targets.drop(held_out["patient_id"])
-            inner_predictions.append(predict(patient, vectors, others, val, _fixed(settings, C)))
+            model = fitted(patient, vectors, others, {**settings, "C": C})
+            inner_predictions.append(model(val))
         found = pd.concat(inner_predictions, ignore_index=True)
         auc = metrics.auc(targets.loc[found["patient_id"]].to_numpy(int), found["probability"])
         if auc > best[0]:
             best = auc, C, found
     auc, C, found = best
-    cut = predictions.threshold("youden", lambda: found, targets)
-    outer = predict(patient, vectors, targets, test, _fixed(settings, C))
+    cut = predictions.youden(found, targets)
+    outer = fitted(patient, vectors, targets, {**settings, "C": C})(test)
     return outer.assign(threshold=cut, C=C, inner_auc=auc)
-
-
-def _fixed(settings: Mapping, C: float) -> dict:
-    return {**settings, "C": C, "threshold": 0.5}
 
 
 def cross_validate(
@@ -151,6 +165,7 @@ def cross_validate(
     settings: Mapping,
     fixed: str,
     nested: str,
+    beside: str,
 ) -> None:
     """Predict the patients of some folds, each by a model fitted on the other folds.
 
@@ -161,31 +176,35 @@ def cross_validate(
         split: The split.
         folds: Folds to test; all where none is named.
         settings: The configuration's section `linear`.
-        fixed: Predictions to write, with C and threshold of the settings.
+        fixed: Predictions to write, with C of the settings.
         nested: Predictions to write, with C and threshold chosen inside the training folds.
+        beside: Predictions to write, as `fixed`, but with features standardised where those are
+            not, and the other way round.
     """
     patient, vectors = read(table)
     patients = splits.read(split)
     repeat = int(patients["repeat"].iloc[0])
     targets = patients.set_index("patient_id")["target"]
-    by_protocol = {"linear": [], "linear_nested": []}
+    otherwise = {**settings, "scale": not settings["scale"]}
+    by_protocol = {"linear": [], "linear_nested": [], experiment.BESIDE[settings["scale"]]: []}
     for fold in folds or sorted(patients["fold"].unique()):
         test = patients.loc[patients["fold"] == fold, "patient_id"]
         train = splits.training(patients, fold)
         train_targets = train.set_index("patient_id")["target"]
         inner = seeds.derived(seed, repeat, int(fold))
-        both = {
-            "linear": predict(patient, vectors, train_targets, test, settings),
-            "linear_nested": predict_nested(patient, vectors, train, test, settings, inner),
-        }
-        for protocol, found in both.items():
+        predicted = (
+            predict(patient, vectors, train_targets, test, settings),
+            predict_nested(patient, vectors, train, test, settings, inner),
+            predict(patient, vectors, train_targets, test, otherwise),
+        )
+        for protocol, found in zip(by_protocol, predicted, strict=True):
             facts = {"protocol": protocol, "encoder": encoder, "fraction": 1.0, "seed": seed}
             labels = targets.loc[found["patient_id"]].to_numpy(int)
             by_protocol[protocol].append(
                 found.assign(**facts, repeat=repeat, fold=fold, label=labels)
             )
-    predictions.write(by_protocol["linear"], fixed)
-    predictions.write(by_protocol["linear_nested"], nested)
+    for parts, path in zip(by_protocol.values(), (fixed, nested, beside), strict=True):
+        predictions.write(parts, path)
 
 
 def apply(

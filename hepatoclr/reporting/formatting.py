@@ -23,8 +23,15 @@ LABELS = {
 }
 HEADINGS = {"method": "Pretraining", "beta": "β", "fraction": "Training patients"}
 MEASURE_LABELS = {"auc": "AUC", "balanced_accuracy": "Balanced accuracy"}
+RESULT_LABELS = {  # the same in Tables 1 and 2, which tell two thresholds apart
+    "auc": "AUC",
+    "balanced_accuracy": "Balanced accuracy at 0.5",
+    "balanced_accuracy_youden": "Balanced accuracy at Youden's threshold",
+}
 PROTOCOL_LABELS = {
     "linear": "linear",
+    "linear_scaled": "linear scaled",
+    "linear_unscaled": "linear unscaled",
     "finetune": "fine-tuned",
     "linear_nested": "linear nested",
 }

@@ -18,6 +18,10 @@ REFERENCE = (
     "With 78 / 28 patients, as in the paper, an AUC of 0.84 has a 95 % interval of about ± 0.075."
 )
 SOURCE = "The paper's numbers (Sarfati et al., ISBI 2023, arXiv 2302.08427)"
+YOUDEN = (
+    "Youden's threshold is that of each fold with the largest sensitivity + specificity - 1 on its "
+    "training patients; of predictions made elsewhere, the one they give."
+)
 P_COLUMNS = {
     "p_holm": "Holm",
     "p_corrected_t": "corrected t",
@@ -107,7 +111,7 @@ def _results(table: pd.DataFrame) -> Layout:
         )
         for measure, protocol in columns
     ]
-    words = [(formatting.MEASURE_LABELS[m], formatting.protocol_label(p)) for m, p in columns]
+    words = [(formatting.RESULT_LABELS[m], formatting.protocol_label(p)) for m, p in columns]
     names = [_row_label(key, value) for value in table[key].unique()]
     if key == "fraction" and "fitted" in table and table["fitted"].notna().any():
         words.append(("AUC", "power law"))
@@ -121,7 +125,8 @@ def _results(table: pd.DataFrame) -> Layout:
 def _cells(part: pd.DataFrame, measure: str, with_best: bool) -> list[Cell]:
     """The cells of one measure; best are all that equal the highest mean as printed."""
     names = [f"{measure}_mean", f"{measure}_sd", f"{measure}_low", f"{measure}_high"]
-    names += [f"paper_{measure}_mean", f"paper_{measure}_sd"]
+    published = f"paper_{measure.removesuffix('_youden')}"  # it does not say at which threshold
+    names += [f"{published}_mean", f"{published}_sd"]
     rows = part.reindex(columns=names).to_numpy(float)
     best = f"{np.nanmax(rows[:, 0]):.2f}"
     return [
@@ -175,6 +180,8 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
             "In square brackets the 95 % interval for these trained models and other patients; "
             "training anew would add to it."
         )
+    if "balanced_accuracy_youden_mean" in table:
+        reading.append(YOUDEN)
     if table.columns[0] != "fraction":
         reading.append("Bold: best of its column.")
     elif "fitted" in table and table["fitted"].notna().any():
@@ -268,6 +275,10 @@ def _measures(table: pd.DataFrame) -> Layout:
         "Calibration: slope 1 and intercept 0 are perfect; a slope below 1 means "
         "probabilities too far from the prevalence, an intercept below 0 too many positives.",
     ]
+    by_fold = table["threshold"] == "fold"
+    own = ", ".join(map(formatting.protocol_label, table.loc[by_fold, "protocol"].unique()))
+    threshold = "Youden's" if by_fold.all() else f"0.5, but for {own} Youden's" if own else "0.5"
+    notes.append(" ".join([f"The threshold is {threshold}.", *([YOUDEN] if own else [])]))
     return _by_columns(table, "measure", "estimate", formatting.MEASURE_COLUMNS, notes)
 
 

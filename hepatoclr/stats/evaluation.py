@@ -108,14 +108,20 @@ def measures(scores: Scores, weights: np.ndarray | None = None) -> dict[str, np.
 
 def per_fold(scores: Scores, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """The measures of Table 1: auc and balanced_accuracy; see `measures`."""
-    folds, positive = scores.folds, scores.labels == 1
+    labels, probabilities = scores.labels, scores.probabilities
+    return {
+        "auc": comparison_tests.fold_auc(labels, probabilities, scores.folds, weights),
+        "balanced_accuracy": balanced_accuracy(scores, weights),
+    }
+
+
+def balanced_accuracy(scores: Scores, weights: np.ndarray | None = None) -> np.ndarray:
+    """Balanced accuracy per fold, averaged over folds, seeds and repeats; see `measures`."""
+    positive = scores.labels == 1
     sensitivity = np.where(positive, scores.predicted_positive, np.nan)
     specificity = np.where(positive, np.nan, ~scores.predicted_positive)
-    rates = [comparison_tests.fold_mean(of, folds, weights) for of in (sensitivity, specificity)]
-    return {
-        "auc": comparison_tests.fold_auc(scores.labels, scores.probabilities, folds, weights),
-        "balanced_accuracy": np.mean(rates, axis=0),
-    }
+    rates = (sensitivity, specificity)
+    return np.mean([comparison_tests.fold_mean(of, scores.folds, weights) for of in rates], axis=0)
 
 
 def _pooled(scores: Scores, weights: np.ndarray | None) -> dict[str, np.ndarray]:

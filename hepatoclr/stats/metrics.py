@@ -19,7 +19,8 @@ from hepatoclr.base.errors import UserError
 GROUP = ["protocol", "encoder", "fraction"]
 REPEAT = [*GROUP, "seed", "repeat"]
 FOLD = [*REPEAT, "fold"]
-MEASURES = ["auc", "balanced_accuracy"]
+# Balanced accuracy at 0.5, and at the threshold of the fold.
+MEASURES = ["auc", "balanced_accuracy", "balanced_accuracy_youden"]
 
 
 def auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -157,8 +158,8 @@ def by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: A predictions table.
 
     Returns:
-        One row per (protocol, encoder, fraction, seed, repeat, fold): auc, balanced_accuracy,
-        n_patients. Fold 0 is a whole repeat, see `pool_single_class_folds`.
+        One row per (protocol, encoder, fraction, seed, repeat, fold): `MEASURES`, n_patients.
+        Fold 0 is a whole repeat, see `pool_single_class_folds`.
 
     Raises:
         UserError: As `check`, or a repeat holds one class only.
@@ -170,7 +171,8 @@ def by_fold(predictions: pd.DataFrame) -> pd.DataFrame:
         try:
             found = {
                 "auc": auc(fold["label"], fold["probability"]),
-                "balanced_accuracy": balanced_accuracy(
+                "balanced_accuracy": balanced_accuracy(fold["label"], fold["probability"]),
+                "balanced_accuracy_youden": balanced_accuracy(
                     fold["label"], fold["probability"], fold["threshold"]
                 ),
                 "n_patients": len(fold),
@@ -218,8 +220,7 @@ def summary(folds: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per (protocol, encoder, fraction): n_folds (0 where each repeat was evaluated as
-        a whole), auc_mean, auc_sd, balanced_accuracy_mean, balanced_accuracy_sd. The sd of a
-        single fold is NaN.
+        a whole), and of each of `MEASURES` mean and sd. The sd of a single fold is NaN.
     """
     groups = folds.assign(own=folds["fold"] > 0).groupby(GROUP)
     columns = {"n_folds": groups["own"].sum()}

@@ -3,7 +3,7 @@
 A predictions table has a row per tested patient; `KINDS` and `OPTIONAL` list its columns.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -179,19 +179,29 @@ def _listed(probabilities: pd.Series) -> str:
     return " ".join(f"{value:.4f}" for value in probabilities)
 
 
-def threshold(kind: float | str, known: Callable[[], pd.DataFrame], targets: pd.Series) -> float:
-    """Choose the decision threshold on training patients.
+def youden(known: pd.DataFrame, targets: pd.Series) -> float:
+    """Choose the threshold on training patients, see `metrics.youden`.
 
     Args:
-        kind: 0.5, or "youden", the best on the training patients.
-        known: Predicts the training patients (patient_id, probability); asked only if needed.
+        known: The training patients: patient_id, probability.
         targets: Target by patient_id.
     """
-    if kind != "youden":
-        return float(kind)
-    patients = known()
-    labels = targets.loc[patients["patient_id"]].to_numpy(int)
-    return metrics.youden(labels, patients["probability"].to_numpy())
+    labels = targets.loc[known["patient_id"]].to_numpy(int)
+    return metrics.youden(labels, known["probability"].to_numpy())
+
+
+def at_threshold(table: pd.DataFrame, threshold: float | str) -> pd.DataFrame:
+    """Take the threshold that the configuration names.
+
+    Args:
+        table: What `read` returns.
+        threshold: 0.5 for all, but for `linear_nested`, which always chooses; or "youden": the
+            column stays as it is, in our own files Youden's cut-off of the training patients.
+    """
+    if threshold == "youden":
+        return table
+    chosen = table["threshold"].where(table["protocol"] == "linear_nested", threshold)
+    return table.assign(threshold=chosen)
 
 
 def read_as_written(path: str | Path) -> pd.DataFrame:

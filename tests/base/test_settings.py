@@ -94,7 +94,7 @@ def test_text_becomes_what_the_schema_wants():
         pretraining={"learning_rate": "1e-4"},
         linear={"scale": "true"},
         network={"padding": "2"},
-        finetune={"threshold": "0.5"},
+        evaluation={"threshold": "0.5"},
         trainer={"limit_train_batches": "10"},
     )
     assert config["tensors"]["window"] == [-150, 250]
@@ -102,7 +102,7 @@ def test_text_becomes_what_the_schema_wants():
     assert config["pretraining"]["learning_rate"] == 0.0001
     assert config["linear"]["scale"] is True
     assert config["network"]["padding"] == 2
-    assert config["finetune"]["threshold"] == 0.5
+    assert config["evaluation"]["threshold"] == 0.5
     assert config["trainer"]["limit_train_batches"] == 10
 
 

@@ -21,7 +21,7 @@ SHAPE = (
 )  # rows, columns of the CTs: 15 columns of padding on either side, then 2/3 the size
 LIVER = (slice(45, 66), slice(12, 33))  # on the CT
 SEEN = (slice(30, 44), slice(18, 32))  # the same on the network's slice
-SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": 0.5, "nested_C": [1.0]}
+SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "nested_C": [1.0]}
 
 
 class Looks(nn.Module):
@@ -164,7 +164,8 @@ def featured(run, network, settings=SETTINGS):
     table = table.join(pd.DataFrame(vectors).add_prefix("f"))
     table.to_parquet(run / "features.parquet")
     files = [run / "features.parquet", run / "split.csv", [], settings]
-    linear.cross_validate("mine", 1, *files, run / "linear.csv", run / "nested.csv")
+    outputs = [run / f"{name}.csv" for name in ("linear", "nested", "beside")]
+    linear.cross_validate("mine", 1, *files, *outputs)
     return table
 
 
@@ -248,6 +249,7 @@ def test_table_and_figure_are_written_and_the_same_every_time(run, tmp_path):
             network=shape,
             window=WINDOW,
             settings=SETTINGS,
+            threshold=0.5,
             seed=1,
             disclaimers=["synthetic", "permuted"],
             threads=1,
@@ -259,6 +261,7 @@ def test_table_and_figure_are_written_and_the_same_every_time(run, tmp_path):
         *("patient_id", "label", "probability", "threshold", "kind", "case", "slice", "logit"),
         *("liver", "gradient_in_liver", "occlusion_in_liver"),
     ]
+    assert found["threshold"].eq(0.5).all()
     assert found[["gradient_in_liver", "occlusion_in_liver"]].stack().between(0, 1).all()
     svg = (tmp_path / "first/maps.svg").read_text(encoding="utf-8")
     assert "<!-- synthetic cohort, labels permuted (control) -->" in svg

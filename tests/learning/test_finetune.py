@@ -14,7 +14,7 @@ NETWORK = {"channels": (8, 8, 16, 16, 32), "padding": 2, "hidden": 16, "projecti
 SETTINGS = {
     **{"epochs": 2, "samples_per_epoch": 0, "sampling": "weighted", "batch_size": 8},
     **{"learning_rate": 1e-3, "weight_decay": 1e-3, "optimiser": "adam"},
-    **{"epoch": "last", "threshold": 0.5, "compile": "auto"},
+    **{"epoch": "last", "compile": "auto"},
 }
 
 
@@ -121,12 +121,6 @@ def test_a_killed_choice_of_the_best_epoch_goes_on_where_it_was(material, tmp_pa
     assert not list(tmp_path.glob("x.*.checkpoints"))
 
 
-def test_youdens_threshold_comes_from_training_patients(material, tmp_path):
-    found = predict(material, tmp_path / "x.csv", threshold="youden")
-    assert found["threshold"].nunique() == 1
-    assert found["threshold"].iloc[0] != 0.5
-
-
 @pytest.mark.parametrize("sampling", ["patients", "uniform"])
 def test_a_small_share_is_one_batch(material, tmp_path, sampling):
     found = predict(
@@ -171,14 +165,20 @@ def test_only_the_leaky_epoch_is_marked(material, tmp_path):
     assert leaky["leaky"].eq(1).all()
 
 
-def test_youdens_threshold_comes_from_held_out_patients_where_there_are(
+def test_the_threshold_is_youdens_on_training_patients_held_out_where_there_are(
     material, tmp_path, monkeypatch
 ):
-    asked = []
-    monkeypatch.setattr(
-        finetune.predictions, "threshold", lambda kind, known, _: asked.append(known()) or 0.5
-    )
-    predict(material, tmp_path / "x.csv", epoch="inner", threshold="youden", epochs=1)
-    assert len(asked[0]) == 4  # a fifth of sixteen training patients, rounded up
-    predict(material, tmp_path / "x.csv", threshold="youden", epochs=1)
-    assert len(asked[1]) == 16
+    asked, youden = [], finetune.predictions.youden
+
+    def watch(known, targets):
+        asked.append(set(known["patient_id"]))
+        return youden(known, targets)
+
+    monkeypatch.setattr(finetune.predictions, "youden", watch)
+    inner = predict(material, tmp_path / "inner.csv", epoch="inner", epochs=1)
+    last = predict(material, tmp_path / "last.csv", epochs=1)
+    for found, known, number in zip((inner, last), asked, (4, 16), strict=True):
+        assert len(known) == number  # a fifth of sixteen training patients, rounded up; all
+        assert not known & set(found["patient_id"])
+        assert found["threshold"].nunique() == 1
+        assert found["threshold"].iloc[0] != 0.5

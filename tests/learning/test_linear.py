@@ -7,7 +7,7 @@ from hepatoclr.cohorts import splits
 from hepatoclr.learning import linear
 from hepatoclr.stats import metrics, predictions
 
-SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "threshold": 0.5, "nested_C": [0.01, 1]}
+SETTINGS = {"C": 1.0, "scale": False, "rows": "slices", "nested_C": [0.01, 1]}
 
 
 @pytest.fixture
@@ -34,22 +34,22 @@ def test_probability_is_the_mean_over_slices_of_scikit_learns(cohort):
         expected = model.predict_proba(rows)[:, 1].mean()
         assert found.loc[name, "probability"] == pytest.approx(expected, abs=1e-4)
         assert found.loc[name, "slices"] == len(rows)
-    assert (found["threshold"] == 0.5).all()
+    each = pd.Series(model.predict_proba(vectors[used])[:, 1]).groupby(patient[used].to_numpy())
+    cut = metrics.youden(known, each.mean()[known.index])
+    assert found["threshold"].tolist() == pytest.approx([cut] * 8, abs=1e-4)
 
 
 @pytest.mark.parametrize("rows", ["slices", "patients"])
 @pytest.mark.parametrize("scale", [False, True])
-@pytest.mark.parametrize("threshold", [0.5, "youden"])
-def test_options_predict_what_can_be_predicted(cohort, rows, scale, threshold):
+def test_options_predict_what_can_be_predicted(cohort, rows, scale):
     patient, vectors, targets = cohort
-    settings = {"C": 1.0, "scale": scale, "rows": rows, "threshold": threshold}
+    settings = {"C": 1.0, "scale": scale, "rows": rows}
     tested = list(targets.index[:10])
     found = linear.predict(patient, vectors, targets.iloc[10:], tested, settings)
     right = (found["probability"] > 0.5).to_numpy() == targets.loc[found["patient_id"]].to_numpy()
     assert right.mean() >= 0.9
     assert found["patient_id"].tolist() == tested
     assert found["slices"].tolist() == [int((patient == name).sum()) for name in tested]
-    assert (found["threshold"].iloc[0] == 0.5) == (threshold == 0.5)
 
 
 def test_tested_patients_do_not_touch_the_fit(cohort):
@@ -69,18 +69,23 @@ def test_cross_validation_writes_each_patient_once(cohort, tmp_path):
     people = targets.rename_axis("patient_id").rename("target").reset_index()
     splits.write(splits.stratified(people, 5, 1, 1), tmp_path / "split.csv")
     files = [tmp_path / "features.parquet", tmp_path / "split.csv"]
-    linear.cross_validate(
-        "simclr", 1, *files, [], SETTINGS, tmp_path / "all.csv", tmp_path / "nested.csv"
-    )
+    outputs = [tmp_path / name for name in ("all.csv", "nested.csv", "beside.csv")]
+    linear.cross_validate("simclr", 1, *files, [], SETTINGS, *outputs)
     for fold in range(1, 6):
-        linear.cross_validate(
-            "simclr", 1, *files, [fold], SETTINGS, tmp_path / f"{fold}.csv", tmp_path / "n.csv"
-        )
+        others = [tmp_path / f"{fold}.csv", tmp_path / "n.csv", tmp_path / "b.csv"]
+        linear.cross_validate("simclr", 1, *files, [fold], SETTINGS, *others)
     whole = pd.read_csv(tmp_path / "all.csv", dtype={"patient_id": "str"})
     parts = [pd.read_csv(tmp_path / f"{k}.csv", dtype={"patient_id": "str"}) for k in range(1, 6)]
     assert tuple(whole.columns) == predictions.COLUMNS[:12]
     assert sorted(whole["patient_id"]) == sorted(targets.index)
     assert whole.equals(pd.concat(parts, ignore_index=True))
+    beside = pd.read_csv(outputs[2], dtype={"patient_id": "str"})
+    assert set(beside["protocol"]) == {"linear_scaled"}
+    swapped = [tmp_path / name for name in ("scaled.csv", "n.csv", "unscaled.csv")]
+    linear.cross_validate("simclr", 1, *files, [], {**SETTINGS, "scale": True}, *swapped)
+    for one, other, protocol in ((0, beside, "linear"), (2, whole, "linear_unscaled")):
+        found = pd.read_csv(swapped[one], dtype={"patient_id": "str"})
+        assert found.equals(other.assign(protocol=protocol))
 
 
 def test_nested_choices_are_made_without_the_tested_patients(cohort):
@@ -133,7 +138,7 @@ def test_nothing_is_chosen_where_a_class_has_one_training_patient(cohort):
     training = few.assign(repeat=1, fold=1)
     found = linear.predict_nested(patient, vectors, training, list(targets.index[8:]), SETTINGS, 3)
     assert found["C"].eq(1).all()
-    assert found["threshold"].eq(0.5).all()
+    assert found["threshold"].nunique() == 1
     assert found["inner_auc"].isna().all()
 
 

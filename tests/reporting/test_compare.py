@@ -50,6 +50,7 @@ def test_a_hand_made_table_goes_through_tables_figures_and_report(compared):
         assert row["auc_low"] < expected < row["auc_high"]
     for name in ("roc", "calibration", "decision_curve"):
         assert "<svg" in (compared / f"figures/{name}.svg").read_text()
+    assert not table.filter(like="youden").size  # all at 0.5
     page = (compared / "report.html").read_text()
     assert "ours has the highest AUC" in page
     assert "<b>theirs" not in page
@@ -68,10 +69,12 @@ def test_columns_beside_the_needed_ones_are_used(tmp_path):
     table = hand_made()
     table["fold"] = np.tile(np.arange(60) % 5 + 1, 2)
     table = pd.concat([table, table.head(60).assign(encoder="none", probability=0.5)])
+    table["threshold"] = 0.4
     table.to_csv(tmp_path / "mine.csv", index=False)
     compare.run([tmp_path / "mine.csv"], tmp_path / "out")
-    folds = pd.read_csv(tmp_path / "out/tables/table1.csv", keep_default_na=False)["n_folds"]
-    assert folds.astype(int).eq(5).all()
+    table1 = pd.read_csv(tmp_path / "out/tables/table1.csv", keep_default_na=False)
+    assert table1["n_folds"].eq(5).all()
+    assert (table1["balanced_accuracy_youden_mean"] != table1["balanced_accuracy_mean"]).any()
     assert (tmp_path / "out/figures/comparisons.svg").exists()
 
 

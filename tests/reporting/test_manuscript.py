@@ -93,7 +93,6 @@ def external():
         "slices": {"fraction": 0.6, "by": "area"},
         "tensors": {"window": [-150, 250]},
         "evaluation": {"repeats": 10, "folds": 4},
-        "finetune": {"threshold": "youden"},
         "experiment": {"seeds": [3, 5]},
     }
     sites = cases("evaluation", site=["A", "B"] * 5)
@@ -172,7 +171,9 @@ def test_methods_give_the_numbers_of_the_configuration():
         "crop to 70 % of the area, of an aspect ratio between 3:4 and 4:3, with probability 0.5",
         "rotation by up to 30 degrees to either side with probability 0.5",
         "40 %, 60 %, 80 % and 100 % of the training patients",
-        "largest Youden index [@youden1950] on the training patients",
+        "largest Youden index [@youden1950] on the training patients of each fold. Sensitivity",
+        "predictive values and F1 are at the latter, of the nested choice at its own",
+        "once more on features standardised in the training folds",
         "TotalSegmentator [@wasserthal2023], version 2.4, at a resolution of 3 mm",
         "liver volume outside 300 to 6000 ml",
         "applied to the external cohort other",
@@ -226,6 +227,8 @@ def test_results_are_those_of_the_tables_with_their_intervals():
     shown = formatting.plus_minus(row["auc_mean"], row["auc_sd"])
     assert f"AUC was {shown} for random weights;" in manuscript.render("results", MARKDOWN, facts)
     text = manuscript.render("results", MARKDOWN, known(more=found_tables(True)))
+    assert "Balanced accuracy at a threshold of 0.5 was" in text
+    assert "Balanced accuracy at the threshold with the largest Youden index was" in text
     row = found_tables(True)["table1"].iloc[0]
     ends = f"(95 % CI {row['auc_low']:.2f} to {row['auc_high']:.2f})"
     assert f"AUC was {shown} {ends} for random weights;" in text

@@ -13,6 +13,7 @@ import pytest
 import statsmodels.api as sm
 from example_predictions import BETAS, METHODS
 from scipy.special import expit, logit
+from scipy.stats import norm
 from scipy.stats import t as student_t
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
@@ -37,6 +38,10 @@ COLUMNS = [
     "balanced_accuracy_sd",
     "balanced_accuracy_low",
     "balanced_accuracy_high",
+    "balanced_accuracy_youden_mean",
+    "balanced_accuracy_youden_sd",
+    "balanced_accuracy_youden_low",
+    "balanced_accuracy_youden_high",
     "paper_auc_mean",
     "paper_auc_sd",
     "paper_balanced_accuracy_mean",
@@ -170,7 +175,7 @@ def test_csv_is_rounded_and_reads_back(tmp_path, table1):
     assert csv.splitlines()[0] == ",".join(COLUMNS)
     read = pd.read_csv(tmp_path / "table.csv")
     pd.testing.assert_frame_equal(read, table1.round(6), check_dtype=False)
-    assert max(len(cell) for cell in csv.splitlines()[1].split(",")[3:11]) <= 8
+    assert max(len(cell) for cell in csv.splitlines()[1].split(",")[3:15]) <= 8
 
 
 def hand_made(**columns):
@@ -208,9 +213,13 @@ def test_best_is_per_protocol(table1):
     assert readable.columns == [
         ("AUC", "linear"),
         ("AUC", "fine-tuned"),
-        ("Balanced accuracy", "linear"),
-        ("Balanced accuracy", "fine-tuned"),
+        ("Balanced accuracy at 0.5", "linear"),
+        ("Balanced accuracy at 0.5", "fine-tuned"),
+        ("Balanced accuracy at Youden's threshold", "linear"),
+        ("Balanced accuracy at Youden's threshold", "fine-tuned"),
     ]
+    cells = dict(readable.rows)["Supervised"]
+    assert [cell.paper for cell in cells[2:]] == ["0.56 ± 0.10", "0.64 ± 0.09"] * 2
     for column, (measure, protocol) in enumerate(
         (m, p) for m in metrics.MEASURES for p in common.PROTOCOLS
     ):
@@ -340,13 +349,26 @@ def test_intervals_of_the_auc_are_delongs_within_folds(predictions, table1):
 
 
 def test_intervals_of_balanced_accuracy_are_those_of_the_bootstrap(predictions, table1):
-    scores = direct(predictions, "finetune", "supcon")
-    weights = comparison_tests.stratified_bootstrap(scores.labels, common.DRAWS, common.SEED)
-    draws = evaluation.per_fold(scores, weights)["balanced_accuracy"]
     row = table1.set_index(["method", "protocol"]).loc[("supcon", "finetune")]
-    expected = on_the_logit_scale(row["balanced_accuracy_mean"], draws.std(ddof=1))
-    found = row[["balanced_accuracy_low", "balanced_accuracy_high"]].tolist()
-    assert found == pytest.approx(expected)
+    at_half = predictions.assign(threshold=0.5)
+    for name, part in (("balanced_accuracy", at_half), ("balanced_accuracy_youden", predictions)):
+        scores = direct(part, "finetune", "supcon")
+        weights = comparison_tests.stratified_bootstrap(scores.labels, common.DRAWS, common.SEED)
+        draws = evaluation.per_fold(scores, weights)["balanced_accuracy"]
+        expected = on_the_logit_scale(row[f"{name}_mean"], draws.std(ddof=1))
+        assert row[[f"{name}_low", f"{name}_high"]].tolist() == pytest.approx(expected)
+
+
+def test_published_balanced_accuracies_fit_youdens_threshold():
+    """Normal scores of equal spread with the paper's AUCs, at 0.5 calibrated and at the best."""
+    for protocol, below in (("linear", 0.056), ("finetune", 0.081)):
+        paper = pd.DataFrame([row for (_, of), row in performance.PAPER.items() if of == protocol])
+        apart = np.sqrt(2) * norm.ppf(paper["paper_auc_mean"])
+        cut = apart / 2 + np.log(28 / 78) / apart  # where the odds of 78 to 28 are even
+        at_half = (norm.cdf(apart - cut) + norm.cdf(cut)) / 2
+        published = paper["paper_balanced_accuracy_mean"]
+        assert (published - at_half).mean() == pytest.approx(below, abs=1e-3)
+        assert abs((published - norm.cdf(apart / 2)).mean()) < 0.02
 
 
 def test_the_pooled_difference_is_bootstrapped_in_pairs(complete, comparisons):
@@ -417,10 +439,7 @@ def test_encoders_of_some_protocols_leave_gaps(tmp_path, predictions):
     line = next(line for line in markdown.splitlines() if line.startswith("| None"))
     assert [bool(cell.strip()) for cell in line.split("|")[1:-1]] == [
         True,
-        True,
-        False,
-        True,
-        False,
+        *([True, False] * 3),
     ]
 
 
@@ -463,6 +482,30 @@ def test_measures_agree_with_scikit_learn(complete, measures):
     found = measures.loc[("linear", "simclr"), "estimate"]
     assert found["brier"] == pytest.approx(brier)
     assert found["auc_pooled"] == pytest.approx(pooled)
+
+
+def test_measures_take_the_configured_threshold_and_name_it(complete, tmp_path):
+    part = complete.query("encoder == 'simclr' and seed == 1 and repeat == 1 and fraction == 1")
+    beside = part[part["protocol"] == "linear"].assign(protocol="linear_scaled")
+    both = [tables.all(pd.concat([part, beside]), threshold=kind) for kind in ("youden", 0.5)]
+    pd.testing.assert_frame_equal(both[0]["table1"], both[1]["table1"])
+    for found, name in zip(both, ("balanced_accuracy_youden", "balanced_accuracy"), strict=True):
+        rows = found["measures"].set_index(["protocol", "measure"])
+        expected = found["table1"].set_index("protocol").loc["linear"]
+        for protocol in ("linear", "linear_scaled"):
+            row = rows.loc[(protocol, "balanced_accuracy")]
+            assert row["estimate"] == pytest.approx(expected[f"{name}_mean"])
+            assert [row["low"], row["high"]] == [expected[f"{name}_{e}"] for e in ("low", "high")]
+    notes = [written(tmp_path, found["measures"])[1] for found in both]
+    assert "The threshold is Youden's. " in notes[0]
+    assert "The threshold is 0.5, but for linear nested Youden's." in notes[1]
+    others = [name for name in tables.TITLES if name != "measures"]
+    for name in others:
+        assert "linear_scaled" not in both[0][name].to_csv(), name
+    labels = [name for name, _ in layouts.of(both[0]["measures"]).rows]
+    assert labels == [
+        f"SimCLR, {name}" for name in ("linear", "linear scaled", "fine-tuned", "linear nested")
+    ]
 
 
 def test_calibration_is_a_regression_on_the_logits(complete, measures):

@@ -60,7 +60,7 @@ def test_an_obvious_disease_is_found(controls):
 
 
 def test_permuted_labels_are_chance_for_every_encoder_and_protocol(controls):
-    assert len(controls.chance) == 6
+    assert len(controls.chance) == 8
     assert (controls.chance["low"] < 0.5).all(), controls.chance
     assert (controls.chance["high"] > 0.5).all(), controls.chance
 
@@ -89,7 +89,7 @@ def test_over_many_permutations_nothing_is_learnt(controls):
         people = cohort_table.patients(assemble.permuted(controls.honest, seed))
         split = splits.stratified(people, 5, 1, seed)
         targets = split.set_index("patient_id")["target"].astype(int)
-        fixed = {"C": 1, "scale": False, "rows": "patients", "threshold": 0.5}
+        fixed = {"C": 1, "scale": False, "rows": "patients"}
         parts = [
             linear.predict(patient, vectors, targets.drop(tested), tested, fixed)
             for tested in (split.loc[split["fold"] == fold, "patient_id"] for fold in range(1, 6))

@@ -63,7 +63,7 @@ def test_youden_of_useless_scores_is_finite():
 def test_by_fold_agrees_with_scikit_learn():
     predictions = example_predictions.predictions()
     folds = metrics.by_fold(predictions)
-    assert list(folds.columns) == [*metrics.FOLD, "auc", "balanced_accuracy", "n_patients"]
+    assert list(folds.columns) == [*metrics.FOLD, *metrics.MEASURES, "n_patients"]
     assert len(folds) == 15 * 5
     for row in folds.itertuples():
         fold = predictions.query(
@@ -76,12 +76,12 @@ def test_by_fold_agrees_with_scikit_learn():
         assert row.n_patients == len(fold) == 20
 
 
-def test_by_fold_uses_the_threshold_of_each_fold():
+def test_by_fold_is_at_one_half_and_at_the_threshold_of_each_fold():
     job = example_predictions.job("linear", "simclr")
-    lifted = job.assign(threshold=0.7)
     fold = job[job["fold"] == 1]
-    expected = metrics.balanced_accuracy(fold["label"], fold["probability"], 0.7)
-    assert metrics.by_fold(lifted)["balanced_accuracy"].iloc[0] == expected
+    row = metrics.by_fold(job.assign(threshold=0.7)).iloc[0]
+    for name, cut in (("balanced_accuracy", 0.5), ("balanced_accuracy_youden", 0.7)):
+        assert row[name] == metrics.balanced_accuracy(fold["label"], fold["probability"], cut)
 
 
 def test_summary_takes_the_sample_sd_over_repeats_and_folds():
@@ -95,6 +95,7 @@ def test_summary_takes_the_sample_sd_over_repeats_and_folds():
             "fold": [1, 2, 1, 2],
             "auc": [0.7, 0.8, 0.9, 0.8],
             "balanced_accuracy": [0.5, 0.7, 0.6, 0.6],
+            "balanced_accuracy_youden": 0.6,
             "n_patients": 8,
         }
     )
@@ -131,7 +132,7 @@ def test_folds_of_one_class_are_evaluated_as_whole_repeats():
 
 def test_one_fold_of_one_class_makes_all_encoders_comparable():
     jobs = [example_predictions.job("linear", name) for name in ("simclr", "none")]
-    both = pd.concat(jobs, ignore_index=True)
+    both = pd.concat(jobs, ignore_index=True).assign(threshold=0.5)
     patients = both.loc[(both["fold"] == 3) & (both["label"] == 0), "patient_id"]
     both.loc[both["patient_id"].isin(patients[1:]), "fold"] = 4
     both.loc[both["patient_id"] == patients.iloc[0], "fold"] = 5
@@ -143,7 +144,7 @@ def test_thresholds_of_whole_repeats_stay_those_of_the_folds():
     job["threshold"] = np.where(job["label"] == 1, 0.9, 0.1)
     called = job["probability"] >= job["threshold"]
     expected = balanced_accuracy_score(job["label"], called)
-    assert metrics.by_fold(job)["balanced_accuracy"].item() == pytest.approx(expected)
+    assert metrics.by_fold(job)["balanced_accuracy_youden"].item() == pytest.approx(expected)
 
 
 def test_summary_counts_seeds_as_repeats():

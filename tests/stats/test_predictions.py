@@ -75,6 +75,16 @@ def test_optional_columns_may_be_in_some_files_only(written):
     assert set(read.loc["linear_nested", "C"]) == {0.1, 1.0}
 
 
+def test_the_configured_threshold_is_taken_but_by_the_nested_protocol():
+    jobs = [example_predictions.job(name, "simclr") for name in ("linear", "linear_nested")]
+    run = pd.concat(jobs)
+    assert predictions.at_threshold(run, "youden") is run
+    at_half = predictions.at_threshold(run, 0.5)
+    assert set(at_half.loc[at_half["protocol"] == "linear", "threshold"]) == {0.5}
+    nested = at_half["protocol"] == "linear_nested"
+    assert at_half[nested].equals(jobs[1])
+
+
 def test_patients_may_be_called_anything(written):
     job = example_predictions.job("linear", "none", patients=4, folds=1)
     paths = written(job.assign(patient_id=["NA", "None", "007", "1e3"]))

@@ -43,6 +43,7 @@ REPEATS, EPOCHS, DEVICE = of("evaluation", repeats=2), of("finetune", epochs=2),
 PRETRAINING, LINEAR = of("pretraining", epochs=2), of("linear", C=0.9)
 DEVICE, CHECKS = Change("`device: cpu`", DEVICE), of("checks", liver_ml=[300, 5400.0])
 SLICES, QUALITY = code("imaging/slices.py"), code("cohorts/quality_flags.py")
+THRESHOLD, SCALE = of("evaluation", threshold=0.5), of("linear", scale=True)
 WEIGHTS, LABELS = of("segment", weights="elsewhere"), histo(labels=F2_TO_F4)
 CASE, METHOD = histo(simulate={"patients": 7}), code("learning/methods/supcon.py")
 BETA, SEED = of("experiment", betas=[0, 0.2, 0.5, 1]), of("experiment", seeds=[1, 7])
@@ -74,6 +75,8 @@ SLICED = {"slices", "tensors", "preprocessing", "qc_image", *COHORT, *EVALUATION
 ONLY = {  # all rules that a change plans
     EPOCHS: TUNED,
     LINEAR: {"linear", "select_beta", "explain", *COMPARED},
+    SCALE: {"linear", "select_beta", "explain", *COMPARED},
+    THRESHOLD: {"tables", "figures", "explain", *LAST},
     PRETRAINING: {"pretrain", *FEATURES} - {"learning_curve", "patient_flow"},
     CHECKS: COHORT | EVALUATION,
     QUALITY: COHORT | EVALUATION,
@@ -147,7 +150,7 @@ def test_words_and_checks_before_any_job_run_nothing(planned, change):
 def test_the_page_is_of_these_plans(planned, finished):
     page = (ROOT / "docs/reruns.md").read_text().partition(BEGIN)[2].partition(END)[0]
     per_job = outputs_per_job(result(finished, ""), planned[()])
-    shown = {change: planned[change,] for change in (EPOCHS, CHECKS, *CODES, *WORDS)}
+    shown = {change: planned[change,] for change in (EPOCHS, CHECKS, THRESHOLD, *CODES, *WORDS)}
     for row in table(shown.items(), per_job).splitlines():
         assert row in page
     schema = yaml.safe_load((ROOT / "rules/config.schema.yaml").read_text())["properties"]

@@ -20,7 +20,10 @@ def test_tables_are_complete(finished):
     assert table1.columns.tolist() == [
         *("method", "protocol", "n_folds", "auc_mean", "auc_sd", "auc_low", "auc_high"),
         *("balanced_accuracy_mean", "balanced_accuracy_sd"),
-        *("balanced_accuracy_low", "balanced_accuracy_high", "paper_auc_mean", "paper_auc_sd"),
+        *("balanced_accuracy_low", "balanced_accuracy_high"),
+        *("balanced_accuracy_youden_mean", "balanced_accuracy_youden_sd"),
+        *("balanced_accuracy_youden_low", "balanced_accuracy_youden_high"),
+        *("paper_auc_mean", "paper_auc_sd"),
         *("paper_balanced_accuracy_mean", "paper_balanced_accuracy_sd"),
         *("minimum_detectable_difference", "leaky", "data"),
     ]
@@ -29,6 +32,9 @@ def test_tables_are_complete(finished):
     ]
     assert (table1["n_folds"].astype(int) == 2).all()
     assert (table1["data"] == "synthetic").all()
+    measures = pd.read_csv(result(finished, "tables/measures.csv"))
+    assert set(measures["protocol"]) == {"linear", "linear_scaled", "finetune", "linear_nested"}
+    assert set(measures["threshold"]) == {"fold"}
     table2 = pd.read_csv(result(finished, "tables/table2.csv"))
     assert table2["beta"].unique().tolist() == [0, 0.5, 1]
     curve = pd.read_csv(result(finished, "tables/learning_curve.csv"))

@@ -26,6 +26,8 @@ NAMES = {"none": "random weights", "supervised": "supervised pretraining"}
 PROTOCOLS = {
     "linear": "linear evaluation",
     "linear_nested": "linear evaluation with nested choice",
+    "linear_scaled": "linear evaluation with standardised features",
+    "linear_unscaled": "linear evaluation with features as they are",
     "finetune": "fine-tuning",
 }
 TESTS = {

@@ -86,16 +86,17 @@ def _forest_label(reference: str, encoder: str) -> str:
 
 @matplotlib.rc_context(common.SETTINGS)
 def beta(table: pd.DataFrame, table1: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
-    """Draw AUC and balanced accuracy against the weight of the weak loss.
+    """Draw AUC and balanced accuracy, at each threshold, against the weight of the weak loss.
 
     Args:
         table: What `tables.table2` returns.
         table1: What `tables.table1` returns, for training from random weights, if it is there.
         paths: Files to write.
     """
-    figure = Figure(figsize=(7.2, 3.5))
+    measures = [name for name in metrics.MEASURES if f"{name}_mean" in table]
+    figure = Figure(figsize=(3.6 * len(measures), 3.5))
     baseline = table1[(table1["method"] == "none") & (table1["protocol"] == "finetune")]
-    for axes, measure in zip(figure.subplots(1, 2), metrics.MEASURES, strict=True):
+    for axes, measure in zip(figure.subplots(1, len(measures)), measures, strict=True):
         lowest = table[f"{measure}_low"].fillna(table[f"{measure}_mean"]).min()
         for row in baseline.to_dict("records"):
             ends = row[f"{measure}_low"], row[f"{measure}_high"]
@@ -113,7 +114,7 @@ def beta(table: pd.DataFrame, table1: pd.DataFrame, paths: Sequence[str | Path])
             common.draw_whiskers(axes, x, part, measure, label=name, **look)
         axes.set_xticks(sorted(table["beta"].unique()))
         axes.set_xlabel("β, weight of the weak loss\n(0: SimCLR, 1: supervised)")
-        common.performance_axis(axes, formatting.MEASURE_LABELS[measure], lowest)
+        common.performance_axis(axes, formatting.RESULT_LABELS[measure], lowest)
     handles, labels = axes.get_legend_handles_labels()
     title = "Mean over folds, 95 % interval"
     figure.legend(handles, labels, loc="outside upper center", ncols=3, title=title)

@@ -9,6 +9,7 @@ from hepatoclr.learning import experiment
 from hepatoclr.stats import comparison_tests, evaluation
 
 PROTOCOLS = ("linear", "finetune")
+BESIDE = tuple(experiment.BESIDE.values())
 NESTED = "linear_nested"
 BASELINE = experiment.NONE
 REFERENCES = (BASELINE, "simclr")
@@ -30,8 +31,15 @@ def found_encoders(predictions: pd.DataFrame) -> list[str]:
 def found_protocols(predictions: pd.DataFrame) -> list[str]:
     """The protocols of a predictions table: the paper's first, then others, the nested one last."""
     found = list(dict.fromkeys(predictions["protocol"]))
-    others = [name for name in found if name not in (*PROTOCOLS, NESTED)]
-    return [name for name in (*PROTOCOLS, *others, NESTED) if name in found]
+    known = [PROTOCOLS[0], *BESIDE, *PROTOCOLS[1:]]
+    others = [name for name in found if name not in (*known, NESTED)]
+    return [name for name in (*known, *others, NESTED) if name in found]
+
+
+def without_beside(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The predictions but for those of `BESIDE`, unless there are no others."""
+    beside = predictions["protocol"].isin(BESIDE)
+    return predictions if beside.all() else predictions[~beside]
 
 
 def by_protocol(predictions: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

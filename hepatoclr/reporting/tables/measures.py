@@ -16,8 +16,9 @@ def measures(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per protocol, encoder and measure: protocol, encoder, measure, estimate, low, high
-        (95 % interval), leaky. See `evaluation.measures` for what is taken per fold and what over
-        all patients of a repeat.
+        (95 % interval), threshold (of the protocol, 0.5 or `fold` where each fold has its own),
+        leaky. See `evaluation.measures` for what is taken per fold and what over all patients of
+        a repeat.
 
     Raises:
         UserError: As `evaluation.to_arrays`.
@@ -35,13 +36,15 @@ def measures(predictions: pd.DataFrame) -> pd.DataFrame:
         found["log_loss"] = estimates["log_loss"], *comparison_tests.interval(draws["log_loss"])
         calibrations = [_calibration(scores.labels, p) for p in scores.probabilities]
         leaky = common.leaky(part)
+        threshold = "0.5" if (part["threshold"] == 0.5).all() else "fold"
         for number, encoder in enumerate(scores.models):
             own = {name: [column[number] for column in columns] for name, columns in found.items()}
             own |= calibrations[number]
             rows += [
-                (protocol, encoder, name, *triple, leaky[encoder]) for name, triple in own.items()
+                (protocol, encoder, name, *triple, threshold, leaky[encoder])
+                for name, triple in own.items()
             ]
-    columns = ["protocol", "encoder", "measure", "estimate", "low", "high", "leaky"]
+    columns = ["protocol", "encoder", "measure", "estimate", "low", "high", "threshold", "leaky"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -1,6 +1,7 @@
 """Mean performance over folds: the paper's Tables 1 and 2, and the learning curve."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,8 @@ def table1(predictions: pd.DataFrame, methods: Mapping[str, str] | None = None) 
 
     Returns:
         One row per method and protocol, the nested one only where there is no other: method,
-        protocol, n_folds, then of AUC and balanced accuracy each mean, sd, low and high (95 %
+        protocol, n_folds, then of AUC and balanced accuracy (at 0.5, and, where a threshold
+        differs from it, `_youden`, at that of the fold) each mean, sd, low and high (95 %
         interval, of the AUC by DeLong's variance within folds, of balanced accuracy by a bootstrap
         over patients), the paper's mean and sd of each (NaN where it prints none),
         minimum_detectable_difference (of AUC from random weights, that these patients show with
@@ -139,8 +141,9 @@ def _results(
         for protocol in _shown_protocols(whole)
         if (protocol, encoder) in summaries.index
     ]
+    shown = metrics.MEASURES if (whole["threshold"] != 0.5).any() else metrics.MEASURES[:2]
     columns = [name, "protocol", "n_folds"]
-    columns += [f"{m}_{part}" for m in metrics.MEASURES for part in ("mean", "sd", "low", "high")]
+    columns += [f"{m}_{part}" for m in shown for part in ("mean", "sd", "low", "high")]
     columns += [*Reference._fields, "minimum_detectable_difference", "leaky"]
     return pd.DataFrame(records, columns=columns).astype({"n_folds": int, "leaky": int})
 
@@ -148,14 +151,12 @@ def _results(
 def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:
     """Intervals, minimum detectable difference and leak of each encoder of one protocol."""
     scores, weights = common.bootstrap(predictions)
-    estimates, draws = (
-        evaluation.per_fold(scores, counts)["balanced_accuracy"] for counts in (None, weights)
-    )
     aucs, covariance = common.delong(scores)
-    ends = {
-        "auc": common.auc_interval(aucs, covariance),
-        "balanced_accuracy": common.share_interval(estimates, draws),
-    }
+    ends = {"auc": common.auc_interval(aucs, covariance)}
+    at_half = replace(scores, predicted_positive=scores.probabilities >= 0.5)
+    for name, at in (("balanced_accuracy", at_half), ("balanced_accuracy_youden", scores)):
+        found = (evaluation.balanced_accuracy(at, counts) for counts in (None, weights))
+        ends[name] = common.share_interval(*found)
     columns = {
         f"{measure}_{end}": values
         for measure, both in ends.items()

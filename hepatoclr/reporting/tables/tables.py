@@ -15,7 +15,8 @@ import pandas as pd
 
 from hepatoclr.base import files
 from hepatoclr.reporting import formatting, layouts, markup
-from hepatoclr.reporting.tables import comparisons, measures, performance
+from hepatoclr.reporting.tables import common, comparisons, measures, performance
+from hepatoclr.stats import predictions as of_patients
 
 TITLES = {
     "table1": "Pretraining methods",
@@ -33,14 +34,18 @@ def all(
     methods: Mapping[str, str] | None = None,
     betas: Mapping[float, str] | None = None,
     disclaimers: Sequence[str] = (),
+    threshold: float | str = "youden",
 ) -> dict[str, pd.DataFrame]:
     """Compute every table of a set of predictions.
+
+    The linear protocol with features scaled otherwise is among the measures alone.
 
     Args:
         predictions: What `predictions.read` returns.
         methods: Row name of Table 1 to encoder name; None for the encoders found.
         betas: Weight in [0, 1] to encoder name; None for no Table 2.
         disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
+        threshold: That of `measures`, see `predictions.at_threshold`; Tables 1 and 2 show both.
 
     Returns:
         A table for each of `TITLES`, empty where the predictions hold nothing for it.
@@ -48,14 +53,15 @@ def all(
     Raises:
         UserError: An encoder has no predictions, or as `evaluation.to_arrays`.
     """
+    main = common.without_beside(predictions)
     computed = {
-        "table1": performance.table1(predictions, methods),
-        "table2": performance.table2(predictions, betas or {}),
-        "learning_curve": performance.learning_curve(predictions),
-        "measures": measures.measures(predictions),
-        "comparisons": comparisons.comparisons(predictions, methods),
-        "nested": comparisons.nested(predictions, methods, betas or {}),
-        "aggregation": measures.aggregation(predictions),
+        "table1": performance.table1(main, methods),
+        "table2": performance.table2(main, betas or {}),
+        "learning_curve": performance.learning_curve(main),
+        "measures": measures.measures(of_patients.at_threshold(predictions, threshold)),
+        "comparisons": comparisons.comparisons(main, methods),
+        "nested": comparisons.nested(main, methods, betas or {}),
+        "aggregation": measures.aggregation(main),
     }
     data = formatting.data(disclaimers)
     return {name: table.assign(data=data) for name, table in computed.items()}
