@@ -19,7 +19,7 @@ REFERENCE = (
 )
 SOURCE = "The paper's numbers (Sarfati et al., ISBI 2023, arXiv 2302.08427)"
 YOUDEN = (
-    "Youden's threshold is that of each fold with the largest sensitivity + specificity - 1 on its "
+    "Youden's threshold: of each fold that with the largest sensitivity + specificity - 1 on its "
     "training patients; of predictions made elsewhere, the one they give."
 )
 P_COLUMNS = {

@@ -146,7 +146,8 @@ def test_a_learning_curve_of_two_points_of_one_fold_has_no_law_and_no_sd(compute
 
 def test_beta_shows_both_protocols_beside_the_baseline(draw, computed, tmp_path):
     figure, _ = draw("beta", tmp_path)
-    assert [axes.get_ylabel() for axes in figure.axes] == list(formatting.RESULT_LABELS.values())
+    labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes]
+    assert labels == list(formatting.RESULT_LABELS.values())
     table = computed["table2"]
     for axes, measure in zip(figure.axes, metrics.MEASURES, strict=True):
         assert len(axes.containers) == 2
