@@ -10,6 +10,7 @@ those of the five convolutions alone, in multiples of what single 5x5 convolutio
 
 import argparse
 from collections.abc import Callable
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -116,20 +117,28 @@ def step(function: Callable, net: nn.Module, images: Tensor) -> Callable[[], Non
     return run
 
 
-def saved(function: Callable, net: nn.Module, images: Tensor) -> float:
-    """Bytes kept per view, measured: of all tensors kept, each storage once, without weights."""
-    found = {}
+def saved(function: Callable, net: nn.Module, images: Tensor, half: bool) -> float:
+    """Bytes kept per view, measured: of all tensors kept, each storage once, without weights.
+
+    Args:
+        function, net, images: A variant, and the views.
+        half: Whether the network computes in bfloat16.
+    """
+    found, weights = {}, {weight.shape for weight in net.parameters()}
 
     def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        found[storage.data_ptr()] = storage.nbytes()
+        if tensor.shape not in weights:
+            storage = tensor.untyped_storage()
+            found[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
+    with (
+        torch.autocast("cpu", torch.bfloat16, enabled=half),
+        saved_tensors_hooks(pack, lambda tensor: tensor),
+    ):
         result = function(net, images)
-    weights = {weight.untyped_storage().data_ptr() for weight in net.parameters()}
-    del result
-    return sum(size for place, size in found.items() if place not in weights) / len(images)
+    del result  # until here it keeps what it needs, each at a place of its own
+    return sum(found.values()) / len(images)
 
 
 def convolutions(preset: str, batch: int, size: int) -> Callable[[], None]:
@@ -190,17 +199,11 @@ def measure(given: argparse.Namespace) -> list[common.Row]:
                     more_is_better=True,
                 )
             )
-        for key, compiled in (
-            ("plain", False),
-            ("and channels last", False),
-            ("and compiled", True),
-        ):
-            rows.append(
-                common.Row(
-                    *(f"bytes kept per view, {key}, {what}", "MB", [saved(*made[key]) / 1e6]),
-                    *("counted", [kept(*shape, 4, compiled) / 1e6]),
-                )
-            )
+        for key, half in product(("plain", "and channels last", "and compiled"), (False, True)):
+            counted = kept(*shape, 2 if half else 4, key == "and compiled") / 1e6
+            measured = saved(*made[key], half) / 1e6
+            label = f"bytes kept per view{', bfloat16' if half else ''}, {key}, {what}"
+            rows.append(common.Row(label, "MB", [measured], "counted", [counted]))
     return rows
 
 

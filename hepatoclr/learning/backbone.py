@@ -17,7 +17,8 @@ class Block(nn.Conv2d):
     """5x5 convolution, ReLU and 2x2 max-pooling, in the order that costs least.
 
     ReLU and the bias commute with the maximum, so they come last, on a quarter of the pixels; the
-    result is that of the plain order, to the last bit where the convolution's own sum is.
+    result is that of the plain order, to the last bit where the convolution's own sum is. Under
+    autocast all of it, what is kept for the backward pass included, is of autocast's type.
 
     Args:
         before, after: Channels.
@@ -31,7 +32,7 @@ class Block(nn.Conv2d):
         """Map (n, before, rows, columns) to (n, after, about rows / 2, about columns / 2)."""
         maps = functional.conv2d(images, self.weight, padding=self.padding)
         pooled = functional.max_pool2d(maps, 2, ceil_mode=self.padding != (0, 0))
-        return (pooled + self.bias[:, None, None]).relu_()
+        return (pooled + self.bias.to(pooled.dtype)[:, None, None]).relu_()
 
 
 class Backbone(nn.Module):

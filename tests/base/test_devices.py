@@ -150,6 +150,17 @@ def test_where_no_lock_can_be_had_memory_decides(machine, tmp_path, caplog):
     assert "may be taken again" in caplog.text
 
 
+@pytest.mark.filterwarnings("error")
+def test_float32_on_a_gpu_is_never_tf32():
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    devices.prepare("cpu", torch.get_num_threads())
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+    for part in (torch.backends.cudnn.conv, torch.backends.cuda.matmul):
+        assert part.fp32_precision in ("none", "ieee")
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error(machine):
     machine([])
     assert devices.choose("auto") == torch.device("cpu")
