@@ -17,7 +17,7 @@ with logs.to_file(snakemake.log[0]):
         dict(zip(params.tables, map(tables.read, given.tables), strict=True)),
         params.formats,
         report.versions(),
-        [files.read_json(path)["device"] for path in given.trainings],
+        list(map(files.read_json, given.trainings)),
     )
     folder = Path(snakemake.output[0]).parent
     manuscript.write(known, folder)

@@ -56,7 +56,6 @@ class Backbone(nn.Module):
         self.centre = centre
         pairs = zip((1, *channels[:-1]), channels, strict=True)
         self.blocks = nn.Sequential(*(Block(before, after, padding) for before, after in pairs))
-        self.apply(_he)
         self.to(memory_format=torch.channels_last)
 
     def feature_map(self, images: Tensor) -> Tensor:
@@ -77,6 +76,7 @@ class Network(nn.Module):
         channels, padding, centre: See `Backbone`.
         hidden: Width of the shared layer.
         projection: Length of the contrastive projection.
+        initialisation: How weights are drawn: `pytorch`, its default for such layers, or `he`.
     """
 
     def __init__(
@@ -86,13 +86,15 @@ class Network(nn.Module):
         centre: float = 0.0,
         hidden: int = 256,
         projection: int = 128,
+        initialisation: str = "pytorch",
     ) -> None:
         super().__init__()
         self.backbone = Backbone(channels, padding, centre)
         self.shared = nn.Sequential(nn.Linear(channels[-1], hidden), nn.ReLU())
         self.classifier = nn.Linear(hidden, 2)
         self.projector = nn.Linear(hidden, projection)
-        self.apply(_he)
+        if initialisation == "he":
+            self.apply(_he)
 
     def classify(self, images: Tensor) -> Tensor:
         """Map slices (n, 1, rows, columns) to the logits (n, 2) of the two classes."""
@@ -104,11 +106,7 @@ class Network(nn.Module):
 
 
 def _he(module: nn.Module) -> None:
-    """Initialise for ReLU (He et al. 2015, arXiv 1502.01852), biases 0.
-
-    With PyTorch's default the signal fades over five blocks until all slices look alike: NT-Xent
-    starts, and may stay, at log(2n - 1), the loss of equal features.
-    """
+    """Initialise for ReLU (He et al. 2015, arXiv 1502.01852), biases 0."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         drawn = torch.empty(module.weight.shape)  # the draw is the same whatever the layout
         nn.init.kaiming_normal_(drawn, nonlinearity="relu")
@@ -132,7 +130,7 @@ def write(network: Network, path: str | Path) -> None:
 
 
 def read(path: str | Path, settings: Mapping) -> Network:
-    """Read weights into a network of these settings.
+    """Read weights into a network of these settings, however it was initialised.
 
     Raises:
         UserError: The file is damaged, or of another network.

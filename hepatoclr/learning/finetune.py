@@ -36,13 +36,19 @@ class Classification:
         return functional.cross_entropy(network.classify(views["strong"]).float(), labels)
 
 
-def start(encoder: str, network: Mapping, seed: int) -> backbone.Network:
-    """Take backbone and shared layer from an encoder; the last layer starts afresh for all.
+def start(encoder: str, network: Mapping, seed: int, last_layer: str) -> backbone.Network:
+    """Take a network from an encoder.
 
-    Only some methods pretrain the classifying layer, and on other labels.
+    Args:
+        encoder: Its weights.
+        network: Section of the configuration.
+        seed: Seed of a fresh last layer.
+        last_layer: `fresh`, the classifying layer starts from random weights, or `pretrained`, from
+            the encoder's; random too where its method trains none.
     """
     net = backbone.read(encoder, network)
-    net.classifier = backbone.initialise(seed, **network).classifier
+    if last_layer == "fresh":
+        net.classifier = backbone.initialise(seed, **network).classifier
     return net
 
 
@@ -128,7 +134,7 @@ class FineTuning:
         """Predict the patients of one fold, a row each."""
         fold = Fold(cases, slices, split, number, self.fraction, self.settings, self.seed)
         log.info("fold %d: %d training patients", number, len(fold.train))
-        net = start(self.weights, self.network, self.seed)
+        net = start(self.weights, self.network, self.seed, self.settings["last_layer"])
         trainer = {**self.trainer, **trainers.ONE_PROCESS}
         fold.fit(net, Augmentation(**self.augmentation), device, trainer, folder)
         return fold.predict(net, device)

@@ -1,5 +1,9 @@
+import math
+
 import pytest
 import torch
+from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 from hepatoclr.learning import backbone
@@ -36,18 +40,39 @@ def test_centre_is_subtracted():
     assert torch.allclose(centred(images + 0.2), plain(images), atol=1e-6)
 
 
-def test_weights_depend_on_the_seed_alone():
-    first = backbone.initialise(1, channels=(2, 2, 2, 2, 2)).state_dict()
+@pytest.mark.parametrize("initialisation", ["pytorch", "he"])
+def test_weights_depend_on_the_seed_alone(initialisation):
+    given = {"channels": (2, 2, 2, 2, 2), "initialisation": initialisation}
+    first = backbone.initialise(1, **given).state_dict()
     torch.rand(5)
-    again = backbone.initialise(1, channels=(2, 2, 2, 2, 2)).state_dict()
-    other = backbone.initialise(2, channels=(2, 2, 2, 2, 2)).state_dict()
+    again = backbone.initialise(1, **given).state_dict()
+    other = backbone.initialise(2, **given).state_dict()
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
+def test_pytorchs_initial_weights_are_those_of_its_own_layers():
+    ours = backbone.initialise(1, channels=(4, 8), hidden=6, projection=3)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        layers = [nn.Conv2d(1, 4, 5), nn.Conv2d(4, 8, 5), nn.Linear(8, 6), nn.Linear(6, 2)]
+    same = [*ours.backbone.blocks, ours.shared[0], ours.classifier]
+    for layer, own in zip(layers, same, strict=True):
+        assert torch.equal(layer.weight, own.weight)
+        assert torch.equal(layer.bias, own.bias)
+
+
+def test_hes_initial_weights_keep_the_spread_of_a_signal():
+    for layer in backbone.initialise(1, channels=(32, 64), initialisation="he").modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            expected = math.sqrt(2 / layer.weight[0].numel())
+            assert float(layer.weight.detach().std()) == pytest.approx(expected, rel=0.1)
+            assert not layer.bias.any()
+
+
 def test_saved_weights_come_back(tmp_path):
     settings = {"channels": (2, 3, 4, 5, 6), "hidden": 7, "projection": 8}
-    net = backbone.initialise(1, **settings)
+    net = backbone.initialise(1, **settings, initialisation="he")
     backbone.write(net, tmp_path / "encoder.safetensors")
     loaded = backbone.read(tmp_path / "encoder.safetensors", settings)
     images = torch.rand(3, 1, 32, 32)
@@ -85,6 +110,24 @@ def test_gradients_of_a_block_are_those_of_finite_differences():
     block = backbone.Block(2, 3, 2).double()
     images = torch.rand(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(block, images)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_half_precision_keeps_two_bytes_a_number(half):
+    maps = torch.rand(3, 1, 24, 24)
+    for block in backbone.Backbone((2, 4, 8), padding=2).blocks:
+        kept, images = {}, maps
+
+        def pack(tensor, kept=kept):
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+            return tensor
+
+        with torch.autocast("cpu", half), saved_tensors_hooks(pack, lambda tensor: tensor):
+            maps = block(images)
+        assert maps.dtype == half
+        offsets = maps.numel()  # which of a window is the largest, 8 bytes each
+        numbers = images.numel() + block.weight.numel() + 4 * maps.numel() + maps.numel()
+        assert sum(tensor.nbytes for tensor in kept.values()) == 2 * numbers + 8 * offsets
 
 
 def test_the_layout_does_not_change_the_draw():

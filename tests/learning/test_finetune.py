@@ -10,11 +10,14 @@ from hepatoclr.learning import backbone, data, finetune, trainers
 from hepatoclr.learning.augment import Augmentation
 from hepatoclr.stats import metrics
 
-NETWORK = {"channels": (8, 8, 16, 16, 32), "padding": 2, "hidden": 16, "projection": 8}
+NETWORK = {
+    **{"channels": (8, 8, 16, 16, 32), "padding": 2, "hidden": 16, "projection": 8},
+    "initialisation": "he",  # with which few steps suffice
+}
 SETTINGS = {
     **{"epochs": 2, "samples_per_epoch": 0, "sampling": "weighted", "batch_size": 8},
     **{"learning_rate": 1e-3, "weight_decay": 1e-3, "optimiser": "adam"},
-    **{"epoch": "last", "compile": "auto"},
+    **{"epoch": "last", "compile": "auto", "last_layer": "fresh"},
 }
 
 
@@ -129,14 +132,24 @@ def test_a_small_share_is_one_batch(material, tmp_path, sampling):
     assert (found["fraction"] == 0.4).all()
 
 
-def test_the_last_layer_starts_afresh_and_the_rest_does_not(material):
+@pytest.mark.parametrize("last_layer", ["fresh", "pretrained"])
+def test_the_last_layer_starts_as_it_is_told_and_the_rest_from_the_encoder(material, last_layer):
     pretrained = backbone.initialise(9, **NETWORK)
     backbone.write(pretrained, material[0] / "other.safetensors")
-    net = finetune.start(material[0] / "other.safetensors", NETWORK, seed=1)
+    net = finetune.start(material[0] / "other.safetensors", NETWORK, 1, last_layer)
     assert torch.equal(net.shared[0].weight, pretrained.shared[0].weight)
     assert torch.equal(net.backbone.blocks[0].weight, pretrained.backbone.blocks[0].weight)
-    fresh = backbone.initialise(1, **NETWORK).classifier.weight
-    assert torch.equal(net.classifier.weight, fresh)
+    expected = {"fresh": backbone.initialise(1, **NETWORK), "pretrained": pretrained}[last_layer]
+    assert torch.equal(net.classifier.weight, expected.classifier.weight)
+    assert torch.equal(net.classifier.bias, expected.classifier.bias)
+
+
+def test_the_baseline_has_one_last_layer_whatever_is_told(material, tmp_path):
+    fresh, pretrained = (
+        predict(material, tmp_path / f"{last_layer}.csv", epochs=1, last_layer=last_layer)
+        for last_layer in ("fresh", "pretrained")
+    )
+    pd.testing.assert_frame_equal(fresh, pretrained)
 
 
 def test_training_never_sees_the_test_patients(material):

@@ -16,7 +16,10 @@ from hepatoclr.learning import backbone, checkpoints, data, module, trainers
 from hepatoclr.learning.augment import Augmentation
 from hepatoclr.learning.methods import base as methods
 
-NETWORK = {"channels": (8, 8, 16, 16, 32), "hidden": 16, "projection": 8}
+NETWORK = {
+    **{"channels": (8, 8, 16, 16, 32), "hidden": 16, "projection": 8},
+    "initialisation": "he",  # with which few steps suffice
+}
 CPU = torch.device("cpu")
 
 
@@ -123,6 +126,8 @@ def test_every_method_moves_the_backbone(slices, name):
         fresh.backbone.parameters(), trained.backbone.parameters(), strict=True
     ):
         assert not torch.equal(before, after)
+    classifies = name in ("supervised", "weak_simclr")
+    assert torch.equal(fresh.classifier.weight, trained.classifier.weight) != classifies
     assert np.isfinite(history[0]["loss"])
 
 

@@ -54,7 +54,8 @@ def train(method, slices, folder, chosen):
     patients = sorted(set(slices.case))
     cases = pd.DataFrame({"patient_id": patients, "target": [number % 2 for number in patients]})
     settings = {"sampling": "weighted", "samples_per_epoch": 32}
-    net = backbone.initialise(1, channels=(4, 4, 8, 8, 16), hidden=8, projection=8)
+    shape = {"channels": (4, 4, 8, 8, 16), "hidden": 8, "projection": 8}
+    net = backbone.initialise(1, **shape, initialisation="he")
     watch = Watch(chosen.get("kill"))
     history = module.fit(
         net,

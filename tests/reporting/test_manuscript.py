@@ -79,7 +79,10 @@ def known(chosen=None, synthetic=True, more=(), about=(), cohorts=(), formats=("
         {**found, **dict(more)},
         formats,
         VERSIONS,
-        ["cpu", "NVIDIA V100"],
+        [
+            {"device": "cpu", "precision": "32-true"},
+            {"device": "NVIDIA V100", "precision": "16-mixed"},
+        ],
     )
 
 
@@ -178,7 +181,9 @@ def test_methods_give_the_numbers_of_the_configuration():
         "liver volume outside 300 to 6000 ml",
         "applied to the external cohort other",
         "The CTs came from 2 sites.",
-        "Networks ran on NVIDIA V100 and the CPU.",
+        "uniformly between plus and minus one divided by the square root of its number of inputs",
+        "the last layer starting from random weights for every encoder, for 200 epochs",
+        "Networks ran on NVIDIA V100 and the CPU, in training with float16 and float32 arithmetic.",
     ):
         assert said in text
 

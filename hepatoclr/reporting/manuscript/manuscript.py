@@ -22,6 +22,8 @@ from hepatoclr.reporting.tables.common import DRAWS
 
 TEXTS = ("methods", "results")
 REFERENCES = "references.bib"
+DEVICES = {"cpu": "the CPU"}
+PRECISIONS = {"32-true": "float32", "bf16-mixed": "bfloat16", "16-mixed": "float16"}
 NAMES = {"none": "random weights", "supervised": "supervised pretraining"}
 PROTOCOLS = {
     "linear": "linear evaluation",
@@ -103,7 +105,7 @@ def facts(
     tables: Mapping[str, pd.DataFrame],
     formats: Sequence[str],
     versions: Mapping[str, str],
-    devices: Sequence[str] = (),
+    trainings: Sequence[Mapping] = (),
 ) -> dict:
     """Put together what the templates may say of a run.
 
@@ -118,7 +120,7 @@ def facts(
             is known whether they hold anything.
         formats: Of the images, DICOM and NIfTI.
         versions: What `report.versions` returns.
-        devices: Names of what the networks were trained on.
+        trainings: What pretraining recorded; of each its `device` and `precision`.
 
     Returns:
         What the templates name.
@@ -152,7 +154,8 @@ def facts(
         "draws": DRAWS,
         "formats": formats,
         "versions": versions,
-        "devices": sorted({"the CPU" if name == "cpu" else name for name in devices}),
+        "devices": sorted({DEVICES.get(made["device"], made["device"]) for made in trainings}),
+        "precisions": sorted({PRECISIONS[made["precision"]] for made in trainings}),
     }
 
 
