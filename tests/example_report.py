@@ -1,20 +1,20 @@
 """Made-up tables, figures and facts of a whole run, as its report gets them."""
 
 import itertools
+from pathlib import Path
 
 import pandas as pd
 from example_predictions import METHODS
 from matplotlib.figure import Figure
 
+from hepatoclr.base import settings
+from hepatoclr.learning import experiment
 from hepatoclr.reporting import report
 from hepatoclr.reporting.plots import common, diagrams
 
 EVIL = """<script>alert(1)</script> "quoted" & 'so'"""
+ROOT = Path(__file__).parents[1]
 ENCODERS = ["supervised", "simclr", "supcon", "weak_simclr-0.5"]
-NETWORK = {"channels": [32, 64, 128, 256, 512], "padding": 4, "hidden": 256, "projection": 128}
-AUGMENTATION = {"horizontal_flip": 0.5, "vertical_flip": 0, "crop": 0, "crop_scale": 0.7}
-AUGMENTATION |= {"translation": 0, "translation_share": 0.2, "rotation_degrees": 30}
-AUGMENTATION |= {"cutout": 0.1, "kornia": {}}
 
 
 def table1(auc=0.8, low=0.7, high=0.88, **columns):
@@ -151,10 +151,11 @@ def drawn(folder):
     picture = Figure(figsize=(7.2, 3))
     picture.subplots().imshow([[0, 1], [2, 3]], cmap="gray")
     common.save(picture, folder / "preprocessing.svg")
-    diagrams.network(512, NETWORK, [folder / "network.svg"])
-    methods = {"supervised": {"method": "supervised"}, "simclr": {"method": "simclr"}}
-    methods["weak_simclr-0.5"] = {"method": "weak_simclr", "beta": 0.5}
-    diagrams.strategy(methods, AUGMENTATION, 0.1, [folder / "strategy.svg"])
+    schema = settings.read(ROOT / "rules/config.schema.yaml")
+    config = settings.resolve({"preset": "demo"}, schema, ROOT / "presets")
+    diagrams.network(config["tensors"]["size"], config["network"], [folder / "network.svg"])
+    encoders = experiment.pretrained(["supervised", "supcon", "weak_simclr"], [], 0.5)
+    diagrams.strategy(encoders, config["augmentation"], 0.1, [folder / "strategy.svg"])
     names += ("preprocessing", "network", "strategy")
     return {name: folder / f"{name}.svg" for name in names}
 

@@ -64,13 +64,14 @@ def parameters(channels: Sequence[int], hidden: int, projection: int) -> tuple[i
 
 def augmentations(settings: Mapping) -> list[str]:
     """Name the changes of a view that are in force, with their probabilities."""
-    shares = dict.fromkeys(f"{100 * share:g} %" for share in settings["crop_scale"])
+    kept = dict.fromkeys(f"{100 * share:g} %" for share in settings["crop_scale"])
+    moved, turned = settings["translation_share"], settings["rotation_degrees"]
     changes = {
         "horizontal flip": settings["horizontal_flip"],
         "vertical flip": settings["vertical_flip"],
-        f"crop to {' to '.join(shares)} of the area": settings["crop"],
-        f"translation up to {100 * settings['translation_share']:g} %": settings["translation"],
-        f"rotation up to {settings['rotation_degrees']:g}°": settings["rotation"],
+        f"crop to {' to '.join(kept)} of the area": settings["crop"],
+        f"translation up to {100 * moved:g} %": settings["translation"] if moved else 0,
+        f"rotation up to {turned:g}°": settings["rotation"] if turned else 0,
         "CutOut": settings["cutout"],
     }
     space = "\N{NO-BREAK SPACE}"
