@@ -164,7 +164,9 @@ class Sampler:
         patient: Patient of each slice, any hashable, shape (n,).
         target: Class of each slice, 0 or 1, shape (n,).
         kind: "weighted" draws both classes, and all patients of a class, equally often;
-            "uniform" visits each slice once; "patients" takes one slice of each patient.
+            "uniform" visits each slice once; "patients" takes one slice of each patient drawn, none
+            of them twice in a batch, where both classes are equally likely at each draw: the
+            fewer patients a batch leaves of a class, the less often it is drawn next.
         samples: Slices per epoch; 0 draws as many as there are, or one per patient.
         seed: Seed of the draws.
     """
@@ -176,15 +178,12 @@ class Sampler:
     seed: int
 
     def __len__(self) -> int:
-        most = len(np.unique(self.patient)) if self.kind == "patients" else len(self.patient)
-        return self.samples or most
+        return self.samples or self._different
 
     @property
     def max_batch_size(self) -> int:
-        """How many slices can be drawn before one may come again."""
-        if self.kind == "weighted":
-            return len(self)
-        return len(np.unique(self.patient)) if self.kind == "patients" else len(self.patient)
+        """How many slices can be drawn before one may come again, or an epoch ends."""
+        return len(self) if self.kind == "weighted" else min(len(self), self._different)
 
     def batches(self, epoch: int, size: int) -> Iterator[np.ndarray]:
         """Draw the slices of an epoch, counted from 0, in full batches of indices.
@@ -192,6 +191,11 @@ class Sampler:
         Raises:
             UserError: What can be drawn at once does not fill a batch.
         """
+        if 0 < self.samples < size:
+            raise UserError(
+                f"samples_per_epoch of {self.samples} cannot fill a batch of {size}; raise it, or "
+                "lower batch_size"
+            )
         if self.max_batch_size < size:
             unit = "patients, one slice each," if self.kind == "patients" else "slices"
             raise UserError(
@@ -200,30 +204,58 @@ class Sampler:
             )
         full = (
             drawn[start : start + size]
-            for drawn in self._rounds(np.random.default_rng([self.seed, epoch]))
+            for drawn in self._rounds(np.random.default_rng([self.seed, epoch]), size)
             for start in range(0, len(drawn) - size + 1, size)
         )
         yield from islice(full, len(self) // size)
 
-    def _rounds(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    def mix(self, size: int) -> dict[str, float]:
+        """Say what the batches of the first epoch hold.
+
+        Returns:
+            patients_per_batch, how many different patients a batch holds on average;
+            positive_share, the share of positive slices among the draws.
+        """
+        batches = list(self.batches(0, size))
+        patients = np.mean([len(np.unique(self._patients[0][batch])) for batch in batches])
+        positive = self.target[np.concatenate(batches)].mean()
+        return {
+            "patients_per_batch": round(float(patients), 2),
+            "positive_share": round(float(positive), 4),
+        }
+
+    def _rounds(self, rng: np.random.Generator, size: int) -> Iterator[np.ndarray]:
         """Draws without end, none of which holds a slice (or patient) twice unless weighted."""
-        weights = self._weights() if self.kind == "weighted" else None
+        weights = self._weights()
+        patient, slices = self._patients
+        by_patient, first = np.argsort(patient, kind="stable"), np.cumsum(slices) - slices
+        weights_of_patients = np.bincount(patient, weights)
         while True:
             if self.kind == "weighted":
-                yield rng.choice(len(self.patient), size=len(self), p=weights)
-                continue
-            order = rng.permutation(len(self.patient))
-            if self.kind == "patients":
-                order = order[np.unique(self.patient[order], return_index=True)[1]]
-            yield rng.permutation(order)
+                yield rng.choice(len(patient), size=len(self), p=weights)
+            elif self.kind == "uniform":
+                yield rng.permutation(len(patient))
+            else:
+                drawn = rng.choice(len(slices), size, replace=False, p=weights_of_patients)
+                yield by_patient[first[drawn] + rng.integers(slices[drawn])]
 
     def _weights(self) -> np.ndarray:
         """Weight of each slice, so that classes, then patients, then slices are equally likely."""
-        _, patient, slices = np.unique(self.patient, return_inverse=True, return_counts=True)
+        patient, slices = self._patients
         weight = 1.0 / slices[patient]
         for side in (0, 1):
             weight[self.target == side] /= max(weight[self.target == side].sum(), 1e-12)
         return weight / weight.sum()
+
+    @property
+    def _different(self) -> int:
+        """How many different slices, or patients, there are to draw."""
+        return len(self._patients[1] if self.kind == "patients" else self.patient)
+
+    @cached_property
+    def _patients(self) -> tuple[np.ndarray, np.ndarray]:
+        """Number of the patient of each slice, and how many slices each patient has."""
+        return np.unique(self.patient, return_inverse=True, return_counts=True)[1:]
 
 
 def sampler(

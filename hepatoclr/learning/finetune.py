@@ -202,6 +202,7 @@ class Fold:
         sampler = data.sampler(self.cases, self.slices, chosen, self.settings, self.seed)
         # a small share of the patients is one batch
         batch_size = min(self.settings["batch_size"], sampler.max_batch_size)
+        log.info("batches of the first epoch: %s", sampler.mix(batch_size))
         best = BestEpoch(self, device) if self.val is not None else None
         module.fit(
             network,

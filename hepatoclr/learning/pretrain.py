@@ -73,19 +73,22 @@ class Pretraining:
         device = devices.prepare(trainers.device(self.trainer, self.device), self.threads)
         slices = data.collect(used, self.window, self.cache, device, self.memory_mb)
         log.info("%s on %d slices of %d cases, %s", self.spec, len(slices), len(cases), device)
+        draws = data.sampler(cases, slices, np.arange(len(slices)), self.settings, self.seed)
+        mix = draws.mix(self.settings["batch_size"])
+        log.info("batches of the first epoch: %s", mix)
         with checkpoints.beside(self.encoder, key) as folder:
-            net, lines = self.train(cases, slices, device, folder)
+            net, lines = self.train(slices, draws, device, folder)
             if rank_zero_only.rank:  # another process writes
                 return
             files.write_csv(pd.DataFrame(lines), self.history)
             backbone.write(net, self.encoder)
-        facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices)}
+        facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices), **mix}
         config = module.OptimiserConfig.of(self.settings)
         facts |= module.facts(config, self.trainer, device)
         made = {"settings": in_force, **about(net), **cutoff.record(key, outputs)}
         files.write_json({**self.spec, **facts, "seed": self.seed, **made}, self.metadata)
 
-    def train(self, cases, slices, device, folder: Path) -> tuple[backbone.Network, list[dict]]:
+    def train(self, slices, draws, device, folder: Path) -> tuple[backbone.Network, list[dict]]:
         """Train the encoder; gives the history too, see `module.fit`."""
         method = methods.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
         net = backbone.initialise(self.seed, **self.network)
@@ -93,7 +96,7 @@ class Pretraining:
             net,
             method,
             slices,
-            data.sampler(cases, slices, np.arange(len(slices)), self.settings, self.seed),
+            draws,
             Augmentation(**self.augmentation),
             module.OptimiserConfig.of(self.settings),
             device,

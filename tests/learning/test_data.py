@@ -103,6 +103,25 @@ def test_patients_takes_one_slice_of_each_none_twice_in_a_batch():
     assert all(sorted(which.patient[batch]) == list("abcd") for batch in batches)
 
 
+def test_patients_draws_classes_equally_often_as_far_as_none_comes_twice():
+    """Of d with half of the weight the chance is known to be among two that are drawn."""
+    which = sampler("patients", samples=8000)
+    batches = np.array(list(which.batches(0, 2)))
+    assert (which.patient[batches] == "d").any(1).mean() == pytest.approx(1 / 2 + 3 / 10, abs=0.02)
+    of_d = np.bincount(batches[which.patient[batches] == "d"])[6:]
+    assert of_d / of_d.sum() == pytest.approx(np.full(10, 1 / 10), abs=0.02)
+
+
+def test_mix_counts_the_draws_of_the_first_epoch():
+    assert sampler("patients").mix(4) == {"patients_per_batch": 4, "positive_share": 0.25}
+    which = sampler("weighted", samples=64)
+    batches = list(which.batches(0, 8))
+    assert which.mix(8) == {
+        "patients_per_batch": round(np.mean([len(set(which.patient[one])) for one in batches]), 2),
+        "positive_share": round(np.mean(which.patient[np.concatenate(batches)] == "d"), 4),
+    }
+
+
 @pytest.mark.parametrize("kind", ["weighted", "uniform", "patients"])
 def test_draws_depend_on_seed_and_epoch_alone(kind):
     first = drawn(sampler(kind), epoch=3)
@@ -116,6 +135,8 @@ def test_a_batch_that_cannot_be_filled_is_said():
         drawn(sampler("patients"), size=92)
     with pytest.raises(UserError, match="16 slices cannot fill a batch of 92"):
         drawn(sampler("uniform"), size=92)
+    with pytest.raises(UserError, match="samples_per_epoch of 3 cannot fill a batch of 4"):
+        drawn(sampler("patients", samples=3))
 
 
 def test_more_cases_than_a_process_may_open_files(tmp_path, monkeypatch):

@@ -65,6 +65,8 @@ def test_it_writes_encoder_history_and_settings_in_force(material):
     assert pd.read_csv(out / "history.csv")["epoch"].tolist() == [1]
     found = files.read_json(out / "metadata.json")
     assert (found["method"], found["beta"], found["patients"]) == ("weak_simclr", 0.5, 5)
+    assert 1 < found["patients_per_batch"] <= 5
+    assert 0 < found["positive_share"] < 1
     settings = found["settings"]
     assert settings["pretraining"] == SETTINGS
     assert settings["spec"] == {"method": "weak_simclr", "beta": 0.5}
