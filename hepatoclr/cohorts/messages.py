@@ -16,5 +16,6 @@ ENDS = {
 VOLUME = "the liver's volume is {:g} ml, outside {:g} to {:g} ml"
 DENSITY = "the liver's mean is {:g} HU, outside {:g} to {:g} HU"
 COMPONENTS = "the mask is in pieces: the largest holds {:.1%} of it, less than {:.1%}"
+STRETCHED = "the mask is higher than its largest piece, which alone counts, by slices: {}"
 PHASE = "the contrast phase looks {} ({})"
 ORGAN = "{} {:.0f} HU"

@@ -75,6 +75,8 @@ def _earned(facts: Mapping, limits: Mapping) -> Iterator[tuple[str, str]]:
     share, least = facts.get("largest_component"), limits["largest_component"]
     if share is not None and share < least:
         yield "components", messages.COMPONENTS.format(share, least)
+    if beyond := facts.get("stretched_slices"):
+        yield "stretched", messages.STRETCHED.format(beyond)
     organs = {organ: facts.get(f"{organ}_hu") for organ in ("liver", "aorta", "spleen")}
     found = phase(*organs.values())
     if found and found not in limits["phase"]:

@@ -25,13 +25,12 @@ def measure(liver: Volume, ct: Volume) -> dict:
     Returns:
         volume_ml; slices, the number that hold liver; touches_first_slice (the lowest) and
         touches_last_slice; liver_hu, the mean inside; largest_component, the share of the mask
-        that its largest piece holds, of voxels that share faces.
+        that its largest piece holds, of voxels that share faces; stretched_slices, how many slices
+        the mask is higher than that piece, where it is.
 
     Raises:
         EmptyLiver: No voxel is liver.
     """
-    import SimpleITK as sitk  # 0.1 s: cases whose mask has been measured go without
-
     voxels = np.count_nonzero(liver.array, axis=(1, 2))
     if not voxels.any():
         raise EmptyLiver(
@@ -40,15 +39,16 @@ def measure(liver: Volume, ct: Volume) -> dict:
         )
     inside = liver.array != 0
     box = volumes.box(inside)
-    pieces = sitk.ConnectedComponent(sitk.GetImageFromArray(inside[box].astype(np.uint8)))
-    largest = np.bincount(sitk.GetArrayViewFromImage(pieces).ravel())[1:].max()
+    largest = np.count_nonzero(volumes.largest_component(inside[box]), axis=(1, 2))
+    stretched = len(largest) - np.count_nonzero(largest)  # a piece holds all slices of its height
     return {
         "volume_ml": round(float(voxels.sum()) * liver.voxel_ml, 1),
         "slices": int(np.count_nonzero(voxels)),
         "touches_first_slice": bool(voxels[0]),
         "touches_last_slice": bool(voxels[-1]),
         "liver_hu": round(float(ct.array[box][inside[box]].mean()), 1),
-        "largest_component": round(float(largest / voxels.sum()), 4),
+        "largest_component": round(float(largest.sum() / voxels.sum()), 4),
+        **({"stretched_slices": int(stretched)} if stretched else {}),
     }
 
 

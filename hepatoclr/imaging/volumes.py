@@ -108,6 +108,25 @@ def box(inside: np.ndarray) -> tuple[slice, ...]:
     return tuple(slice(int(places[0]), int(places[-1]) + 1) for places in held)
 
 
+def largest_component(mask: np.ndarray) -> np.ndarray:
+    """The largest piece of a mask, of voxels that share faces; of equal ones the lowest.
+
+    Args:
+        mask: Not 0 inside, shape (z, y, x), which must be somewhere.
+
+    Returns:
+        bool, shape (z, y, x).
+    """
+    import SimpleITK as sitk  # 0.1 s: most jobs go without
+
+    inside = mask != 0
+    around = box(inside)
+    pieces = sitk.ConnectedComponent(sitk.GetImageFromArray(inside[around].astype(np.uint8)))
+    labels = sitk.GetArrayViewFromImage(pieces)
+    inside[around] = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    return inside
+
+
 def same_grid(first: Volume, second: Volume, tolerance_mm: float = 0.01) -> bool:
     """Say whether two volumes have their voxels in the same places."""
     if first.array.shape != second.array.shape:

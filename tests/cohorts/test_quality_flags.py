@@ -52,6 +52,11 @@ def test_a_good_case_has_no_flags():
             "the mask is in pieces: the largest holds 90.0% of it, less than 95.0%",
         ),
         (
+            {"stretched_slices": 35},
+            "stretched",
+            "the mask is higher than its largest piece, which alone counts, by slices: 35",
+        ),
+        (
             {"aorta_hu": 44.0, "spleen_hu": 35.0, "liver_hu": 47.0},
             "phase",
             "the contrast phase looks unenhanced (liver 47 HU, aorta 44 HU, spleen 35 HU)",

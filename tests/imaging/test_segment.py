@@ -237,6 +237,16 @@ def test_measures(ct, organs):
     assert measures.measure(two, ct)["largest_component"] == pytest.approx(share, abs=1e-4)
 
 
+def test_pieces_that_stretch_the_mask_are_measured():
+    mask = np.zeros((60, 9, 9), np.uint8)
+    mask[40:55, 2:7, 2:7] = 1
+    mask[41, 0, 0] = 1  # within the height of the largest
+    ct = Volume(mask.astype(np.int16), np.eye(4))
+    assert "stretched_slices" not in measures.measure(Volume(mask, np.eye(4)), ct)
+    mask[5, 4, 4] = mask[55, 8, 8] = 1
+    assert measures.measure(Volume(mask, np.eye(4)), ct)["stretched_slices"] == 36
+
+
 def test_the_rim_of_an_organ_does_not_count():
     hu = np.zeros((9, 9, 9), np.int16)
     organ = np.zeros_like(hu, bool)

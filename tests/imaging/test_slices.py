@@ -39,9 +39,24 @@ def test_largest_areas():
     assert [part.index for part in kept] == [5, 3, 1]
 
 
-def test_a_gap_in_the_liver_is_not_kept():
-    kept = slices.central(liver([4, 4, 0, 4, 4, 4, 4]), 1.0)
-    assert [part.index for part in kept] == [6, 5, 4, 3, 1, 0]
+def test_the_middle_of_a_kept_slice_lies_in_the_share_ends_included():
+    assert [len(slices.central(liver([1] * count), 0.7)) for count in (10, 20)] == [8, 14]
+    assert len(slices.central(liver([1] * 10), 0.7, by="area")) == 7
+
+
+@pytest.mark.parametrize("by", ["extent", "area"])
+def test_a_stray_voxel_moves_no_slice(by):
+    """From the whole mask slices 80 to 125 would be kept."""
+    clean = liver([0] * 80 + [4] * 60)
+    stretched = liver([0] * 45 + [1] + [0] * 34 + [4] * 60)
+    assert slices.central(stretched, by=by) == slices.central(clean, by=by)
+    assert [part.index for part in slices.central(stretched)] == list(range(130, 88, -1))
+
+
+def test_pieces_beside_the_largest_count_for_the_area_not_for_the_height():
+    mask = liver([0, 4, 4, 4, 4, 0, 0, 4])
+    mask.array[2, 9, 9] = 1
+    assert [part.liver_area_mm2 for part in slices.central(mask, 1.0)] == [16, 16, 20, 16]
 
 
 def test_empty_mask():

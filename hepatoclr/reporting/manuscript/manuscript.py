@@ -48,6 +48,7 @@ REASONS = {
     "volume": "liver volume outside the limits",
     "density": "attenuation of the liver outside the limits",
     "components": "liver mask in pieces",
+    "stretched": "liver mask with pieces beyond its extent",
     "phase": "contrast phase not accepted",
     "outside": "liver mask partly outside the CT",
 }
