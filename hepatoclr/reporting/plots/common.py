@@ -63,9 +63,21 @@ SETTINGS = {
 def save(figure: Figure, *paths: str | Path) -> None:
     """Write a figure to each path, in the format of its suffix, without date or version."""
     undated = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
+    _fix_layout(figure)
     for path in map(Path, paths):
         with files.atomic(path) as temporary, matplotlib.rc_context(SETTINGS):
             figure.savefig(temporary, dpi=200, metadata=undated.get(path.suffix))
+
+
+def _fix_layout(figure: Figure) -> None:
+    """Lay a figure out, once; last digits of its solver differ from run to run and are dropped."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 6))
+    for axes in figure.axes:
+        if axes.get_axes_locator() is None:  # those within others follow them
+            axes.set_position(np.round(axes.get_position().bounds, 6))
 
 
 def add_disclaimers(figure: Figure, disclaimers: Iterable[str]) -> None:
