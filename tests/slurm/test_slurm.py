@@ -235,7 +235,7 @@ def test_two_tasks_train_as_one_process(tmp_path):
     given = ["epochs=2", "precision=64-true", "strategy=ddp"]
     found = []
     for tasks in (1, 2):
-        step = ["srun", "-p", "cpu", "-n", str(tasks)] if tasks > 1 else []
+        step = ["srun", "-p", "cpu", f"--ntasks-per-node={tasks}"] if tasks > 1 else []
         folder = tmp_path / str(tasks)
         program = [sys.executable, ROOT / "tests/learning/train_small.py", ",".join(caches), folder]
         run = subprocess.run(
