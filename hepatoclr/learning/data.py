@@ -226,18 +226,17 @@ class Sampler:
 
     def _rounds(self, rng: np.random.Generator, size: int) -> Iterator[np.ndarray]:
         """Draws without end, none of which holds a slice (or patient) twice unless weighted."""
+        while self.kind == "uniform":
+            yield rng.permutation(len(self.patient))
         weights = self._weights()
+        while self.kind == "weighted":
+            yield rng.choice(len(self.patient), size=len(self), p=weights)
         patient, slices = self._patients
         by_patient, first = np.argsort(patient, kind="stable"), np.cumsum(slices) - slices
-        weights_of_patients = np.bincount(patient, weights)
+        weights = np.bincount(patient, weights)
         while True:
-            if self.kind == "weighted":
-                yield rng.choice(len(patient), size=len(self), p=weights)
-            elif self.kind == "uniform":
-                yield rng.permutation(len(patient))
-            else:
-                drawn = rng.choice(len(slices), size, replace=False, p=weights_of_patients)
-                yield by_patient[first[drawn] + rng.integers(slices[drawn])]
+            drawn = rng.choice(len(slices), size, replace=False, p=weights)
+            yield by_patient[first[drawn] + rng.integers(slices[drawn])]
 
     def _weights(self) -> np.ndarray:
         """Weight of each slice, so that classes, then patients, then slices are equally likely."""

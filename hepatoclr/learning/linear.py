@@ -77,6 +77,7 @@ def fitted(
     model = fit_patients(patient, vectors, targets, settings)
 
     def predicted(patients: Sequence[str]) -> pd.DataFrame:
+        """Probability of some patients, by the rows that belong to them."""
         chosen = patient.isin(patients).to_numpy()
         odds = model.predict_proba(vectors[chosen])[:, 1]
         found = predictions.per_patient(patient[chosen], odds)
