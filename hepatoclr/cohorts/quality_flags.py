@@ -23,7 +23,7 @@ def judge(facts: Mapping, limits: Mapping) -> dict[str, str]:
         facts: Facts of its liver: `flags` of the earlier stages and what `measures.measure` gives.
             A measure that is missing or None is not judged.
         limits: Section `checks` of the configuration: liver_ml and liver_hu as [low, high],
-            largest_component, phase.
+            largest_component, truncated, phase.
 
     Returns:
         Flag to one sentence without full stop; those of the earlier stages first.
@@ -65,9 +65,10 @@ def phase(
 
 def _earned(facts: Mapping, limits: Mapping) -> Iterator[tuple[str, str]]:
     """The flags that measures earn, with their sentences."""
-    ends = tuple(bool(facts.get(f"touches_{end}_slice")) for end in ("first", "last"))
-    if any(ends):
-        yield "truncated", messages.TRUNCATED.format(messages.ENDS[ends])
+    ends = {end: facts.get(f"{end}_slice_share") or 0 for end in ("first", "last")}
+    if max(ends.values()) > (most := limits["truncated"]):
+        seen = [messages.ENDS[end].format(share) for end, share in ends.items() if share > most]
+        yield "truncated", messages.TRUNCATED.format(" and ".join(seen), most)
     for flag, measure, limit, sentence in RANGES:
         value, (low, high) = facts.get(measure), limits[limit]
         if value is not None and not low <= value <= high:

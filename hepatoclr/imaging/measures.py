@@ -23,10 +23,11 @@ def measure(liver: Volume, ct: Volume) -> dict:
         ct: HU, on the same grid.
 
     Returns:
-        volume_ml; slices, the number that hold liver; touches_first_slice (the lowest) and
-        touches_last_slice; liver_hu, the mean inside; largest_component, the share of the mask
-        that its largest piece holds, of voxels that share faces; stretched_slices, how many slices
-        the mask is higher than that piece, where it is.
+        volume_ml; slices, the number that hold liver; liver_hu, the mean inside;
+        largest_component, the share of the mask that its largest piece holds, of voxels that share
+        faces; first_slice_share and last_slice_share, the area of that piece in the lowest and in
+        the highest slice of the CT, as shares of its largest area; stretched_slices, how many
+        slices the mask is higher than that piece, where it is.
 
     Raises:
         EmptyLiver: No voxel is liver.
@@ -41,13 +42,14 @@ def measure(liver: Volume, ct: Volume) -> dict:
     box = volumes.box(inside)
     largest = np.count_nonzero(volumes.largest_component(inside[box]), axis=(1, 2))
     stretched = len(largest) - np.count_nonzero(largest)  # a piece holds all slices of its height
+    first, last = np.where([voxels[0], voxels[-1]], largest[[0, -1]] / largest.max(), 0.0)
     return {
         "volume_ml": round(float(voxels.sum()) * liver.voxel_ml, 1),
         "slices": int(np.count_nonzero(voxels)),
-        "touches_first_slice": bool(voxels[0]),
-        "touches_last_slice": bool(voxels[-1]),
         "liver_hu": round(float(ct.array[box][inside[box]].mean()), 1),
         "largest_component": round(float(largest.sum() / voxels.sum()), 4),
+        "first_slice_share": round(float(first), 4),
+        "last_slice_share": round(float(last), 4),
         **({"stretched_slices": int(stretched)} if stretched else {}),
     }
 

@@ -13,11 +13,12 @@ LIMITS = {
     "liver_ml": [300, 6000],
     "liver_hu": [20, 200],
     "largest_component": 0.95,
+    "truncated": 0.1,
     "phase": ["portal"],
 }
 SCAN = {"spacing_mm": [2.5, 0.7, 0.7], "pixel_sha256": "00f1"}
-LIVER = {"volume_ml": 1500.5, "liver_hu": 101.25, "touches_first_slice": False, "flags": {}}
-SHORT = {**LIVER, "touches_first_slice": True}
+LIVER = {"volume_ml": 1500.5, "liver_hu": 101.25, "first_slice_share": 0.1, "flags": {}}
+SHORT = {**LIVER, "first_slice_share": 0.2}
 
 
 def row(number, label, **more):
@@ -60,7 +61,8 @@ def test_every_case_is_there_used_or_why_not(table):
         "label ? is excluded by the configuration",
         "patient is excluded by the configuration",
         "no CT, alas",
-        "the liver reaches the lowest slice and may be cut off; look at qc/histo/0006.png; "
+        "the liver may be cut off: of its largest area 20.0% lies in the lowest slice, more than "
+        "10.0%; look at qc/histo/0006.png; "
         "to keep such cases take truncated out of checks.exclude",
         "",
     ]
@@ -171,7 +173,7 @@ def test_stop_names_the_cases_that_were_set_aside(tmp_path):
     first, *lines = str(stopped.value).splitlines()
     assert first == "on_bad_case is stop, and cohort histo has 2 problems:"
     assert lines[0] == "  - 0001: no liver"
-    assert lines[1].startswith("  - 0002: the liver reaches the lowest slice")
+    assert lines[1].startswith("  - 0002: the liver may be cut off: of its largest area 20.0%")
 
 
 def test_cases_left_out_by_the_configuration_stop_nothing(tmp_path):

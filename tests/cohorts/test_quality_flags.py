@@ -16,8 +16,8 @@ WELL = {
     "flags": {},
     "volume_ml": 1500,
     "slices": 80,
-    "touches_first_slice": False,
-    "touches_last_slice": False,
+    "first_slice_share": 0.1,
+    "last_slice_share": 0.0,
     "liver_hu": 110.0,
     "largest_component": 1.0,
     "aorta_hu": 150.0,
@@ -33,14 +33,16 @@ def test_a_good_case_has_no_flags():
     ("measures", "flag", "sentence"),
     [
         (
-            {"touches_first_slice": True},
+            {"first_slice_share": 0.153},
             "truncated",
-            "the liver reaches the lowest slice and may be cut off",
+            "the liver may be cut off: of its largest area 15.3% lies in the lowest slice, "
+            "more than 10.0%",
         ),
         (
-            {"touches_first_slice": True, "touches_last_slice": True},
+            {"first_slice_share": 0.8564, "last_slice_share": 0.983},
             "truncated",
-            "the liver reaches the lowest and the highest slices and may be cut off",
+            "the liver may be cut off: of its largest area 85.6% lies in the lowest slice and "
+            "98.3% lies in the highest slice, more than 10.0%",
         ),
         ({"volume_ml": 299.9}, "volume", "the liver's volume is 299.9 ml, outside 300 to 6000 ml"),
         ({"volume_ml": 6001}, "volume", "the liver's volume is 6001 ml, outside 300 to 6000 ml"),
@@ -79,6 +81,8 @@ def test_limits_themselves_are_accepted():
 
 def test_limits_decide():
     strange = {**WELL, "volume_ml": 250, "aorta_hu": 40, "largest_component": 0.5}
+    strict = quality_flags.judge({**WELL, "first_slice_share": 0.0001}, {**LIMITS, "truncated": 0})
+    assert list(strict) == ["truncated"]
     wide = {**LIMITS, "liver_ml": [0, 9000], "phase": ["unenhanced"], "largest_component": 0}
     assert set(quality_flags.judge(strange, LIMITS)) == {"volume", "phase", "components"}
     assert quality_flags.judge(strange, wide) == {}
@@ -133,7 +137,7 @@ def test_every_flag_that_excludes_can_be_earned():
     everything = {
         "flags": {},
         "volume_ml": 0,
-        "touches_first_slice": True,
+        "first_slice_share": 1,
         "liver_hu": 0,
         "largest_component": 0,
         "aorta_hu": 0,

@@ -221,7 +221,7 @@ def test_exclusions_are_counted_with_their_reason():
     text = manuscript.render("results", MARKDOWN, known())
     assert (
         "Of the 10 CTs of 10 patients in the evaluation cohort histo, 1 CT, and with it "
-        "1 patient, was excluded (liver reaching the first or last slice); the remaining 9 CTs of "
+        "1 patient, was excluded (liver cut off by the end of the CT); the remaining 9 CTs of "
         "9 patients were used: 5 patients positive and 4 negative, with 180 slices."
     ) in text
 

@@ -44,7 +44,7 @@ REASONS = {
     "patient": "patient excluded by the configuration",
     "ingest": "CT not usable",
     "segment": "no usable liver mask",
-    "truncated": "liver reaching the first or last slice",
+    "truncated": "liver cut off by the end of the CT",
     "volume": "liver volume outside the limits",
     "density": "attenuation of the liver outside the limits",
     "components": "liver mask in pieces",
