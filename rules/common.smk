@@ -47,7 +47,8 @@ def manifest(cohort):
 def rows(cohort):
     """The cases of a cohort, known before any job runs."""
     if cohort in SIMULATED:
-        return manifests.rows(SIMULATED[cohort].values(), Path(manifest(cohort)).parent)
+        numbered = dict(enumerate(SIMULATED[cohort].values(), start=2))
+        return manifests.rows(numbered, Path(manifest(cohort)).parent)
     return manifest_checks.read(manifest(cohort), SCHEMAS["cohort"])
 
 

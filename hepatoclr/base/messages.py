@@ -6,6 +6,8 @@ import re
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 HOLDS_CONTROL = "holds a control character"
+DECIMAL_COMMA = r"[+-]?\d+,\d+"
+DECIMAL_POINT = "has a comma for its decimal point; write 0.5, not 0,5"
 IS_FORMULA = "would be a formula in a spreadsheet; begin it with a letter or digit"
 DISK_FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
 RIGHTS = "Give yourself the right to read and write there, then run the same command again."
@@ -15,6 +17,19 @@ UNREADABLE = (
     "command again to make it anew."
 )
 READ_ONLY = f"the disk is read-only. {RIGHTS}"
+NO_TABLE = {  # what begins so, and is not a CSV whatever its name
+    b"PK\x03\x04": "is an Excel workbook (or a zip), not a CSV",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook, not a CSV",
+    b"\x1f\x8b": "is compressed by gzip, not a CSV",
+    b"%PDF": "is a PDF, not a CSV",
+    b"{\\rtf": "is rich text, not a CSV",
+    b"<": "is a web page or XML, not a CSV",
+}
+NO_TEXT = "is no text in UTF-8, but UTF-16 without its mark, or no text at all"
+OTHER_LETTERS = (
+    "holds letters that are not UTF-8, as in Excel's plain CSV (Windows-1252 or another)"
+)
+SAVE_AS_CSV = "Save it as 'CSV UTF-8'"
 
 
 def listing(opening: str, lines: list[str]) -> str:

@@ -27,7 +27,7 @@ def read(path: str | Path, schema: Mapping) -> list[Row]:
     columns, records = manifests.columns_and_records(path)
     wrong = settings.problems(dict.fromkeys(columns, "1"), schema) or [
         f"row {number}: {text}"
-        for number, record in enumerate(records, start=2)
+        for number, record in records.items()
         for text in _record_problems(record, schema)
     ]
     if wrong:
@@ -74,10 +74,7 @@ def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
 
 
 def _record_problems(record: Mapping, schema: Mapping) -> list[str]:
-    if None in record:
-        return ["has more values than the header has columns; quote values that hold commas"]
-    values = {key: (value or "").strip() for key, value in record.items()}
-    return [*settings.problems(values, schema), *_text_problems(values)]
+    return [*settings.problems(record, schema), *_text_problems(record)]
 
 
 def _text_problems(values: Mapping[str, str]) -> Iterator[str]:

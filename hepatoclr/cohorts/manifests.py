@@ -1,11 +1,12 @@
 """Cohort manifests: reading and writing them."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hepatoclr.base import files, names
+from hepatoclr.base import files, names, spreadsheets
 from hepatoclr.base.errors import UserError
 
 POSITIVE, NEGATIVE, EXCLUDED = "positive", "negative", "exclude"
@@ -55,33 +56,29 @@ def read(path: str | Path) -> list[Row]:
     return rows(records, Path(path).parent)
 
 
-def columns_and_records(path: str | Path) -> tuple[Sequence[str], list[dict]]:
-    """Read a CSV as it stands; every value is text, so `0012` stays `0012`.
+def columns_and_records(path: str | Path) -> tuple[list[str], dict[int, dict[str, str]]]:
+    """Read the columns of a manifest, and its records by their rows; every value is text.
 
     Raises:
-        UserError: It cannot be read.
+        UserError: It cannot be read, see `spreadsheets.read`.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            return table.fieldnames or [], list(table)
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such manifest") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read as a CSV in UTF-8 ({error})") from None
+    if not Path(path).exists():
+        raise UserError(f"{path}: there is no such manifest")
+    return spreadsheets.read(path, COLUMNS)
 
 
-def rows(records: Iterable[Mapping[str, str]], folder: Path) -> list[Row]:
+def rows(records: Mapping[int, Mapping[str, str]], folder: Path) -> list[Row]:
     """Make the rows of a manifest's records; its paths are relative to `folder`."""
-    return [row(record, folder, number) for number, record in enumerate(records, start=2)]
+    return [row(record, folder, number) for number, record in records.items()]
 
 
 def row(record: Mapping[str, str], folder: Path, number: int) -> Row:
     """Make a row of a manifest's record; its paths are relative to `folder`."""
-    values = {key: (record.get(key) or "").strip() for key in COLUMNS}
+    values = {key: record.get(key, "").strip() for key in COLUMNS}
     for key in PATHS:
         if values[key] and not in_bucket(values[key]):
-            values[key] = str(folder / values[key])
+            values[key] = str(folder / os.path.expanduser(values[key]))  # noqa: PTH111  never raises
+    values["liver_label"] = values["liver_label"].partition(".")[0]
     case = names.case(values["patient_id"], values["scan_id"])
     return Row(number=number, case=case, **values)
 

@@ -7,7 +7,9 @@ docs/guide.md lists the others.
 from collections.abc import Sequence
 from pathlib import Path
 
-from hepatoclr.base import files
+import pandas as pd
+
+from hepatoclr.base import files, spreadsheets
 from hepatoclr.reporting import report
 from hepatoclr.reporting.plots import plots
 from hepatoclr.reporting.tables import tables
@@ -25,9 +27,9 @@ def run(paths: Sequence[str | Path], output: str | Path) -> Path:
         The report.
 
     Raises:
-        UserError: The predictions cannot be used; see `predictions.read`.
+        UserError: The predictions cannot be used; see `spreadsheets.read`, `predictions.read`.
     """
-    found, output = predictions.read(paths), Path(output)
+    found, output = predictions.combined({str(path): _text(path) for path in paths}), Path(output)
     computed = {name: table for name, table in tables.all(found).items() if len(table)}
     for name, table in computed.items():
         stem = output / "tables" / name
@@ -48,3 +50,9 @@ def run(paths: Sequence[str | Path], output: str | Path) -> Path:
     )
     files.write_text(page, output / "report.html")
     return output / "report.html"
+
+
+def _text(path: str | Path) -> pd.DataFrame:
+    """A file of predictions as text, its rows named by the numbers that a spreadsheet shows."""
+    columns, records = spreadsheets.read(path, predictions.COLUMNS)
+    return pd.DataFrame(records.values(), index=records, columns=columns, dtype=str)

@@ -3,14 +3,14 @@
 A predictions table has a row per tested patient; `KINDS` and `OPTIONAL` list its columns.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hepatoclr.base import files, texts
+from hepatoclr.base import files, messages, texts
 from hepatoclr.base.errors import UserError
 from hepatoclr.stats import metrics
 
@@ -61,10 +61,19 @@ def read(paths: Iterable[str | Path], own: bool = False) -> pd.DataFrame:
             its kind; a text holds control characters or would be a formula in a spreadsheet; a
             patient is predicted twice in one repeat or has two labels.
     """
-    paths = list(map(str, paths))
-    if not paths:
+    return combined({path: _text(path, own) for path in map(str, paths)})
+
+
+def combined(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Check the text of some files by path, its rows named by their number, and put it together.
+
+    Returns, raises:
+        See `read`.
+    """
+    if not found:
         raise UserError("no predictions to read. Run the linear or fine-tuning evaluation first.")
-    table = pd.concat([_text(path, own) for path in paths], keys=paths)
+    paths = list(found)
+    table = pd.concat([_complete(frame, path) for path, frame in found.items()], keys=paths)
     if table.empty:
         raise UserError(f"{', '.join(paths)}: there is a header, but no row. Predict again.")
     for name, kind in (KINDS | OPTIONAL).items():
@@ -82,7 +91,7 @@ def read(paths: Iterable[str | Path], own: bool = False) -> pd.DataFrame:
 
 
 def _text(path: str, own: bool) -> pd.DataFrame:
-    """Read one file as text; its rows are named by their line."""
+    """Read one file as text; its rows are named by their number."""
     # A patient may be called NA or None: only empty cells are missing.
     options = {"dtype": str, "keep_default_na": False}
     try:
@@ -92,6 +101,11 @@ def _text(path: str, own: bool) -> pd.DataFrame:
         raise
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a CSV file: {error}. Predict again.") from None
+    return frame.set_axis(pd.RangeIndex(2, len(frame) + 2))
+
+
+def _complete(frame: pd.DataFrame, path: str) -> pd.DataFrame:
+    """Add the columns of `DEFAULTS` that a file lacks."""
     if missing := [name for name in KINDS if name not in frame and name not in DEFAULTS]:
         raise UserError(
             f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(frame)}. A "
@@ -99,7 +113,7 @@ def _text(path: str, own: bool) -> pd.DataFrame:
             f"{', '.join(DEFAULTS)} may be missing."
         )
     defaults = {name: value for name, value in DEFAULTS.items() if name not in frame}
-    return frame.assign(**defaults).set_axis(pd.RangeIndex(2, len(frame) + 2))
+    return frame.assign(**defaults)
 
 
 def _numbers(column: pd.Series, kind: type) -> pd.Series:
@@ -113,9 +127,12 @@ def _numbers(column: pd.Series, kind: type) -> pd.Series:
         _refuse(column, empty, "is missing")
     numbers = pd.to_numeric(text.mask(empty, "nan"), errors="coerce").astype(float)
     whole = np.isfinite(numbers) & (numbers % 1 == 0)
+    _refuse(column, text.str.fullmatch(messages.DECIMAL_COMMA), messages.DECIMAL_POINT)
     _refuse(column, ~empty & numbers.isna(), "must be a number")
     if kind is int:
         _refuse(column, ~empty & ~whole, "must be a whole number")
+    if column.name != "probability":  # of which, too, `metrics` says more
+        _refuse(column, np.isinf(numbers), "must be finite")
     return numbers.astype(int) if kind is int and not empty.any() else numbers
 
 
