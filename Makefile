@@ -75,7 +75,8 @@ docs: env
 
 # An environment is made when there is none with these pins. uv installs it in half a minute; where uv
 # cannot be had pip takes three. Bytecode is compiled here, because jobs are short and imports long. The
-# library goes in as it lies here, with the command hepatoclr.
+# library goes in as it lies here, with the command hepatoclr. A few signs in the folder's path break an
+# environment or the commands in it (spaces do not): that is said before anything is installed.
 env:
 	@cmp -s $(PINS) .venv/pins || $(MAKE) --no-print-directory .venv
 
@@ -83,6 +84,9 @@ env:
 .venv-bench: NO_DEPS := $(PEERS)
 .venv .venv-bench:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with PYTHON=")'
+	@$(PYTHON) -c 'import os, sys; bad = " ".join(map(repr, sorted(set(os.getcwd()) & set(":{}$$\"`\t\r\n")))); \
+	    sys.exit(f"The path of this folder holds {bad}, with which an environment of Python does not work: " \
+	    "rename what holds it, or move the project." if bad else 0)'
 	rm -rf $@
 	$(PYTHON) -m venv $@
 	if $@/bin/pip install --quiet uv; then \
@@ -100,7 +104,7 @@ env:
 	rm -rf $@
 	$(PYTHON) -m venv $@
 	$@/bin/pip install --quiet --no-deps -r $(ENGINES) snakemake==$$(sed -n 's/^snakemake==//p' $(PINS))
-	echo $(CURDIR)/.venv/lib/python*/site-packages > "$$(echo $@/lib/python*/site-packages)/venv.pth"
+	echo "$$PWD"/.venv/lib/python*/site-packages > "$$(echo $@/lib/python*/site-packages)/venv.pth"
 	cat $(ENGINES) $(PINS) > $@/pins
 
 # CUDA libraries stay unpinned: torch brings the ones it needs where it has a GPU build

@@ -1,5 +1,6 @@
 # What the rules share: the configuration in force, the cohorts, and the names of what is made.
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
+sys.executable = shlex.quote(sys.executable)  # which it gives to the shell as it is
 
 from hepatoclr.base import files, fingerprint, logs, names, settings, slurm
 from hepatoclr.cohorts import manifest_checks, manifests
