@@ -133,6 +133,21 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, in order of names, links followed; no folder comes twice."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    seen = set()
+    for parent, folders, names in os.walk(folder, onerror=stop, followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = [] if real in seen else sorted(folders)
+        if real not in seen:
+            yield from (Path(parent, name) for name in sorted(names))
+        seen.add(real)
+
+
 def stamp(folder: str | Path) -> str:
     """Digest of names, sizes and times of all files in a folder, at any depth; nothing is opened.
 

@@ -1,23 +1,16 @@
 """Raw CT, as a hospital exports it, to a canonical volume in Hounsfield units."""
 
 import hashlib
-import shutil
-import stat
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from hepatoclr.base.errors import BadCase, UserError
-from hepatoclr.imaging import geometry, nifti, resample, volumes
+from hepatoclr.imaging import formats, geometry, nifti, resample, volumes
 from hepatoclr.imaging.volumes import Volume
 
-ZIP_LIMIT_GB = 8
-ENCRYPTED = 0x1
 INT16_MAX = np.iinfo(np.int16).max
 LARGEST_TILT_DEGREES = 45
 LEANING = {
@@ -32,11 +25,11 @@ def read_ct(
     series_uid: str = "",
     fill_slices: int = 0,
 ) -> Volume:
-    """Read a CT: a DICOM folder, a zip of one, or a NIfTI file.
+    """Read a CT: a DICOM folder, a NIfTI file, or a zip of either.
 
     Args:
         path: Folders may be nested and may hold other objects too, as long as there is one
-            axial CT volume among them that is wanted.
+            axial CT volume among them that is wanted, or one NIfTI file and no DICOM.
         series: Which DICOM series is wanted where there are several, see `read.series.choose`.
         series_uid: Its UID, where it is known.
         fill_slices: Most neighbouring slices of a DICOM series that may be missing, at one place;
@@ -57,8 +50,8 @@ def read_ct(
     if series is not None:
         wanted["preference"] = series
     try:
-        form, read = _reader(path)
-        return _as_ct(read(path) if form == "nifti" else read(path, **wanted), form)
+        form, found = _read(path, wanted)
+        return _as_ct(found, form)
     except PermissionError as error:
         raise BadCase("a file or folder may not be read: permission denied.") from error
     except OSError as error:  # a disk or network that fails; its own words name the path
@@ -68,18 +61,23 @@ def read_ct(
         ) from error
 
 
-def _reader(path: Path) -> tuple[str, Callable[[Path], Volume]]:
-    """Name the format of a path and the function that reads it."""
+def _read(path: Path, wanted: Mapping) -> tuple[str, Volume]:
+    """Read what a path holds; with the name of its format."""
     if path.is_dir():
-        return "dicom", _dicom
+        found = formats.nifti_in(path)
+        return ("nifti", nifti.read(found)) if found else ("dicom", _dicom(path, **wanted))
     if not path.exists():
         raise BadCase("there is no such file or folder. Check `image` in the manifest.")
     if not path.is_file():
         raise BadCase("it is neither a file nor a folder. Check `image` in the manifest.")
-    if nifti.is_named(path):
-        return "nifti", nifti.read
-    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-        return "zip", _zip
+    kind = formats.kind(path)
+    if kind == formats.NIFTI or (not kind and nifti.is_named(path)):
+        return "nifti", nifti.read(path)
+    if kind == formats.ZIP or (not kind and path.suffix.lower() == ".zip"):
+        with formats.unpacked(path) as folder:
+            return "zip", _read(folder, wanted)[1]
+    if kind and kind != formats.DICOM:
+        raise formats.refusal(kind)
     raise BadCase(
         "the file is neither NIfTI (.nii, .nii.gz) nor a zip archive. "
         "Of a DICOM series give the folder, not one image."
@@ -158,34 +156,3 @@ def _dicom(folder: Path, **wanted) -> Volume:
     from hepatoclr.imaging.dicom import read
 
     return read.read(folder, **wanted)
-
-
-def _zip(path: Path, **wanted) -> Volume:
-    """Read the DICOM folder inside a zip archive."""
-    with tempfile.TemporaryDirectory(prefix="hepatoclr-") as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                _extract(archive, Path(folder))
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise BadCase("the zip archive is broken. Export or pack it again.") from error
-        return _dicom(Path(folder), **wanted)
-
-
-def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
-    """Write the files of an archive into a folder, under numbers instead of their names.
-
-    Names inside archives may lead out of the folder, be too long, or differ in case only.
-    """
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if sum(entry.file_size for entry in entries) > ZIP_LIMIT_GB * 1e9:
-        raise BadCase(f"the zip archive holds more than {ZIP_LIMIT_GB} GB. Give one series.")
-    for number, entry in enumerate(entries):
-        parts = PurePosixPath(entry.filename.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts:
-            raise BadCase("the zip archive has an entry that leads outside of it. Pack it again.")
-        if entry.flag_bits & ENCRYPTED:
-            raise BadCase("the zip archive is encrypted. Give it without a password.")
-        if stat.S_ISLNK(entry.external_attr >> 16):
-            continue
-        with archive.open(entry) as packed, open(folder / f"{number:06d}", "wb") as file:
-            shutil.copyfileobj(packed, file)

@@ -3,12 +3,13 @@
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from isal import igzip, isal_zlib
 
 from hepatoclr.base.errors import BadCase
-from hepatoclr.imaging import geometry, volumes
+from hepatoclr.imaging import formats, geometry, volumes
 from hepatoclr.imaging.volumes import Volume, nib
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -16,6 +17,12 @@ LIMIT_GB = 8
 FARTHEST_MM = 10_000
 SPATIAL, UNKNOWN, MILLIMETRE = 0x07, 0, 2  # of xyzt_units
 CHUNK = 1 << 20
+UNSET = (np.eye(4), volumes.LPS_TO_RAS)  # what nibabel and ITK write of arrays without a place
+NIFTI_2 = (b"\x1c\2\0\0", b"\0\0\2\x1c")  # the length of its header
+UNREADABLE = (
+    *(nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError),
+    nib.wrapstruct.WrapStructError,
+)
 CUT_SHORT = (EOFError, MemoryError, OSError, OverflowError, ValueError, zlib.error, isal_zlib.error)
 
 
@@ -34,36 +41,43 @@ def read(path: Path) -> Volume:
         BadCase: The file is damaged, or is not one volume on a grid such as a CT's.
     """
     try:
-        image = nib.load(path)
-        _check_length(path, image)
-        array = np.asanyarray(image.dataobj)
+        with _opened(path) as stream:
+            version = nib.Nifti2Image if stream.read(4) in NIFTI_2 else nib.Nifti1Image
+            stream.seek(0)
+            image = version.from_stream(stream)
+            array = _array(image, stream)
     except (BadCase, PermissionError):
         raise
-    except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
+    except UNREADABLE as error:
         raise BadCase("the file is no readable NIfTI. Convert it again.") from error
     except CUT_SHORT as error:
         raise BadCase("the NIfTI file is cut short or damaged. Copy it again.") from error
     return _placed(array, image)
 
 
-def _check_length(path: Path, image: nib.Nifti1Image) -> None:
-    """Check that a file holds as much as its header says, before it is read into memory.
+def _opened(path: Path) -> BinaryIO:
+    """Open a file, compressed by gzip or not, whatever its name says."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == formats.GZIP
+    return igzip.open(path) if packed else open(path, "rb")
 
-    A compressed file is read to its end, where its checksum is; nibabel stops before it.
+
+def _array(image: nib.Nifti1Image, stream: BinaryIO) -> np.ndarray:
+    """Read the numbers of an image, which must end where its file does.
+
+    A compressed file has its checksum there, before which nibabel stops.
     """
     stored = image.dataobj
     wanted = stored.offset + int(np.prod(stored.shape, dtype=object)) * stored.dtype.itemsize
     if wanted > LIMIT_GB * 1e9:
         raise BadCase(f"the file's header names more than {LIMIT_GB} GB. Give one CT volume.")
-    held = path.stat().st_size
-    if path.name.lower().endswith(".gz"):
-        held = 0
-        with igzip.open(path) as stream:
-            while held <= wanted and (chunk := stream.read(CHUNK)):
-                held += len(chunk)
+    held = stream.seek(0)
+    while held <= wanted and (chunk := stream.read(CHUNK)):
+        held += len(chunk)
     if held != wanted:
         short = "cut short or damaged" if held < wanted else "longer than its header says"
         raise BadCase(f"the NIfTI file is {short}. Copy or convert it again.")
+    return np.asanyarray(stored)
 
 
 def _placed(array: np.ndarray, image: nib.Nifti1Image) -> Volume:
@@ -77,14 +91,22 @@ def _placed(array: np.ndarray, image: nib.Nifti1Image) -> Volume:
             "Give one volume per file."
         )
     _check_grid(image)
-    unplaced = not (image.header["sform_code"] or image.header["qform_code"])
-    remark = "the file does not say how it lies in the patient (no sform, no qform)"
+    remark = _unplaced(image)
     facts = {
         "stored_orientation": volumes.orientation(image.affine),
-        "flags": {"unplaced": remark} if unplaced else {},
+        "flags": {"unplaced": remark} if remark else {},
     }
     turned = volumes.canonical(array.reshape(array.shape[:3]), image.affine)
     return replace(turned, facts=facts)
+
+
+def _unplaced(image: nib.Nifti1Image) -> str:
+    """Say why a file may not lie where it says; nothing where it may."""
+    if not (image.header["sform_code"] or image.header["qform_code"]):
+        return "the file does not say how it lies in the patient (no sform, no qform)"
+    if any(np.allclose(image.affine, unset, atol=1e-6) for unset in UNSET):
+        return "its affine is the identity, as where place and voxel sizes were lost on the way"
+    return ""
 
 
 def _check_grid(image: nib.Nifti1Image) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import shutil
 import struct
 import zipfile
@@ -173,7 +174,7 @@ def a_zip_that_unpacks_to_more_than_it_says(folder):
     return archive
 
 
-@hazard("no axial CT series")
+@hazard("there is no DICOM and no NIfTI file, but 1 x a zip archive. Unpack it.")
 def a_zip_in_a_zip(folder):
     inner = packed(folder)
     with zipfile.ZipFile(folder / "outer.zip", "w") as made:
@@ -344,3 +345,129 @@ def nifti_longer_than_its_header_says(folder):
     path = write_nifti(folder / "ct.nii.gz")
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\0" * 64))
     return path
+
+
+# --- what a file is, not what it is called ---
+
+
+@hazard()
+def nifti_in_capitals(folder):
+    return write_nifti(folder / "ct.nii.gz").rename(folder / "CT.NII.GZ")
+
+
+@hazard()
+def nifti_packed_under_a_plain_name(folder):
+    return write_nifti(folder / "ct.nii.gz").rename(folder / "ct.nii")
+
+
+@hazard()
+def nifti_plain_under_a_packed_name(folder):
+    return write_nifti(folder / "ct.nii").rename(folder / "ct.nii.gz")
+
+
+@hazard()
+def nifti_without_a_suffix(folder):
+    return write_nifti(folder / "ct.nii.gz").rename(folder / "0003")
+
+
+@hazard()
+def nifti_in_a_folder_of_its_name(folder):
+    (folder / "0003.nii.gz").mkdir()
+    write_nifti(folder / "0003.nii.gz" / "ct.nii.gz")
+    return folder / "0003.nii.gz"
+
+
+@hazard()
+def nifti_in_a_folder_with_what_converters_and_macs_leave(folder):
+    write_nifti(folder / "ct.nii.gz")
+    (folder / "._ct.nii.gz").write_bytes(b"\0\5\x16\7" + bytes(100))
+    (folder / "ct.json").write_text("{}")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+
+
+@hazard()
+def nifti_in_a_folder_that_a_link_leads_to(folder):
+    (folder / "a").mkdir()
+    write_nifti(folder / "a" / "ct.nii")
+    (folder / "b").mkdir()
+    (folder / "b" / "ct").symlink_to(folder / "a")
+    return folder / "b"
+
+
+@hazard()
+def nifti_beside_the_dicom_that_it_was_made_of(folder):
+    write_series(folder / "dicom", HU)
+    write_nifti(folder / "ct.nii.gz", XYZ[::-1])
+
+
+@hazard("2 NIfTI files lie there, and no DICOM. Give the one that is meant.")
+def nifti_beside_its_mask(folder):
+    write_nifti(folder / "ct.nii.gz")
+    write_nifti(folder / "mask.nii.gz")
+
+
+def zipped(folder, **files):
+    with zipfile.ZipFile(folder / "ct.zip", "w") as made:
+        for name, path in files.items():
+            made.write(path, name)
+    return folder / "ct.zip"
+
+
+@hazard()
+def nifti_in_a_zip_of_a_mac(folder):
+    (folder / "rubbish").write_bytes(b"\0\5\x16\7" + bytes(100))
+    path = write_nifti(folder / "ct.nii.gz")
+    return zipped(folder, **{"a/ct.nii.gz": path, "__MACOSX/a/._ct.nii.gz": folder / "rubbish"})
+
+
+@hazard("2 NIfTI files lie there")
+def nifti_twice_in_a_zip(folder):
+    path = write_nifti(folder / "ct.nii.gz")
+    return zipped(folder, a=path, b=path)
+
+
+@hazard(hu=HU[:, ::-1, ::-1], grid=affine((1, 1, 1), (-15, -19, 0)), flags=("unplaced",))
+def nifti_of_the_identity_as_nibabel_has_it(folder):
+    return write_nifti(folder / "ct.nii.gz", XYZ, np.eye(4))
+
+
+@hazard(grid=affine((1, 1, 1), (0, 0, 0)), flags=("unplaced",))
+def nifti_of_the_identity_as_itk_has_it(folder):
+    return write_nifti(folder / "ct.nii", XYZ, np.diag([-1, -1, 1, 1]))
+
+
+OTHERS = {  # what stands where a CT should: its content, and words of the refusal
+    "a git-lfs pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+    "a git-annex pointer": b"/annex/objects/MD5E-s9--0.nii.gz\n",
+    "a web page": b"\n<!DOCTYPE html><html><title>Sign in</title></html>",
+    "JSON": b'{"error": "not found"}',
+    "NRRD": b"NRRD0004\ntype: short\n",
+    "MetaImage (.mha, .mhd)": b"ObjectType = Image\nNDims = 3\n",
+    "half of a pair (.hdr, .img)": b"\x5c\1\0\0" + bytes(340) + b"ni1\0",
+    "a picture": b"\x89PNG\r\n\x1a\n",
+    "HDF5": b"\x89HDF\r\n\x1a\n",
+    "a PDF": b"%PDF-1.7",
+    "a tar, 7z, rar, xz, bzip2 or zstd archive": b"7z\xbc\xaf\x27\x1c",
+    "empty": b"",
+    "full of zeros": bytes(1000),
+    "broken gzip": b"\x1f\x8b\x08\x00rubbish",
+}
+
+
+@pytest.mark.parametrize("name", ["ct.nii.gz", "ct.zip", "folder"])
+@pytest.mark.parametrize("found", OTHERS)
+def test_what_is_no_ct_is_called_by_its_name(found, name, tmp_path):
+    path = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+        (path / "image").write_bytes(OTHERS[found])
+    else:
+        path.write_bytes(OTHERS[found])
+    with pytest.raises(ingest.BadCase, match=re.escape(found)):
+        ingest.read_ct(path)
+
+
+def test_what_is_no_ct_is_called_by_its_name_though_compressed(tmp_path):
+    (tmp_path / "ct.nii.gz").write_bytes(gzip.compress(OTHERS["a web page"]))
+    with pytest.raises(ingest.BadCase, match="the file is a web page. Download or copy it again"):
+        ingest.read_ct(tmp_path / "ct.nii.gz")

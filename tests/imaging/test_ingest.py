@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from example_ct import check, random_hu, refusal, write_nifti, write_series
 
-from hepatoclr.imaging import ingest
+from hepatoclr.imaging import formats, ingest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,5 +82,5 @@ def test_broken_zips_are_refused(tmp_path, monkeypatch):
     flipped[700] ^= 0xFF
     (tmp_path / "crc.zip").write_bytes(flipped)
     assert "zip archive is broken" in refusal(tmp_path / "crc.zip")
-    monkeypatch.setattr(ingest, "ZIP_LIMIT_GB", 1e-6)
+    monkeypatch.setattr(formats, "ZIP_LIMIT_GB", 1e-6)
     assert "holds more than" in refusal(archive)
