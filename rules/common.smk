@@ -56,16 +56,15 @@ def rows(cohort):
 
 try:
     # not by `configfile:`, which runs expressions in the file
-    chosen = settings.merge(settings.read("config.yaml"), config)
+    chosen = settings.layers(sys.argv, workflow.config_settings)
     config = settings.resolve(chosen, SCHEMAS["config"], ROOT / "presets")
-    SIMULATED = {
-        cohort: simulate.by_case(
-            cohort, **given["simulate"], **section("simulate", "confusion", "seed")
-        )
-        for cohort, given in config["cohorts"].items()
-        if "simulate" in given
-    }
+    manifest_checks.check_simulated(config)
+    SIMULATED = simulate.by_cohort(config["cohorts"], **section("simulate", "confusion", "seed"))
     experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")
+    betas = [config["experiment"]["beta"], *config["experiment"]["betas"]]
+    experiment.check_values(
+        betas, config["tensors"]["size"], **section("network", "channels", "padding")
+    )
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
     manifest_checks.check(COHORTS, config)

@@ -8,6 +8,13 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 HOLDS_CONTROL = "holds a control character"
 DECIMAL_COMMA = r"[+-]?\d+,\d+"
 DECIMAL_POINT = "has a comma for its decimal point; write 0.5, not 0,5"
+NO_NUMBER = {  # what is written for a number and is none, and why
+    DECIMAL_COMMA: "write a decimal point, 0.5 and not 0,5",
+    r"(?i)[+-]?\.?(nan|inf|infinity|\d+[eE]\d+)": "it must be finite",
+    r"[+-]?\d*\.\d*([eE][+-]?\d+)?|[+-]?\d+[eE]-\d+": "it must be whole",
+    r"[+-]?\d[\d_:]*|0[xXoObB]\w+": "write it in decimal digits, the first of them not 0",
+}
+LAST_COUNTS = "stands twice on the command line, and the last alone would count; give it once"
 IS_FORMULA = "would be a formula in a spreadsheet; begin it with a letter or digit"
 DISK_FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
 RIGHTS = "Give yourself the right to read and write there, then run the same command again."

@@ -1,8 +1,11 @@
 """Settings in layers: the schema's defaults, then a preset, then what the user chose."""
 
+import math
+import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,40 @@ import yaml
 from hepatoclr.base import messages
 from hepatoclr.base.errors import UserError
 
-TRUTH = {"true": True, "True": True, "false": False, "False": False}
+TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+LARGEST = 1e300
+NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """YAML in which no key stands twice; the last would count, in silence."""
+
+    def compose_mapping_node(self, anchor: str) -> yaml.MappingNode:
+        """Read a mapping.
+
+        Raises:
+            YAMLError: A key stands twice.
+        """
+        node, first = super().compose_mapping_node(anchor), {}
+        for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
+            line = key.start_mark.line + 1
+            if key.value in first:
+                lines = f"lines {first[key.value]} and {line}"
+                raise yaml.YAMLError(f"the key {key.value!r} stands twice, in {lines}; keep one")
+            first[key.value] = line
+        return node
+
+
+class AsWritten(UniqueKeys):
+    """YAML whose plain values stay text: what is a number or true, the settings' schema says.
+
+    YAML 1.1 takes `no` for false, `0012` for 10, `1:30` for 90, and drops the point of `12.0`.
+    """
+
+    yaml_implicit_resolvers = {
+        letter: [(tag, form) for tag, form in pairs if tag.endswith((":null", ":merge"))]
+        for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
@@ -30,16 +66,49 @@ def resolve(chosen: Mapping, schema: Mapping, presets: Path) -> dict:
     Raises:
         UserError: All that is wrong, one line each.
     """
-    default = schema["properties"]["preset"]["default"]
-    config = typed(merge(preset(chosen.get("preset", default), presets), chosen), schema)
-    wrong = [*problems(config, schema), *_control_characters(config)]
+    name = str(chosen.get("preset", schema["properties"]["preset"]["default"]))
+    config = typed(merge(preset(name, presets), chosen), schema)
+    wrong = [*problems(config, schema), *_unusable(config)]
     if wrong:
         raise UserError(messages.listing("the configuration has", wrong))
     return with_defaults(config, schema)
 
 
-def read(path: str | Path) -> dict:
+def layers(arguments: Sequence[str], command: Any) -> dict:
+    """Lay what the user chose in one place over what is chosen in another: `config.yaml` lowest.
+
+    Args:
+        arguments: Snakemake's command line, of which it takes the last `--config` alone.
+        command: What Snakemake made of it: `configfiles`, which it reads by YAML's own rules, and
+            which are read anew, and `config`.
+
+    Raises:
+        UserError: A file cannot be read; an option of which only the last counts, or a key in it,
+            stands twice.
+    """
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    for names in (("--config", "-C"), ("--configfile", "--configfiles")):
+        parser.add_argument(*names, nargs="*", action="append", default=[])
+    found = vars(parser.parse_known_args(arguments)[0])
+    keys = [entry.partition("=")[0] for entries in found["config"] for entry in entries]
+    options = [f"--{name}" for name, times in found.items() for _ in times]
+    for entry in [entry for entries in found["config"] for entry in entries]:
+        _parsed(entry.partition("=")[2], "--config", UniqueKeys)
+    for what, count in Counter([*options, *keys]).items():
+        if count > 1:
+            raise UserError(f"{what} {messages.LAST_COUNTS}")
+    chosen = read("config.yaml", AsWritten)
+    for layer in (*(read(file, AsWritten) for file in command.configfiles), command.config):
+        chosen = merge(chosen, layer)
+    return chosen
+
+
+def read(path: str | Path, loader: type[yaml.SafeLoader] = UniqueKeys) -> dict:
     """Read a file of settings as data; Snakemake's own reader would run expressions in it.
+
+    Args:
+        path: The file.
+        loader: `AsWritten` where a schema says of what type each value is.
 
     Returns:
         The settings, unchecked; none where there is no file.
@@ -48,14 +117,21 @@ def read(path: str | Path) -> dict:
         UserError: It is no YAML, or something else than keys with values.
     """
     try:
-        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        given = _parsed(Path(path).read_bytes(), path, loader)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({error})") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if not isinstance(given or {}, dict):
         raise UserError(f"{path}: must hold keys with values, as `preset: demo`")
     return given or {}
+
+
+def _parsed(text: str | bytes, place: str | Path, loader: type[yaml.SafeLoader]) -> Any:
+    try:
+        return yaml.load(text, loader)  # noqa: S506  both are safe
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise UserError(f"{place}: cannot be read as YAML ({error})") from None
 
 
 def preset(name: str, presets: Path) -> dict:
@@ -64,7 +140,7 @@ def preset(name: str, presets: Path) -> dict:
     if name not in known:
         hint = _hint(str(name), known) or f"; known are: {', '.join(known)}"
         raise UserError(f"preset: there is no preset {name!r}{hint}")
-    given = read(presets / f"{name}.yaml")
+    given = read(presets / f"{name}.yaml", AsWritten)
     below = given.pop("preset", None)
     return merge(preset(below, presets), given) if below else given
 
@@ -79,22 +155,40 @@ def merge(lower: Mapping, upper: Mapping) -> dict:
 
 
 def typed(value: Any, schema: Mapping) -> Any:
-    """Turn text into the numbers and truth values that the schema wants, where it can be.
+    """Turn what was written into the numbers and truth values that the schema wants, if it can be.
 
-    Snakemake's command line gives nested values as text, and YAML 1.1 reads 1e-4 as text.
+    Where the schema wants nothing, as of the arguments of Kornia, a number is what looks like one.
+    A path (`format: path`) may begin in the home folder.
     """
     if isinstance(value, Mapping):
         known, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
         return {key: typed(item, known.get(key, others)) for key, item in value.items()}
     if isinstance(value, list):
         return [typed(item, schema.get("items", {})) for item in value]
-    if isinstance(value, str):
-        value = {str(option): option for option in schema.get("enum", [])}.get(value, value)
-    kinds = {"integer": [int], "number": [int, float], "boolean": [TRUTH.__getitem__]}
-    for kind in kinds.get(schema.get("type"), []) if isinstance(value, str) else []:
-        with suppress(ValueError, KeyError):
-            return kind(value)
-    return value
+    if value is None or isinstance(value, bool):
+        return value
+    kind, number = schema.get("type"), _number(value)
+    if "enum" in schema:
+        return next((one for one in schema["enum"] if one in (value, number)), value)
+    if kind == "string":
+        text = str(value) if isinstance(value, int) else value
+        is_path = schema.get("format") == "path" and isinstance(text, str)
+        return os.path.expanduser(text) if is_path else text  # noqa: PTH111  never raises
+    if kind == "boolean" or (not kind and str(value).lower() in ("true", "false")):
+        return TRUTH.get(str(value).lower(), value)
+    whole = (
+        kind == "integer" or number > schema.get("whole_above", math.inf)
+        if (isinstance(number, float) and number.is_integer())
+        else False
+    )
+    return int(number) if whole else number
+
+
+def _number(value: Any) -> Any:
+    """The finite number that a text is, in decimal digits; anything else as it is."""
+    if not isinstance(value, str) or not NUMBER.fullmatch(value) or math.isinf(float(value)):
+        return value
+    return int(value) if value.lstrip("+-").isdecimal() else float(value)
 
 
 def with_defaults(value: Any, schema: Mapping) -> Any:
@@ -169,19 +263,28 @@ def _pattern(_, wanted: str, value: Any, __) -> Iterator[jsonschema.ValidationEr
         yield jsonschema.ValidationError(f"{value!r} does not fit the pattern {wanted}")
 
 
+def _whole_above(_, limit: float, value: Any, __) -> Iterator[jsonschema.ValidationError]:
+    """Keyword of our schemas: a number above the limit is a count."""
+    if isinstance(value, float) and value > limit:
+        yield jsonschema.ValidationError(f"{value} must be a share up to {limit}, or a count")
+
+
 Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator, {"ascending": _ascending, "pattern": _pattern}
+    jsonschema.Draft202012Validator,
+    {"ascending": _ascending, "pattern": _pattern, "whole_above": _whole_above},
 )
 
 
-def _control_characters(value: Any, where: str = "") -> Iterator[str]:
-    """List the texts of a configuration that hold some, keys included."""
+def _unusable(value: Any, where: str = "") -> Iterator[str]:
+    """List texts with control characters, keys included, and numbers that are not finite."""
     if isinstance(value, str) and messages.CONTROL.search(value):
         yield f"{where}: {value!r} {messages.HOLDS_CONTROL}"
+    if isinstance(value, int | float) and not abs(value) < LARGEST:
+        yield f"{where}: {value} is no number, or too large"
     items = value.items() if isinstance(value, Mapping) else ()
     items = enumerate(value) if isinstance(value, list) else items
     for key, item in items:
-        yield from _control_characters(item, f"{where}.{key}".removeprefix("."))
+        yield from _unusable(item, f"{where}.{key}".removeprefix("."))
 
 
 def problems(value: Any, schema: Mapping) -> list[str]:
@@ -205,6 +308,8 @@ def _sentences(error: jsonschema.ValidationError, formerly: Mapping) -> Iterator
         for key in error.instance.keys() - set(known):
             path = f"{where}.{key}" if where else key
             hint = _hint(str(key), known) or f"; known are: {', '.join(known)}"
+            if str(key).isdigit() and not error.instance[key]:  # of {a: 0,5}
+                hint = f"; {messages.DECIMAL_POINT}"
             yield f"{path}: {formerly.get(path) or f'unknown key{hint}'}"
     elif error.validator == "required":
         for key in set(error.validator_value) - set(error.instance):
@@ -214,11 +319,23 @@ def _sentences(error: jsonschema.ValidationError, formerly: Mapping) -> Iterator
         hint = _hint(str(error.instance), known)
         yield f"{where}: must be one of {', '.join(known)}, got {error.instance!r}{hint}"
     elif error.validator == "type":
-        yield f"{where}: must be {_article(error.validator_value)}, got {error.instance!r}"
+        yield f"{where}: {_wrong_type(error.validator_value, error.instance)}"
     elif error.validator == "pattern":
         yield f"{where}: {error.instance!r} does not fit the pattern {error.validator_value}"
     else:
         yield f"{where}: {error.message}"
+
+
+def _wrong_type(wanted: str, value: Any) -> str:
+    """Say of what type a value must be, and why it is not, where that can be seen."""
+    if value is None:
+        return "is empty; give it a value, or remove the key"
+    numeric = wanted in ("integer", "number") and isinstance(value, str | float)
+    causes = messages.NO_NUMBER if numeric else {}
+    cause = next((f"; {why}" for form, why in causes.items() if re.fullmatch(form, str(value))), "")
+    if wanted == "string" and not isinstance(value, list | dict):
+        cause = "; put it in quotation marks"
+    return f"must be {_article(wanted)}, got {value!r}{cause}"
 
 
 def _hint(word: str, known: list[str]) -> str:

@@ -68,7 +68,7 @@ def _text(path: str | Path) -> str:
         line = raw[: error.start].count(b"\n") + 1
         told = f"{path}, line {line}: {messages.OTHER_LETTERS}. {messages.SAVE_AS_CSV}"
         raise UserError(told) from None
-    if "\0" in text:
+    if text.count("\0") > len(text) / 4:
         raise UserError(f"{path}: {messages.NO_TEXT}. {messages.SAVE_AS_CSV}")
     return text
 

@@ -35,6 +35,25 @@ def read(path: str | Path, schema: Mapping) -> list[Row]:
     return manifests.rows(records, Path(path).parent)
 
 
+def check_simulated(config: Mapping) -> None:
+    """See that no cohort with a manifest stands beside simulated ones of its name or role.
+
+    Raises:
+        UserError: One does, as where the preset of a simulated study was kept.
+    """
+    cohorts = config["cohorts"]
+    simulated = [name for name, cohort in cohorts.items() if "simulate" in cohort]
+    evaluated = [name for name, cohort in cohorts.items() if cohort["role"] == "evaluation"]
+    for name, cohort in cohorts.items():
+        twice = name in simulated or (name in evaluated and set(evaluated) & set(simulated))
+        if "manifest" in cohort and twice:
+            raise UserError(
+                f"cohorts.{name}: give either a manifest or simulate; the preset "
+                f"{config['preset']} simulates cohorts ({', '.join(simulated)}): for those of your "
+                "own start from preset: paper"
+            )
+
+
 def check_storage(cohorts: Mapping[str, list[Row]]) -> None:
     """See that what lies in buckets can be fetched.
 
@@ -175,7 +194,7 @@ def _series_problems(series: Mapping) -> Iterator[str]:
     for expression in series["description"]:
         try:
             re.compile(expression)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             yield f"series.description: {expression!r} is no regular expression: {error}"
 
 

@@ -40,7 +40,8 @@ def central(liver: "Volume | np.ndarray", fraction: float = 0.7, by: str = "exte
 
     The liver's height is that of the largest connected component of its mask. By "extent" the
     slices are kept whose middle lies in the central share of the height, its ends included: of 10
-    slices 8, of 20 slices 14. By "area" the number of slices is rounded: of 10 slices 7.
+    slices 8, of 20 slices 14. By "area" the number of slices is rounded: of 10 slices 7. Of the
+    smallest share the middle, or the largest, slice is kept.
 
     Args:
         liver: Mask on the CT's grid, shape (z, y, x), not 0 where liver; a bare array is taken
@@ -67,7 +68,8 @@ def central(liver: "Volume | np.ndarray", fraction: float = 0.7, by: str = "exte
     top, bottom = holding[-1], holding[0]
     position = (top - holding + 0.5) / (top - bottom + 1)
     if by == "extent":
-        kept = np.abs(position - 0.5) <= fraction / 2 + 1e-9
+        middle = np.abs(position - 0.5)
+        kept = middle <= max(fraction / 2, middle.min()) + 1e-9
     else:
         count = max(1, round(fraction * len(holding)))
         kept = np.zeros(len(holding), bool)

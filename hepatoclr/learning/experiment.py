@@ -51,6 +51,36 @@ def check(methods: Sequence[str], folder: Path) -> None:
             raise UserError(f"experiment.methods: there is no method {method!r}; {hint}")
 
 
+def check_values(betas: Iterable[float], size: int, channels: Sequence[int], padding: int) -> None:
+    """See that every weight has a name of its own, and that slices fit through the network.
+
+    Args:
+        betas: Weights of weak_simclr.
+        size: Pixels of a slice's side.
+        channels, padding: Of the network.
+
+    Raises:
+        UserError: Two weights have one name; or nothing is left of a slice.
+    """
+    names: dict[str, float] = {}
+    for beta in betas:
+        if (first := names.setdefault(name(WEIGHTED, beta), beta)) != beta:
+            raise UserError(
+                f"experiment.betas: {first} and {beta} both are {name(WEIGHTED, beta)}; names have "
+                "six digits"
+            )
+    side = size
+    for block in range(1, len(channels) + 1):
+        side = side + 2 * padding - 4  # a 5x5 convolution, then 2x2 pooling, see `backbone.Block`
+        side = side // 2 if padding == 0 else -(-side // 2)
+        if side < 1:
+            raise UserError(
+                f"tensors.size: nothing is left of {size} pixels after block {block} of "
+                f"{len(channels)} with network.padding {padding}; take larger slices, fewer "
+                "network.channels or another padding"
+            )
+
+
 def by_method(methods: Sequence[str], beta: float) -> Mapping[str, str]:
     """Rows of Table 1: method to encoder, the baseline first."""
     return {NONE: NONE, **{method: name(method, beta) for method in methods}}

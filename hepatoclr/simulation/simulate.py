@@ -31,6 +31,15 @@ BLOCK = 10  # patients among whom the stages are balanced
 # --- who is in a cohort --------------------------------------------------------------------
 
 
+def by_cohort(cohorts: Mapping[str, Mapping], **settings) -> dict[str, dict[str, dict]]:
+    """Draw the cohorts that are to be simulated, see `by_case`, by their names."""
+    return {
+        name: by_case(name, **given["simulate"], **settings)
+        for name, given in cohorts.items()
+        if "simulate" in given
+    }
+
+
 def by_case(name: str, **settings) -> dict[str, dict]:
     """Draw a cohort, see `cohort`; its rows by the name of their case."""
     return {names.case(row["patient_id"]): row for row in cohort(name, **settings)}

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -56,6 +57,22 @@ def test_presets_are_complete_configurations(preset):
         ({"tensors": {"window": ["x", 1]}}, "tensors.window.0: must be an integer, got 'x'"),
         ({"checks": {"exclude": ["trunkated"]}}, "'trunkated'; did you mean 'truncated'?"),
         ({"seed": -1}, "seed: -1 is less than the minimum of 0"),
+        ({"seed": 2**32}, "seed: 4294967296 is greater than the maximum"),
+        ({"seed": True}, "seed: must be an integer, got True"),
+        ({"seed": None}, "seed: is empty; give it a value, or remove the key"),
+        ({"seed": "1.5"}, "seed: must be an integer, got 1.5; it must be whole"),
+        ({"seed": "0012"}, "got '0012'; write it in decimal digits, the first of them not 0"),
+        ({"seed": "1_000"}, "got '1_000'; write it in decimal digits"),
+        ({"seed": "1:30"}, "got '1:30'; write it in decimal digits"),
+        ({"slices": {"fraction": "0,5"}}, "write a decimal point, 0.5 and not 0,5"),
+        ({"slices": {"fraction": "0", "5": None}}, "slices.5: unknown key; has a comma for its"),
+        ({"slices": {"fraction": float("nan")}}, "slices.fraction: nan is no number"),
+        ({"experiment": {"betas": [0, "inf"]}}, "betas.1: must be a number, got 'inf'; it must be"),
+        ({"linear": {"nested_C": [1, 10**400]}}, "linear.nested_C.1: 1000"),
+        ({"augmentation": {"kornia": {"RandomShear": {"p": float("inf")}}}}, "RandomShear.p: inf"),
+        ({"trainer": {"limit_train_batches": "1.5"}}, "1.5 must be a share up to 1, or a count"),
+        ({"run": 1.5}, "run: must be a string, got 1.5; put it in quotation marks"),
+        ({"preset": "tiny", "simulate": {"confusion": {}}}, "simulate.confusion: {} should be"),
     ],
 )
 def test_mistakes_are_named(chosen, message):
@@ -104,6 +121,87 @@ def test_text_becomes_what_the_schema_wants():
     assert config["network"]["padding"] == 2
     assert config["evaluation"]["threshold"] == 0.5
     assert config["trainer"]["limit_train_batches"] == 10
+
+
+WRITTEN = """
+base: &base {epochs: 1.0, batch_size: 2e2}
+evaluation: {folds: 2.0, permute: yes}
+pretraining: {<<: *base, epochs: 3.}
+trainer: {limit_train_batches: 10.0}
+segment: {weights: ~/weights}
+augmentation: {kornia: {RandomShear: {shear: 10, p: 0.5, same_on_batch: false}}}
+cohorts: {histo: {labels: {positive: [no, 3, 3.0, 2024-01-01], negative: [on]}, exclude: [0012]}}
+"""
+
+
+def test_values_mean_what_was_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    (tmp_path / "config.yaml").write_text(WRITTEN)
+    chosen = settings.read(tmp_path / "config.yaml", settings.AsWritten)
+    del chosen["base"]
+    config = resolve(**settings.merge(COHORTS, chosen))
+    assert repr(config["pretraining"]["epochs"]) == "3"
+    assert repr(config["pretraining"]["batch_size"]) == "200"
+    assert repr(config["evaluation"]["folds"]) == "2"
+    assert config["evaluation"]["permute"] is True
+    assert repr(config["trainer"]["limit_train_batches"]) == "10"
+    assert config["segment"]["weights"] == "/home/someone/weights"
+    shear = {"shear": 10, "p": 0.5, "same_on_batch": False}
+    assert config["augmentation"]["kornia"] == {"RandomShear": shear}
+    histo = config["cohorts"]["histo"]
+    assert histo["labels"]["positive"] == ["no", "3", "3.0", "2024-01-01"]
+    assert histo["labels"]["negative"] == ["on"]
+    assert histo["exclude"] == ["0012"]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("preset: tiny\nevaluation: {folds: 3}\nslices: {}\nevaluation: {}\n", "lines 2 and 4"),
+        ("cohorts:\n  a: {}\n  b: {}\n  a: {}\n", "'a' stands twice, in lines 2 and 4"),
+        ("slices: {by: area, by: extent}\n", "'by' stands twice, in lines 1 and 1"),
+        ("slices:\n  by: area\n  'by': extent\n", "'by' stands twice, in lines 2 and 3"),
+        ('{"seed": 1,\n"run": "a",\n"seed": 2}', "'seed' stands twice, in lines 1 and 3"),
+        ("a: [{b: {c: 1,\n c: 2}}]", "'c' stands twice, in lines 1 and 2"),
+    ],
+)
+@pytest.mark.parametrize("loader", [settings.UniqueKeys, settings.AsWritten])
+def test_a_key_twice_is_refused_with_both_lines(text, lines, loader, tmp_path):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match=lines):
+        settings.read(tmp_path / "config.yaml", loader)
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=lines):
+        settings.preset("mine", tmp_path)
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16"])
+def test_settings_in_other_unicode_are_read(mark, tmp_path):
+    (tmp_path / "config.yaml").write_text("run: ü\n", encoding=mark)
+    assert settings.read(tmp_path / "config.yaml") == {"run": "ü"}
+
+
+def test_layers_of_files_and_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text("seed: 1\nrun: a\ncache: ram\n")
+    Path("b.yaml").write_text("run: 0012\ncache: disk\n")
+    command = SimpleNamespace(configfiles=["b.yaml"], config={"cache": "gpu"})
+    arguments = ["snakemake", "--configfile", "b.yaml", "--config", "cache=gpu"]
+    assert settings.layers(arguments, command) == {"seed": "1", "run": "0012", "cache": "gpu"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "seed=1", "run=a", "seed=2"], "seed stands twice on the command line"),
+        (["--config", "seed=1", "-n", "-C", "run=a"], "--config stands twice on the command line"),
+        (["--configfile", "a", "all", "--configfiles", "b"], "--configfile stands twice"),
+        (["--config", "slices={by: area, by: extent}"], "the key 'by' stands twice"),
+    ],
+)
+def test_the_last_on_the_command_line_does_not_count_in_silence(arguments, message):
+    with pytest.raises(UserError, match=message):
+        settings.layers(arguments, SimpleNamespace(configfiles=[], config={}))
 
 
 def test_all_mistakes_are_told_at_once():

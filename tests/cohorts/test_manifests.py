@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -113,12 +114,37 @@ def test_roles(write):
     assert "give either a manifest or simulate" in text
 
 
-def test_a_series_is_described_by_regular_expressions(write):
+SIMULATED = {"simulate": {"patients": 5, "reader": "histology"}}
+OWN = {"manifest": "x.csv"}
+
+
+@pytest.mark.parametrize(
+    ("kept", "refused"),
+    [
+        ({"histo": {"role": "evaluation", **SIMULATED, **OWN}}, "histo"),
+        ({"radio": {"role": "pretraining", **SIMULATED, **OWN}}, "radio"),
+        (
+            {"histo": {"role": "evaluation", **SIMULATED}, "mine": {"role": "evaluation", **OWN}},
+            "mine",
+        ),
+        ({"histo": {"role": "evaluation", **SIMULATED}, "mine": {"role": "external", **OWN}}, ""),
+    ],
+)
+def test_a_preset_of_simulated_cohorts_that_was_kept_is_named(kept, refused):
+    if not refused:
+        manifest_checks.check_simulated({"preset": "demo", "cohorts": kept})
+        return
+    said = f"cohorts.{refused}: .* the preset demo simulates .* start from preset: paper"
+    with pytest.raises(UserError, match=said):
+        manifest_checks.check_simulated({"preset": "demo", "cohorts": kept})
+
+
+@pytest.mark.parametrize("expression", ["(ven", "a{99999999999}"])
+def test_a_series_is_described_by_regular_expressions(write, expression):
     cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
-    broken = {"role": "evaluation", "series": {"description": ["portal", "(ven"]}}
-    with pytest.raises(
-        UserError, match=r"cohorts.histo: series.description: '\(ven' is no regular"
-    ):
+    broken = {"role": "evaluation", "series": {"description": ["portal", expression]}}
+    said = f"cohorts.histo: series.description: '{re.escape(expression)}' is no regular"
+    with pytest.raises(UserError, match=said):
         manifest_checks.check(cohorts, config(**ROLES | {"histo": broken}))
 
 

@@ -84,3 +84,10 @@ def test_round_trip(tmp_path):
     assert slices.read(tmp_path / "slices.csv") == kept
     slices.write([], tmp_path / "none.csv")
     assert slices.read(tmp_path / "none.csv") == []
+
+
+@pytest.mark.parametrize("by", ["extent", "area"])
+@pytest.mark.parametrize("count", [1, 2, 9, 10])
+def test_the_smallest_share_keeps_the_middle(count, by):
+    kept = slices.central(np.ones((count, 4, 4), np.uint8), 1e-9, by)
+    assert len(kept) == (2 - count % 2 if by == "extent" else 1)

@@ -1,4 +1,8 @@
-from hepatoclr.learning import experiment
+import pytest
+import torch
+
+from hepatoclr.base.errors import UserError
+from hepatoclr.learning import backbone, experiment
 
 BETAS = [0, 0.2, 0.4, 0.5, 0.8, 1]
 
@@ -47,3 +51,23 @@ def test_trainings_share_jobs_of_a_given_size():
 def test_the_learning_curve_is_the_fine_tuning_of_random_weights():
     assert experiment.fine_tuning("finetune", "simclr") == {"encoder": "simclr", "fraction": 1.0}
     assert experiment.fine_tuning("learning_curve", "0.5") == {"encoder": "none", "fraction": 0.5}
+
+
+@pytest.mark.parametrize("padding", [0, 2, 4])
+@pytest.mark.parametrize("size", [16, 61, 98, 157, 160])
+def test_slices_that_do_not_fit_through_the_network_are_refused(size, padding):
+    for blocks in (1, 3, 5):
+        network = backbone.Backbone([2] * blocks, padding)
+        given = {"betas": [0.5], "size": size, "channels": [2] * blocks, "padding": padding}
+        try:
+            network(torch.zeros(1, 1, size, size))
+        except RuntimeError:
+            with pytest.raises(UserError, match=f"nothing is left of {size} pixels"):
+                experiment.check_values(**given)
+        else:
+            experiment.check_values(**given)
+
+
+def test_weights_with_one_name_are_refused():
+    with pytest.raises(UserError, match="0.5 and 0.50000001 both are weak_simclr-0.5"):
+        experiment.check_values([0.5, 0.5, 0.50000001], 512, [32], 4)
