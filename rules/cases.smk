@@ -48,8 +48,12 @@ def kept(paths):
 folder_stamp = cache(files.stamp)  # Snakemake asks several times
 
 
-def stamp(wildcards):
+def stamp(column):
     """Digest of the files in a DICOM folder: its own time says nothing of an edited file."""
-    image = of_row("image")(wildcards)
-    watched = config["ingest"]["watch"] == "files" and wildcards.cohort not in SIMULATED
-    return folder_stamp(image) if watched and Path(image).is_dir() else ""
+
+    def find(wildcards):
+        path = of_row(column)(wildcards)
+        watched = config["ingest"]["watch"] == "files" and wildcards.cohort not in SIMULATED
+        return folder_stamp(path) if path and watched and Path(path).is_dir() else ""
+
+    return find

@@ -17,7 +17,7 @@ rule ingest:
     params:
         code=code("ingest"),
         image=name_in_source("image"),
-        stamp=stamp,
+        stamp=stamp("image"),
         series=lambda wildcards: config["cohorts"][wildcards.cohort]["series"],
         series_uid=of_row("series_uid"),
         settings=section("ingest", "fill_slices"),

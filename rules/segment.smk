@@ -25,6 +25,7 @@ rule segment:
     params:
         code=code("segment", BACKEND),
         mask=name_in_source("liver_mask") if PROVIDED else "",
+        stamp=stamp("liver_mask") if PROVIDED else "",
         label=of_row("liver_label"),
         settings=config["segment"],
         device=config["device"],

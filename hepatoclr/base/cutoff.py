@@ -24,11 +24,12 @@ def made_from(inputs: Iterable[str | Path], **settings) -> str:
     """Digest all that outputs are made from.
 
     Args:
-        inputs: Files whose contents count; their names, places and times do not.
+        inputs: Files, and folders of them, whose contents count; their names, places and times do
+            not.
         **settings: What JSON can hold of settings, seeds and code.
     """
     text = json.dumps(settings, default=dict, sort_keys=True)
-    digests = [files.sha256(path) for path in inputs]
+    digests = [files.sha256(path) for one in inputs for path in files.below(one)]
     return hashlib.sha256(f"{text} {digests}".encode()).hexdigest()
 
 

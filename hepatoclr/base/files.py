@@ -133,14 +133,20 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, in order of names, links followed; no folder comes twice."""
+def below(path: str | Path) -> Iterator[Path]:
+    """A file itself, or every file below a folder, in order of names.
+
+    Links are followed; no folder comes twice.
+    """
 
     def stop(error: OSError) -> None:
         raise error
 
+    if Path(path).is_file():
+        yield Path(path)
+        return
     seen = set()
-    for parent, folders, names in os.walk(folder, onerror=stop, followlinks=True):
+    for parent, folders, names in os.walk(path, onerror=stop, followlinks=True):
         real = os.path.realpath(parent)
         folders[:] = [] if real in seen else sorted(folders)
         if real not in seen:

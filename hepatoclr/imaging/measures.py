@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,5 +109,6 @@ def assess(liver: str | Path, facts: str | Path, volume: str | Path) -> tuple[Vo
             f"{liver} is on another grid than its CT, {volume}. Save the mask on the CT's grid, or "
             "remove it and run the same command again."
         )
+    mask = replace(mask, array=(mask.array > 0).astype(np.uint8))  # NaN is no liver
     flags = {**found.get("flags", {}), **CORRECTED}
     return mask, {**found, **measure(mask, ct), "flags": flags}

@@ -81,16 +81,18 @@ def segment(
         log.info("%s is not the mask that was written here: it is kept", liver)
         files.write_json(_of_corrected(liver, known, files.read_json(ingested)), facts)
         return
-    flags = cases.require(ingested)["flags"]
+    of_ct = cases.require(ingested)
+    flags = of_ct["flags"]
     key = cutoff.made_from(
-        [path for path in (volume, mask) if path and Path(path).is_file()],
+        [path for path in (volume, mask) if path and Path(path).exists()],
         **{"backend": backend, "model": model, "label": label, "flags": flags, "code": code},
+        stored=of_ct.get("stored_orientation"),
         weights=backends.weights_identity(backend, model, weights),
     )
     if cutoff.unchanged(facts, key, [liver]):
         return
     Path(facts).unlink(missing_ok=True)
-    ct = volumes.load(volume)
+    ct = replace(volumes.load(volume), facts=of_ct)
     cases.give_up(attempt, *filter(None, [mask]))
     try:
         found = _find(backends.load(backend, model, weights, device), ct, mask, label)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from example_ct import affine, random_hu, write_series
 from pydicom import config, dcmread
+from scipy import ndimage
 
 from hepatoclr.base import cases, devices, files
 from hepatoclr.base.errors import BadCase, EmptyLiver, UserError
@@ -152,10 +153,10 @@ def test_masks_that_cannot_be_used_are_refused(ct, organs, tmp_path):
     with pytest.raises(BadCase, match="damaged"):
         provided.read(ct, tmp_path / "cut.nii.gz")
     (tmp_path / "mask.png").write_bytes(b"\x89PNG")
-    with pytest.raises(BadCase, match="neither NIfTI"):
+    with pytest.raises(BadCase, match="the file is a picture. Convert it"):
         provided.read(ct, tmp_path / "mask.png")
     one = write_series(tmp_path / "ct", random_hu(SHAPE)) / "000.dcm"
-    with pytest.raises(BadCase, match="nor a DICOM SEG"):
+    with pytest.raises(BadCase, match="Give the folder of a series"):
         provided.read(ct, one)
     with pytest.raises(BadCase, match="names no liver_mask"):
         segment.liver(ct, "provided")
@@ -172,10 +173,13 @@ def dicom_seg(folder: Path, organs: np.ndarray, path: Path, kind: str) -> Path:
         SegmentDescription(number, name, codes.SCT.Organ, codes.SCT.Liver, algorithm_type="MANUAL")
         for number, name in ((1, "other"), (2, "liver"))
     ]
-    pixels = np.stack([organs == 2, organs == 5], axis=-1)
+    pixels = np.stack([organs == 2, organs == 5], axis=-1).astype(np.uint8)
+    if kind == "FRACTIONAL":
+        share = np.where(organs == 2, 0, np.clip(organs / 5, 0, 1))
+        pixels = np.stack([organs == 2, share], axis=-1).astype(np.float32)
     made = Segmentation(
         images[::-1],
-        pixels[::-1].astype(np.uint8 if kind == "BINARY" else np.float32),
+        pixels[::-1],
         kind,
         segments,
         generate_uid(),
@@ -202,6 +206,23 @@ def test_dicom_seg(organs, tmp_path, kind):
     np.testing.assert_array_equal(provided.read(ct, path).array, organs > 0)
     with pytest.raises(BadCase, match=r"no label 5; it has 1, 2\."):
         provided.read(ct, path, 5)
+    assert list(provided.read(ct, path).facts["flags"]) == ["labels"]
+    path.rename(folder / "seg.dcm")  # beside the CT's images
+    np.testing.assert_array_equal(provided.read(ct, folder, 2).array, organs == 5)
+    shutil.make_archive(tmp_path / "seg", "zip", folder)
+    np.testing.assert_array_equal(provided.read(ct, tmp_path / "seg.zip", 2).array, organs == 5)
+    shutil.copy(folder / "seg.dcm", folder / "more.dcm")
+    with pytest.raises(BadCase, match="2 DICOM SEGs lie there"):
+        provided.read(ct, folder, 2)
+
+
+def test_a_fractional_seg_is_cut_at_half(organs, tmp_path):
+    folder = write_series(tmp_path / "ct", random_hu(SHAPE))
+    shares = ndimage.uniform_filter((organs == 5).astype(float), 3) * 5
+    path = dicom_seg(folder, shares, tmp_path / "seg.dcm", "FRACTIONAL")
+    found = provided.read(ingest.read_ct(folder), path, 2)
+    np.testing.assert_array_equal(found.array, shares >= 2.5)
+    assert list(found.facts["flags"]) == ["thresholded"]
 
 
 def test_no_text_of_a_dicom_seg_reaches_the_log(organs, tmp_path, recwarn):
@@ -333,7 +354,8 @@ class Case:
 
     def correct(self, slices: slice = slice(2, 4)) -> bytes:
         """Draw another mask over the liver, as a person does, in floats and another orientation."""
-        drawn = np.zeros(SHAPE)
+        drawn = np.full(SHAPE, np.nan)
+        drawn[1:] = 0
         drawn[slices, 5:9, 5:9] = 1
         save(drawn, self.liver, "RAS")
         return self.liver.read_bytes()
@@ -365,9 +387,16 @@ def test_nothing_is_found_where_contents_are_the_same(case, tmp_path):
     files.write_json({"flags": {}}, case.ingested)
     case.segment(code=["b"], mask=mask)
     assert case.found == 4
+    (tmp_path / "folder").mkdir()
+    shutil.copy(mask, tmp_path / "folder")
+    case.segment(code=["b"], mask=tmp_path / "folder")
+    assert case.found == 4
+    save(np.zeros(SHAPE, np.uint8), tmp_path / "folder" / "mask.nii.gz")
+    case.segment(code=["b"], mask=tmp_path / "folder")
+    assert case.found == 5
     case.facts.unlink()  # an interrupted job leaves a mask without facts
     case.segment(code=["b"], mask=mask)
-    assert case.found == 5
+    assert case.found == 6
 
 
 def test_a_mask_corrected_by_hand_is_kept_and_measured(case):

@@ -1,12 +1,12 @@
 """A liver mask that exists already, brought onto the CT's grid."""
 
-import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hepatoclr.base.errors import BadCase
-from hepatoclr.imaging import nifti, resample, volumes
+from hepatoclr.imaging import formats, masks, nifti, resample, volumes
 from hepatoclr.imaging.segmentation.base import Finder
 from hepatoclr.imaging.volumes import Volume
 
@@ -24,35 +24,40 @@ def read(ct: Volume, mask: str | Path | None, label: int | None = None) -> Volum
 
     Args:
         ct: The CT.
-        mask: NIfTI file (.nii, .nii.gz) or DICOM SEG, in any orientation and on any grid of the
-            same patient space.
+        mask: NIfTI file, DICOM SEG, folder of a DICOM series, or a folder or zip that holds one of
+            these; in any orientation and on any grid of the same patient space.
         label: The liver's value in a mask of several organs, or its segment number in a SEG;
-            None takes every voxel that is not 0.
+            None takes every label. Which numbers are liver, see `masks.liver`.
 
     Returns:
         uint8 mask on the CT's grid, 1 where liver.
 
     Raises:
-        BadCase: The file cannot be read, does not hold the label, or lies mostly outside the CT.
+        BadCase: The mask cannot be read or understood, or lies mostly outside the CT.
     """
     if not mask:
         raise BadCase(
             "the manifest names no liver_mask. Add one, or set segment.backend to totalsegmentator."
         )
-    path = Path(mask)
-    if not path.is_file():
-        raise BadCase("there is no such mask file. Check `liver_mask` in the manifest.")
-    is_nifti = nifti.is_named(path)
-    found = _nifti(path, label) if is_nifti else _dicom_seg(path, label)
+    stored = _stored(Path(mask), ct, label)
+    wanted = None if stored.facts["format"] == "dicom_seg" else label  # its segment was taken
+    array, flags = masks.liver(stored.array, wanted)
+    found = Volume(array, stored.affine)
     facts = {
         "backend": "provided",
-        "format": "nifti" if is_nifti else "dicom_seg",
+        "format": stored.facts["format"],
         "label": label,
         "resampled": not volumes.same_grid(found, ct),
-        "flags": {},
+        "flags": {**stored.facts["flags"], **flags},
     }
+    unplaced = facts["flags"].pop("unplaced", None)
     if not facts["resampled"]:
         return Volume(found.array, ct.affine, facts)
+    if unplaced:
+        raise BadCase(
+            "the mask does not say how it lies in the patient, or its affine is the identity, and "
+            "the CT lies elsewhere. Save the mask with the CT's affine."
+        )
     inside = _share_inside(found, ct)
     if inside < LEAST_INSIDE:
         raise BadCase(
@@ -60,47 +65,40 @@ def read(ct: Volume, mask: str | Path | None, label: int | None = None) -> Volum
             "Check that liver_mask belongs to this CT and keeps its geometry."
         )
     if inside < WHOLE_INSIDE:
-        facts["flags"] = {"outside": f"{inside:.0%} of the mask lies inside the CT"}
+        facts["flags"]["outside"] = f"{inside:.0%} of the mask lies inside the CT"
     return Volume(
         resample.to_grid(found, ct.affine, ct.array.shape, nearest=True), ct.affine, facts
     )
 
 
-def _nifti(path: Path, label: int | None) -> Volume:
-    """Read the liver of a NIfTI mask, on its own grid."""
+def _stored(path: Path, ct: Volume, label: int | None) -> Volume:
+    """Read the numbers of a mask, on its own grid; of a SEG those of the wanted segments."""
+    if path.is_dir():
+        found = formats.nifti_in(path)
+        return _nifti(found) if found else _dicom(path, ct, label)
+    if not path.is_file():
+        raise BadCase("there is no such mask file or folder. Check `liver_mask` in the manifest.")
+    kind = formats.kind(path)
+    if kind == formats.ZIP:
+        with formats.unpacked(path) as folder:
+            return _stored(folder, ct, label)
+    if kind == formats.NIFTI or (not kind and nifti.is_named(path)):
+        return _nifti(path)
+    if kind and kind != formats.DICOM:
+        raise formats.refusal(kind)
+    return _dicom(path, ct, label)
+
+
+def _nifti(path: Path) -> Volume:
     mask = nifti.read(path)
-    wanted = mask.array != 0 if label is None else mask.array == label
-    if label is not None and not wanted.any():
-        raise _no_label(label, np.unique(mask.array[mask.array != 0]).tolist())
-    return Volume(wanted.astype(np.uint8), mask.affine)
+    return replace(mask, facts={**mask.facts, "format": "nifti"})
 
 
-def _dicom_seg(path: Path, label: int | None) -> Volume:
-    """Read the liver of a DICOM SEG, on its own grid."""
-    # highdicom and pydicom take 0.9 s to import: NIfTI masks go without
-    from highdicom.seg import segread
+def _dicom(path: Path, ct: Volume, label: int | None) -> Volume:
+    # pydicom takes 0.3 s to import: NIfTI masks go without
+    from hepatoclr.imaging.dicom import masks as of_dicom
 
-    try:
-        with warnings.catch_warnings(action="ignore"):  # they quote values: identities
-            stored = segread(path)
-            found = list(stored.segment_numbers)
-            if label is not None and label not in found:
-                raise _no_label(label, found)
-            wanted = stored.get_volume(segment_numbers=found if label is None else [label])
-    except (BadCase, PermissionError):
-        raise
-    except Exception as error:  # highdicom and pydicom raise nearly anything on damaged files
-        raise BadCase(
-            "the mask is neither NIfTI (.nii, .nii.gz) nor a DICOM SEG of one regular volume. "
-            "Convert it again."
-        ) from error
-    array = (wanted.array >= 0.5).any(axis=-1).astype(np.uint8)
-    return volumes.canonical(array, volumes.LPS_TO_RAS @ wanted.affine)
-
-
-def _no_label(label: int, found: list) -> BadCase:
-    listed = ", ".join(f"{value:g}" for value in found[:20]) or "none"
-    return BadCase(f"the mask has no label {label}; it has {listed}. Check the liver's label.")
+    return of_dicom.read(path, ct, label)
 
 
 def _share_inside(mask: Volume, ct: Volume) -> float:
