@@ -157,17 +157,22 @@ def below(path: str | Path) -> Iterator[Path]:
 def stamp(folder: str | Path) -> str:
     """Digest of names, sizes and times of all files in a folder, at any depth; nothing is opened.
 
-    A folder's own time says of files that come and go, not of one that is written over.
+    A folder's own time says of files that come and go, not of one that is written over. Links are
+    followed, to each folder once.
     """
-    found = sorted(_entries(str(folder)))
+    found = sorted(_entries(str(folder), "", set()))
     return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 
-def _entries(folder: str, within: str = "") -> Iterator[tuple[str, int, int]]:
+def _entries(folder: str, within: str, seen: set[tuple[int, int]]) -> Iterator[tuple]:
+    about = Path(folder).stat()
+    if (about.st_dev, about.st_ino) in seen:
+        return
+    seen.add((about.st_dev, about.st_ino))
     with os.scandir(folder) as entries:  # a fifth of the time that `Path.rglob` takes
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _entries(entry.path, f"{within}{entry.name}/")
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir():
+                yield from _entries(entry.path, f"{within}{entry.name}/", seen)
                 continue
             with suppress(FileNotFoundError):  # a link that leads nowhere
                 about = entry.stat()

@@ -1,5 +1,6 @@
 """What files are, by their content: names on shared drives and in archives say little."""
 
+import re
 import shutil
 import stat
 import tempfile
@@ -20,6 +21,8 @@ GZIP = b"\x1f\x8b"
 START = 4096  # bytes that are looked at
 ZIP_LIMIT_GB = 8
 ENCRYPTED = 0x1
+UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")  # of names inside archives
+LONGEST_NAME = 100
 SIGNATURES = {  # format: where its mark stands, and which it may be
     NIFTI: [(344, b"n+1\0"), (4, b"n+2\0")],
     DICOM: [(128, b"DICM"), (0, b"\x08\0\0\0"), (0, b"\x08\0\5\0"), (0, b"\x08\0\x08\0")]
@@ -131,10 +134,11 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 
 def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
-    """Write the files of an archive into a folder, under numbers instead of their names.
+    """Write the files of an archive into a folder, with a number before what their names hold.
 
     Names inside archives may lead out of the folder, be too long, or differ in case only.
     """
+    parents: dict[PurePosixPath, int] = {}
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if sum(entry.file_size for entry in entries) > ZIP_LIMIT_GB * 1e9:
         raise BadCase(f"the zip archive holds more than {ZIP_LIMIT_GB} GB. Give one series.")
@@ -146,5 +150,9 @@ def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
             raise BadCase("the zip archive is encrypted. Give it without a password.")
         if stat.S_ISLNK(entry.external_attr >> 16):
             continue
-        with archive.open(entry) as packed, open(folder / f"{number:06d}", "wb") as file:
+        parent = folder / f"{parents.setdefault(parts.parent, len(parents)):06d}"
+        parent.mkdir(exist_ok=True)
+        hidden = "." * parts.name.startswith(".")
+        target = parent / f"{hidden}{number:06d}{UNUSUAL.sub('_', parts.name)[-LONGEST_NAME:]}"
+        with archive.open(entry) as packed, open(target, "wb") as file:
             shutil.copyfileobj(packed, file)

@@ -8,10 +8,15 @@ from hepatoclr.base.errors import BadCase
 
 MIN_SLICES = 5
 SPACING_LIMITS_MM = (0.05, 20.0)
-# some scanners write positions with one decimal only: up to 0.05 mm off either way
-TOLERANCE_MM = 0.1
-SAME_PLACE_MM = 0.01
-COSINE_TOLERANCE = 1e-3
+# some scanners write positions with one decimal: each coordinate is off by half of it at most
+ROUNDED_MM = 0.05
+# a line through two such positions is off as much as they are, and a third one lies beside it; a
+# step between two, against the mean of four steps or more, by a quarter more. A tenth is slack
+LINE, STEP = 1.1 * 2, 1.1 * 2.5
+ASIDE_MM = LINE * 3**0.5 * ROUNDED_MM
+SAME_PLACE_MM = 0.01  # numbers written in other ways, such as 312.25 and 312.249999
+# products of direction cosines with three decimals are off by 0.0018 at most
+COSINE_TOLERANCE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -63,27 +68,30 @@ def fit_stack(positions: np.ndarray, normal: np.ndarray, most_missing: int = 0) 
         BadCase: The slices lie unevenly, or do not lie one above the other.
     """
     heights = positions @ normal
+    error = ROUNDED_MM * float(np.abs(normal).sum())  # of a height
     steps = np.diff(heights)
-    usual = float(np.median(steps))
+    usual = float(np.sort(steps)[(len(steps) - 1) // 2])  # the median, one of them
     if usual < SAME_PLACE_MM:
         raise BadCase("the images lie side by side, not one above the other. Give an axial series.")
+    tolerance = min(STEP * error, 0.45 * usual)
+    usual = float(steps[np.abs(steps - usual) < tolerance].mean())
     widest = int(steps.argmax())
     missing = round(steps[widest] / usual) - 1
     number = np.arange(len(positions))
     if 0 < missing <= most_missing:
         number[widest + 1 :] += missing
-    even = np.interp(number, number[[0, -1]], heights[[0, -1]])
-    if np.abs(heights - even).max() > TOLERANCE_MM or _uneven(steps, np.diff(number)):
-        raise _gaps(positions, steps, usual)
-    step = (positions[-1] - positions[0]) / number[-1]
-    aside = np.linalg.norm(positions - positions[0] - np.outer(number, step), axis=1).max()
-    if aside > TOLERANCE_MM:
+    _check_even(positions, heights, number, usual, error)
+    line = positions[0] + np.outer(number / number[-1], positions[-1] - positions[0])
+    aside = np.linalg.norm(positions - line, axis=1).max()
+    if aside > ASIDE_MM:
         raise BadCase(
             f"the images are shifted sideways by up to {aside:.1f} mm along the stack, as when a "
             "patient or table moved between scans. Give a reconstruction of one scan."
         )
+    centred = number - number.mean()
+    step = centred @ positions / (centred @ centred)  # least squares
     upright = normal * (normal @ step)
-    if np.linalg.norm(step - upright) * number[-1] < TOLERANCE_MM:
+    if np.linalg.norm(step - upright) * number[-1] < ASIDE_MM:
         step = upright
     if number[-1] < len(number):
         return Stack(step)
@@ -103,16 +111,32 @@ def fill_gap(slices: np.ndarray, found: Stack) -> np.ndarray:
     return np.concatenate([slices[: found.gap], between, slices[found.gap :]])
 
 
-def _uneven(steps: np.ndarray, counts: np.ndarray) -> bool:
-    """Say whether distances of neighbours differ, of which some stand for several steps."""
-    single = steps / counts
-    return bool(np.abs(single - np.median(single)).max() > TOLERANCE_MM)
+def _check_even(
+    positions: np.ndarray, heights: np.ndarray, number: np.ndarray, usual: float, error: float
+) -> None:
+    """Check that slices lie at even heights, by their number in the stack.
+
+    Raises:
+        BadCase: Their distances differ by more than errors of the heights, `error` at most, do.
+    """
+    tolerance = min(STEP * error, 0.45 * usual)
+    steps, mean = np.diff(heights), (heights[-1] - heights[0]) / number[-1]
+    beyond = steps - np.diff(number) * mean
+    by_turns = (beyond[1:] * beyond[:-1] < 0).all()
+    if by_turns and np.abs(beyond).min() > max(1.1 * error, usual / 20):
+        raise BadCase(
+            f"the images lie {steps[0]:.2f} and {steps[1]:.2f} mm apart by turns, as of two scans "
+            "that lie in each other. Export one scan alone."
+        )
+    aside = heights - heights[0] - number * mean
+    if np.abs(aside).max() > LINE * error or np.abs(beyond).max() > tolerance:
+        raise _gaps(positions, steps, usual, tolerance)
 
 
-def _gaps(positions: np.ndarray, steps: np.ndarray, usual: float) -> BadCase:
+def _gaps(positions: np.ndarray, steps: np.ndarray, usual: float, tolerance: float) -> BadCase:
     """Say what is uneven: slices that are missing, or distances that change."""
-    wide = np.flatnonzero(steps > usual + TOLERANCE_MM)
-    whole = np.abs(steps - usual * np.rint(steps / usual)) < TOLERANCE_MM
+    wide = np.flatnonzero(steps > usual + tolerance)
+    whole = np.abs(steps - usual * np.rint(steps / usual)) < tolerance
     if len(wide) and whole.all():
         gaps = [_between(positions, place) for place in wide]
         listed = " and ".join(gaps[:3]) + (f" and at {len(gaps) - 3} more places" * (len(gaps) > 3))

@@ -76,11 +76,13 @@ def _read(path: Path, wanted: Mapping) -> tuple[str, Volume]:
     if kind == formats.ZIP or (not kind and path.suffix.lower() == ".zip"):
         with formats.unpacked(path) as folder:
             return "zip", _read(folder, wanted)[1]
-    if kind and kind != formats.DICOM:
+    if kind == formats.DICOM:
+        return "dicom", _dicom(path, **wanted)
+    if kind:
         raise formats.refusal(kind)
     raise BadCase(
-        "the file is neither NIfTI (.nii, .nii.gz) nor a zip archive. "
-        "Of a DICOM series give the folder, not one image."
+        "the file is neither NIfTI (.nii, .nii.gz), nor DICOM, nor a zip archive. "
+        "Give a folder of DICOM files, a zip of one, or a NIfTI file."
     )
 
 

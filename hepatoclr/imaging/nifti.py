@@ -16,6 +16,7 @@ SUFFIXES = (".nii", ".nii.gz")
 LIMIT_GB = 8
 FARTHEST_MM = 10_000
 SPATIAL, UNKNOWN, MILLIMETRE = 0x07, 0, 2  # of xyzt_units
+SAME_PLACE_MM = 0.1  # float32 is off by 0.0001 at most; what other programs agree on, by less
 CHUNK = 1 << 20
 UNSET = (np.eye(4), volumes.LPS_TO_RAS)  # what nibabel and ITK write of arrays without a place
 NIFTI_2 = (b"\x1c\2\0\0", b"\0\0\2\x1c")  # the length of its header
@@ -124,11 +125,11 @@ def _check_grid(image: nib.Nifti1Image) -> None:
     if not geometry.are_perpendicular(x, y):
         raise BadCase("rows and columns of the grid are not perpendicular. Convert it again.")
     zooms = np.array(header.get_zooms()[:3])
-    if (np.abs(zooms - lengths) * x_y_z).max() > geometry.TOLERANCE_MM:
+    if (np.abs(zooms - lengths) * x_y_z).max() > SAME_PLACE_MM:
         raise BadCase("the file names two voxel sizes (pixdim, sform). Convert it again.")
     if header["sform_code"] and header["qform_code"]:
         apart = (image.get_sform() - _qform(image)) @ np.array([[0, 0, 0, 1], [*x_y_z, 1]]).T
-        if np.abs(apart).max() > geometry.TOLERANCE_MM:
+        if np.abs(apart).max() > SAME_PLACE_MM:
             raise BadCase(
                 f"the file places its voxels in two ways, {np.abs(apart).max():.1f} mm apart "
                 "(sform, qform). Convert it again, or make them agree."

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from example_ct import ORIGIN, SPACING, affine, image, random_hu, write_series
 from hazards import HU, hazard, write_smooth
-from pydicom.dataset import Dataset
-from pydicom.uid import (
-    EnhancedCTImageStorage,
-    RLELossless,
-)
+from pydicom import dcmread, dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import EnhancedCTImageStorage, RLELossless
 
 HAZARDS = []
 hazard = partial(hazard, into=HAZARDS)
@@ -165,7 +163,242 @@ def two_kernels_at_the_same_places(folder):
 @hazard("images of the series lie where another lies")
 def two_phases_in_one_series(folder):
     write_series(folder, HU)
-    write_series(folder, random_hu(seed=3), prefix="late", AcquisitionNumber=2)
+    write_series(folder, random_hu(seed=3), prefix="late")
+
+
+# --- what belongs to one volume ---
+
+
+def interleaved(folder, one=None, other=None, numbered=None):
+    """Two scans in one series, 2.5 mm apart each, the second half a step higher."""
+
+    def change(number, made):
+        made.ImagePositionPatient[2] += -1.25 * number
+        for keyword, value in ((one, other)[number % 2] or {}).items():
+            setattr(made, keyword, value)
+        if numbered:
+            made.InstanceNumber = numbered(number)
+
+    write_series(folder, random_hu((12, 20, 16)), change)
+
+
+@hazard("change back and forth in AcquisitionNumber: two acquisitions or reconstructions overlap")
+def two_acquisitions_in_each_other(folder):
+    interleaved(folder, {"AcquisitionNumber": 1}, {"AcquisitionNumber": 2})
+
+
+@hazard("change back and forth in AcquisitionTime")
+def two_times_in_each_other(folder):
+    interleaved(folder, {"AcquisitionTime": "101500"}, {"AcquisitionTime": "101542.5"})
+
+
+@hazard("change back and forth in InstanceNumber")
+def two_scans_in_each_other_by_their_numbers_alone(folder):
+    interleaved(folder, numbered=lambda number: 1 + number // 2 + 6 * (number % 2))
+
+
+@hazard("change back and forth in InstanceNumber")
+def three_scans_in_each_other_counted_down(folder):
+    def change(number, made):
+        made.InstanceNumber = 100 - number // 3 - 20 * (number % 3)
+
+    write_series(folder, random_hu((15, 20, 16)), change)
+
+
+@hazard("change back and forth in KVP")
+def two_tube_voltages_in_each_other(folder):
+    interleaved(folder, {"KVP": 80}, {"KVP": 140})
+
+
+@hazard("change back and forth in ConvolutionKernel")
+def two_kernels_in_each_other(folder):
+    interleaved(folder, {"ConvolutionKernel": "B30f"}, {"ConvolutionKernel": ["B60f", "3"]})
+
+
+@hazard("change back and forth in ContrastBolusAgent")
+def with_and_without_contrast_medium_in_each_other(folder):
+    interleaved(folder, {"ContrastBolusAgent": "none"}, {"ContrastBolusAgent": "Sentinel 370"})
+
+
+@hazard("are of 2 different PatientID: several scans in one series")
+def two_patients_in_each_other(folder):
+    interleaved(folder, {"PatientID": "Sentinel 1"}, {"PatientID": "Sentinel 2"})
+
+
+@hazard("are of 2 different FrameOfReferenceUID")
+def two_frames_of_reference_one_above_the_other(folder):
+    def change(number, one):
+        one.FrameOfReferenceUID = f"1.2.{number // 5}"
+
+    write_series(folder, HU, change)
+
+
+@hazard("the images lie 0.50 and 2.00 mm apart by turns, as of two scans that lie in each other")
+def two_scans_in_each_other_by_their_places_alone(folder):
+    def change(number, made):
+        made.ImagePositionPatient[2] += -1.25 * number + (-0.75) * (number % 2)
+
+    write_series(folder, random_hu((12, 20, 16)), change)
+
+
+@hazard()
+def acquisitions_one_after_the_other(folder):
+    def change(number, one):
+        one.AcquisitionNumber, one.AcquisitionTime = 1 + number // 4, f"1015{number:02d}"
+        one.InstanceNumber = 9 - number
+
+    write_series(folder, HU, change)
+
+
+@hazard()
+def every_image_with_uids_of_its_own(folder):
+    def change(number, one):
+        one.FrameOfReferenceUID = one.StudyInstanceUID = f"1.2.{number}"
+
+    write_series(folder, HU, change)
+
+
+@hazard()
+def orientation_jitters(folder):
+    def change(number, one):  # the grid is that of the lowest image
+        one.ImageOrientationPatient = [1, 0.0002 * (number % 2), 0, 0, 1, 0.0002 * (number % 2)]
+        one.PixelSpacing = [0.9 + 0.0001 * (number % 3), 0.8]
+
+    write_series(folder, HU, change)
+
+
+@hazard()
+def bolus_tracking_beside_the_volume(folder):
+    def monitored(number, one):
+        one.ImagePositionPatient[2] = ORIGIN[2]
+
+    write_series(folder, HU)
+    write_series(folder / "bolus", HU, monitored, SeriesInstanceUID="1.2.3.7", SliceThickness=10)
+
+
+@hazard("Some have one series UID and differ in size, spacing or direction: keep one in the folder")
+def two_fields_of_view_in_one_series(folder):
+    write_series(folder, HU)
+    write_series(folder, HU, prefix="wide", PixelSpacing=[1.1, 1.1])
+
+
+# --- files where images should be ---
+
+
+def spoil(folder, content, *numbers, name="{:03d}.dcm"):
+    """Write something else over the last images of a series."""
+    for number in numbers:
+        (folder / f"{number:03d}.dcm").unlink(missing_ok=True)
+        (folder / name.format(number)).write_bytes(content)
+
+
+TALLER = random_hu((11, 20, 16))[:9]  # of which the two highest images are spoilt
+FEWER = {"hu": TALLER, "flags": ("incomplete",)}
+
+
+def taller(folder):
+    return write_series(folder, random_hu((11, 20, 16)))
+
+
+@hazard(**FEWER)
+def empty_files_at_the_end(folder):
+    spoil(taller(folder), b"", 9, 10)
+
+
+@hazard(**FEWER)
+def files_cut_before_the_preamble_ends(folder):
+    spoil(taller(folder), bytes(100), 9, 10)
+
+
+@hazard(**FEWER)
+def web_pages_in_place_of_images(folder):
+    spoil(taller(folder), b"<!DOCTYPE html><title>502 Bad Gateway</title>", 9, 10)
+
+
+@hazard(**FEWER)
+def errors_in_json_in_place_of_images(folder):
+    spoil(taller(folder), b'{"error": "too many requests"}' * 9, 9, 10)
+
+
+@hazard(**FEWER)
+def downloads_that_did_not_end(folder):
+    spoil(taller(folder), b"\0" * 4000, 9, 10, name="{:03d}.dcm.part")
+
+
+@hazard(**FEWER)
+def links_that_lead_nowhere_at_the_end(folder):
+    taller(folder)
+    for number in (9, 10):
+        (folder / f"{number:03d}.dcm").unlink()
+        (folder / f"{number:03d}.dcm").symlink_to(folder / "annex" / f"{number}")
+
+
+@hazard(**FEWER)
+def empty_files_named_without_suffix(folder):
+    for path in sorted(taller(folder / "all").iterdir()):
+        path.rename(folder / f"IM{int(path.stem) + 1:05d}")
+    for name in ("IM00010", "IM00011"):
+        (folder / name).write_bytes(b"")
+
+
+@hazard(flags=("incomplete",))
+def a_number_misses_among_the_instance_numbers(folder):
+    def change(number, one):
+        one.InstanceNumber = number + 1 + (number > 6)
+
+    write_series(folder, HU, change)
+
+
+@hazard(flags=("incomplete",))
+def an_ignored_image_of_the_same_series(folder):
+    write_series(folder, HU)
+    write_series(folder, HU[:1], prefix="x", ImageType=["DERIVED", "SECONDARY", "AXIAL", "MIP"])
+
+
+@hazard()
+def among_notes_and_a_page_of_the_archive(folder):
+    write_series(folder, HU, lambda number, one: setattr(one, "InstanceNumber", 2 * number + 2))
+    (folder / "index.html").write_text("<html>Sentinel</html>")
+    (folder / "1.json").write_text("{}")
+    (folder / "LICENSE").write_text("Sentinel")
+    (folder / "other").mkdir()
+    (folder / "other" / "011.dcm").write_bytes(b"")
+
+
+@hazard()
+def links_to_folders(folder):
+    write_series(folder / "a" / "b", HU)
+    (folder / "ct").mkdir()
+    (folder / "ct" / "series").symlink_to(folder / "a")
+    (folder / "a" / "b" / "back").symlink_to(folder / "ct")
+    (folder / "link").symlink_to(folder / "ct")
+    return folder / "link"
+
+
+# --- what some images have and others lack ---
+
+
+def lacking(keyword):
+    """A series of which two images lack an element."""
+
+    def make(folder):
+        def change(number, one):
+            if number in (7, 8):
+                delattr(one, keyword)
+
+        padding = {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 10}
+        write_series(folder, HU, change, **padding)
+
+    make.__name__ = f"two_images_without_{keyword}"
+    return make
+
+
+for keyword in ("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"):
+    hazard(f"2 of 9 images of the CT series lack {keyword}")(lacking(keyword))
+for keyword in ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient"):
+    hazard("2 images of the CT series lack their position, orientation or spacing")(
+        lacking(keyword)
+    )
 
 
 # --- other objects in the folder ---
@@ -185,7 +418,8 @@ def among_objects_that_are_no_ct(folder):
         }.items()
     ):
         nested = folder / "more" / str(number)
-        write_series(nested, HU[:2], SOPClassUID=uid, Modality=modality)
+        own = {"SeriesInstanceUID": f"1.2.9.{number}", "SOPClassUID": uid, "Modality": modality}
+        write_series(nested, HU[:2], **own)
 
 
 @hazard()
@@ -210,6 +444,7 @@ def maximum_intensity_projections(folder):
 def among_stray_and_hidden_files(folder):
     write_series(folder / "a" / "b", HU)
     index = image(HU[0].astype(np.uint16), ORIGIN, SOPClassUID="1.2.840.10008.1.3.10")
+    del index.SeriesInstanceUID
     index.save_as(folder / "DICOMDIR", enforce_file_format=True)
     (folder / ".DS_Store").write_bytes(b"\0\1")
     (folder / "._000.dcm").write_bytes(b"\0\5\x16\7")
@@ -296,6 +531,71 @@ def series_of_too_few_images(folder):
     write_series(folder, HU)
 
 
+# --- files without their header, and text that is almost right ---
+
+
+def bare(folder, header=False):
+    """Write a series without preamble, and with a header of its own or implicit without."""
+    for number, path in enumerate(sorted(write_series(folder, HU).iterdir())):
+        one = dcmread(path)
+        one.preamble, one.InstanceNumber = None, number
+        if not header:
+            one.file_meta = FileMetaDataset()
+        one.save_as(path, enforce_file_format=False, implicit_vr=not header, little_endian=True)
+
+
+@hazard()
+def without_preamble_and_header(folder):
+    bare(folder)
+
+
+@hazard()
+def without_preamble_but_with_a_header(folder):
+    bare(folder, header=True)
+
+
+@hazard()
+def without_transfer_syntax(folder):
+    for path in sorted(write_series(folder, HU).iterdir()):
+        one = dcmread(path)
+        del one.file_meta.TransferSyntaxUID
+        with path.open("wb") as file:
+            dcmwrite(file, one, enforce_file_format=False, implicit_vr=False, little_endian=True)
+
+
+def in_units(kind):
+    def make(folder):
+        write_series(folder, HU, RescaleType=kind)
+
+    make.__name__ = f"rescale type {kind}"
+    return make
+
+
+for kind in ("Hounsfield Unit", "Houndsfield Unit", "HOUNSFIELD", "hu", "HU ", "H.U.", "HU_MOD"):
+    hazard()(in_units(kind))
+for kind in ("MGML", "Z_EFF", "ED", "Hunter units"):
+    hazard("9 x map or projection computed from CT")(in_units(kind))
+
+
+@hazard("9 DICOM files write numbers with a decimal comma")
+def decimal_commas(folder):
+    for path in write_series(folder, HU).iterdir():
+        path.write_bytes(path.read_bytes().replace(b"0.9\\0.8", b"0,9\\0,8"))
+
+
+@hazard(hu=None, flags=("oblique",))
+def direction_cosines_with_three_decimals(folder):
+    row, column = np.array([0.966, 0.25, 0.067]), np.array([-0.259, 0.945, 0.2])
+    exact = np.linalg.qr(np.stack([row, column], 1))[0] * -1
+    row, column = exact.T
+    step = 2.5 * np.cross(row, column)
+
+    def change(_, one):
+        one.ImageOrientationPatient = np.round([*row, *column], 3).tolist()
+
+    write_smooth(folder, row, column, step, change=change)
+
+
 # --- Enhanced multi-frame ---
 
 
@@ -336,6 +636,23 @@ def enhanced(folder, hu=HU, image_type=("ORIGINAL", "PRIMARY", "VOLUME", "NONE")
 @hazard()
 def enhanced_volume_with_shuffled_frames(folder):
     enhanced(folder).save_as(folder / "enhanced.dcm", enforce_file_format=True)
+
+
+@hazard()
+def enhanced_volume_given_as_a_file(folder):
+    enhanced(folder).save_as(folder / "enhanced", enforce_file_format=True)
+    return folder / "enhanced"
+
+
+@hazard("change back and forth in TemporalPositionIndex")
+def enhanced_phases_in_each_other(folder):
+    made = enhanced(folder, random_hu((12, 20, 16)))
+    for frame in made.PerFrameFunctionalGroupsSequence:
+        place = frame.PlanePositionSequence[0].ImagePositionPatient[2]
+        content = Dataset()
+        content.TemporalPositionIndex = 1 + round((place - ORIGIN[2]) / SPACING[0]) % 2
+        frame.FrameContentSequence = [content]
+    made.save_as(folder / "enhanced.dcm", enforce_file_format=True)
 
 
 @hazard()

@@ -65,7 +65,7 @@ def an_empty_folder(folder):
     (folder / "nested").mkdir()
 
 
-@hazard("neither NIfTI (.nii, .nii.gz) nor a zip archive")
+@hazard("1 x CT image of a short series. Give the folder of the CT series")
 def a_file_where_a_folder_should_be(folder):
     return write_series(folder, HU) / "000.dcm"
 

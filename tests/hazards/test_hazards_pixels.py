@@ -249,6 +249,11 @@ def slope_of_nought(folder):
     write_series(folder, HU, RescaleSlope=0)
 
 
+@hazard("no linear rescale to HU")
+def an_intercept_that_is_no_number(folder):
+    write_series(folder, HU, lambda _, one: one.add_new("RescaleIntercept", "LO", "about"))
+
+
 @hazard("9 x CT image in colour")
 def colour(folder):
     def paint(_, one):

@@ -18,7 +18,7 @@ def test_missing_and_empty_paths_are_refused(tmp_path):
     assert "no such file or folder" in refusal(tmp_path / "nowhere")
     assert "but no file at all" in refusal(tmp_path)
     one = write_series(tmp_path / "a", random_hu()) / "000.dcm"
-    assert "give the folder, not one image" in refusal(one)
+    assert "Give the folder of the CT series" in refusal(one)
 
 
 def test_a_case_imports_no_more_than_it_needs(tmp_path):

@@ -270,7 +270,7 @@ CODE = [
     Change(f"`{file}`: `{old}` to `{new}`", edit=replace(f"{LIBRARY}/{file}", old, new))
     for file, old, new in (
         ("base/seeds.py", "state(1)[0]", "state(2)[1]"),
-        ("imaging/geometry.py", "TOLERANCE_MM = 0.1", "TOLERANCE_MM = 0.2"),
+        ("imaging/geometry.py", "ROUNDED_MM = 0.05", "ROUNDED_MM = 0.06"),
         ("imaging/dicom/pixels.py", "(-1000, 3071)", "(-1000, 3070)"),
         ("imaging/segmentation/provided.py", "WHOLE_INSIDE = 0.99", "WHOLE_INSIDE = 0.98"),
         ("imaging/slices.py", "fraction / 2 + 1e-9", "fraction / 2 + 2e-9"),

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import pixel_array
 from pydicom.uid import (
@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from hepatoclr.base.errors import BadCase
 from hepatoclr.imaging import volumes
-from hepatoclr.imaging.dicom.headers import Image, number
+from hepatoclr.imaging.dicom.headers import Image, number, open_dicom
 from hepatoclr.imaging.dicom.series import ambiguous, transfer_syntax
 
 TISSUE_HU = (-1000, 3071)
@@ -78,7 +78,7 @@ def _decoded(images: list[Image]) -> Iterator[tuple[Image, np.ndarray]]:
         try:
             with warnings.catch_warnings(action="ignore"):
                 if image.path != path:
-                    path, dataset = image.path, dcmread(image.path)
+                    path, dataset = image.path, open_dicom(image.path)
                 stored = _stored(dataset, image)
             if stored.shape != tuple(image.size):
                 raise ValueError("the pixels do not fill the image")
@@ -135,8 +135,11 @@ def _signed(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
 def _hounsfield(stored: np.ndarray, image: Image, flags: dict[str, str]) -> np.ndarray:
     """Rescale an image to int16 HU, with padding set to air; adds to the flags."""
     header = image.header
-    slope, intercept = number(header, "RescaleSlope", 1.0), number(header, "RescaleIntercept", 0.0)
-    if not slope or "ModalityLUTSequence" in header:
+    slope, intercept = (
+        number(header, keyword, default if header.get(keyword) in (None, "") else None)
+        for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
+    )
+    if not slope or intercept is None or "ModalityLUTSequence" in header:
         raise BadCase("the images have no linear rescale to HU. Export the series again.")
     if slope == 1 and intercept.is_integer() and abs(intercept) <= INT16.max:
         hu = stored.astype(np.int32) + int(intercept)

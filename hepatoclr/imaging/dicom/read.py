@@ -1,8 +1,9 @@
 """The CT volume of a DICOM folder: which images it is made of, where they lie, their HU.
 
-`headers` says what each file is, `series` which images form the volume, `geometry` whether they
-lie on a grid, and `pixels` what HU they hold. Only positions count, never numbers or names of
-files; the tags that describe spacing and tilt are compared with them and reported.
+`headers` says what each file is, `series` which images form the volume, `whole` whether they are
+of one scan and all there, `geometry` whether they lie on a grid, and `pixels` what HU they hold.
+Only positions place an image, never numbers or names of files; the tags that describe spacing and
+tilt are compared with them and reported.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hepatoclr.base.errors import BadCase
 from hepatoclr.imaging import geometry, resample, volumes
-from hepatoclr.imaging.dicom import headers, pixels, series
+from hepatoclr.imaging.dicom import headers, pixels, series, whole
 from hepatoclr.imaging.dicom.headers import Image
 from hepatoclr.imaging.volumes import Volume
 
+THINNER_MM = 0.1  # SliceThickness may be rounded to one decimal, and the distance is off by less
 ANY_SERIES = {"description": [], "thickness_mm": [0, 100], "slices": geometry.MIN_SLICES}
 
 
@@ -29,7 +30,7 @@ def read(
     """Read the CT volume of a folder, nested folders included.
 
     Args:
-        folder: It may hold other objects too.
+        folder: It may hold other objects too; or one file of several frames.
         preference: Which of several series is wanted, see `series.choose`.
         series_uid: The UID of the series, where it is known.
         fill_slices: Most neighbouring slices that may be missing, once, and are interpolated.
@@ -44,11 +45,6 @@ def read(
     found = headers.scan(folder)
     images = series.choose(found, preference, series_uid)
     places, copies = series.split_copies(images)
-    if len(places) < geometry.MIN_SLICES:
-        raise BadCase(
-            f"the {len(images)} images of the CT series lie at {len(places)} places only; at least "
-            f"{geometry.MIN_SLICES} slices are needed. Give the whole series."
-        )
     first = places[0]
     stack = geometry.fit_stack(
         np.array([image.position for image in places]), first.normal, fill_slices
@@ -61,7 +57,7 @@ def read(
         **series.technique(first),
         "stored_orientation": volumes.orientation(affine),
         "ignored": dict(sorted((found.ignored + series.count_unused(found, images)).items())),
-        "flags": {**_flags(places, copies, stack, affine), **flags},
+        "flags": {**_flags(places, copies, stack, affine), **_loss(images, found), **flags},
     }
     return replace(volumes.canonical(hu.transpose(2, 1, 0), affine), facts=facts)
 
@@ -76,6 +72,12 @@ def _affine(first: Image, step: np.ndarray) -> np.ndarray:
     return volumes.LPS_TO_RAS @ affine
 
 
+def _loss(images: list[Image], found: headers.Folder) -> dict[str, str]:
+    """The flag of a series that may lack images at its ends."""
+    signs = whole.signs_of_loss(images, found)
+    return {"incomplete": f"images may be missing: {', '.join(signs)}"} if signs else {}
+
+
 def _flags(
     places: list[Image], copies: dict, stack: geometry.Stack, affine: np.ndarray
 ) -> dict[str, str]:
@@ -86,7 +88,7 @@ def _flags(
     tag = headers.number(first.header, "GantryDetectorTilt", 0.0)
     flags = {}
     # thicker than their distance they overlap, which is usual; thinner, some may be missing
-    if thickness and spacing - thickness > geometry.TOLERANCE_MM:
+    if thickness and spacing - thickness > THINNER_MM:
         flags["thickness"] = (
             f"slices {thickness:g} mm thick lie {spacing:g} mm apart; some may be missing"
         )

@@ -10,6 +10,7 @@ from pydicom.uid import UID
 
 from hepatoclr.base.errors import BadCase
 from hepatoclr.imaging import geometry
+from hepatoclr.imaging.dicom import whole
 from hepatoclr.imaging.dicom.headers import Folder, Image, number
 
 SHORT = "CT image of a short series"
@@ -51,7 +52,7 @@ def choose(found: Folder, preference: Mapping, series_uid: str = "") -> list[Ima
         BadCase: There is none, or several; the message lists them without their descriptions,
             which may hold names.
     """
-    volumes = [group for group in _groups(found.images) if len(group) >= geometry.MIN_SLICES]
+    volumes = [group for group in _groups(found.images) if _is_volume(group)]
     if not volumes:
         seen = sorted((found.ignored + Counter({SHORT: len(found.images)})).items())
         raise BadCase(
@@ -68,9 +69,22 @@ def choose(found: Folder, preference: Mapping, series_uid: str = "") -> list[Ima
     wanted = _described(wanted, preference["description"])
     if any(not _same_places(group, wanted[0]) for group in wanted):
         raise _several(wanted)
-    images = [image for group in wanted for image in group]
-    _check_whole(images, found)
+    for group in wanted:
+        whole.check_one_scan(_sorted(group))
+    images = _sorted([image for group in wanted for image in group])
+    whole.check_whole(images, found)
+    return images
+
+
+def _sorted(images: list[Image]) -> list[Image]:
+    """Images ascending along their normal."""
     return sorted(images, key=lambda image: float(image.position @ images[0].normal))
+
+
+def _is_volume(images: list[Image]) -> bool:
+    """Say whether images lie at as many places as a volume has; those of bolus tracking do not."""
+    heights = np.sort([image.position @ images[0].normal for image in images])
+    return np.count_nonzero(np.diff(heights) > geometry.SAME_PLACE_MM) + 1 >= geometry.MIN_SLICES
 
 
 def split_copies(images: list[Image]) -> tuple[list[Image], dict[int, list[Image]]]:
@@ -109,7 +123,7 @@ def count_unused(found: Folder, images: list[Image]) -> Counter[str]:
     """Count the CT images of a folder that do not belong to the volume."""
     used = {id(image) for image in images}
     return Counter(
-        SHORT if len(group) < geometry.MIN_SLICES else OTHER
+        OTHER if _is_volume(group) else SHORT
         for group in _groups(found.images)
         for image in group
         if id(image) not in used
@@ -179,28 +193,18 @@ def _same_places(one: list[Image], other: list[Image]) -> bool:
     if len(one) != len(other) or not np.array_equal(one[0].size, other[0].size):
         return False
     ends = [np.array(sorted(image.position.tolist() for image in group)) for group in (one, other)]
-    axes = [np.concatenate([group[0].row, group[0].column]) for group in (one, other)]
-    return np.allclose(*ends, atol=geometry.SAME_PLACE_MM) and np.allclose(*axes, atol=1e-4)
-
-
-def _check_whole(images: list[Image], found: Folder) -> None:
-    """Check that no image of the series was cut short or is of another shape."""
-    uids = {image.series_uid for image in images}
-    cut = sum(count for uid, count in found.incomplete.items() if uid in uids or not uid)
-    if cut:
-        raise BadCase(f"{cut} images of the CT series lack their pixels. Export it again.")
-    own = sum(image.series_uid in uids for image in found.images)
-    if uids != {""} and own > len(images):
-        raise BadCase(
-            "the images of the CT series differ in size, spacing or direction. "
-            "Export the series again, one reconstruction alone."
-        )
+    return np.allclose(*ends, atol=geometry.SAME_PLACE_MM) and one[0].lies_as(other[0])
 
 
 def _several(groups: list[list[Image]]) -> BadCase:
+    if len({group[0].series_uid for group in groups}) < len(groups):
+        advice = "Some have one series UID and differ in size, spacing or direction: keep one"
+    else:
+        advice = (
+            "Say which one by the cohort's series or by series_uid in the manifest, or keep one"
+        )
     return BadCase(
-        f"{len(groups)} CT series were found: {_listed(groups)}. Say which one by the cohort's "
-        "series or by series_uid in the manifest, or keep one in the folder."
+        f"{len(groups)} CT series were found: {_listed(groups)}. {advice} in the folder."
     )
 
 
