@@ -172,7 +172,7 @@ def add_row(folder: Path, cohort: str) -> None:
     """A patient more in a manifest."""
     path = folder / f"archive/{cohort}/manifest.csv"
     table = pd.read_csv(path, dtype=str)
-    more = pd.concat([table, table.iloc[:1].assign(patient_id="somebody")])
+    more = pd.concat([table, table.iloc[:1].assign(patient_id=f"new in {cohort}")])
     rewrite(path, more.to_csv(index=False).encode())
 
 
@@ -373,12 +373,13 @@ def main() -> None:
     text += f"The finished run took {number_of_jobs(nothing, per_job)} jobs."
     wrong = [change.name for change in singles if not found[change]]
     if not chosen.no_pairs:
-        pairs = list(combinations([*paired(keys), *COHORTS, *DATA, *CODE], 2))
+        refused, pairs = 0, list(combinations([*paired(keys), *COHORTS, *DATA, *CODE], 2))
         for pair, both in zip(pairs, plans(folder, pairs, **CLINIC), strict=True):
-            lost = missed(both, *(found[change] for change in pair))
-            if lost or not both:
+            refused += not both
+            if lost := missed(both, *(found[change] for change in pair)):
                 wrong.append(" + ".join(change.name for change in pair) + f": {sorted(lost)}")
-        text += f" {len(pairs)} pairs of these changes: {len(wrong)} plan less than both alone."
+        text += f" {len(pairs)} pairs of these changes: {len(wrong)} plan less than both alone"
+        text += f"; {refused} refused before any job."
     print(text, *wrong, sep="\n")
     if chosen.fill:
         fill(chosen.fill, text)
