@@ -16,6 +16,7 @@ rule cohort:
         settings=lambda wildcards: {
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
         },
+        aliases=ALIASES,
         limits=config["checks"],
         # a control: the targets of the evaluation cohort, permuted
         permute=lambda wildcards: (

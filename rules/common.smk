@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT))  # Snakemake hands its search path on to scripts
 sys.executable = shlex.quote(sys.executable)  # which it gives to the shell as it is
 
 from hepatoclr.base import files, fingerprint, logs, names, settings, slurm
-from hepatoclr.cohorts import manifest_checks, manifests
+from hepatoclr.cohorts import id_checks, manifest_checks, manifests
 from hepatoclr.imaging.segmentation import backends
 from hepatoclr.learning import experiment
 from hepatoclr.simulation import simulate
@@ -61,14 +61,11 @@ try:
     manifest_checks.check_simulated(config)
     SIMULATED = simulate.by_cohort(config["cohorts"], **section("simulate", "confusion", "seed"))
     experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")
-    betas = [config["experiment"]["beta"], *config["experiment"]["betas"]]
-    experiment.check_values(
-        betas, config["tensors"]["size"], **section("network", "channels", "padding")
-    )
+    experiment.check_values(*(config[key] for key in ("experiment", "tensors", "network")))
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
+    COHORTS, ALIASES = id_checks.joined(COHORTS, config["alike_ids"])
     manifest_checks.check(COHORTS, config)
-    manifest_checks.check_storage(COHORTS)
 except Exception as error:
     raise as_workflow_error(error)
 
@@ -193,6 +190,8 @@ def summary():
     return "\n".join([*lines, *map(results, places)])
 
 
+if "--mode" not in sys.argv:  # in no job
+    sys.stderr.writelines(id_checks.warnings(COHORTS, config["cohorts"]))
 if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):  # `workflow.dryrun` is not known yet
     print(
         "segment, pretrain, finetune and learning_curve jobs end at once where nothing changed in "

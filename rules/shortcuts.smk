@@ -12,5 +12,6 @@ rule shortcuts:
         results("benchmarks/shortcuts.tsv")
     params:
         code=code("shortcuts"),
+        aliases=ALIASES,
     script:
         "../scripts/shortcuts.py"

@@ -5,7 +5,7 @@ given, params = snakemake.input, snakemake.params
 with logs.to_file(snakemake.log[0]):
     table = assemble.assemble(
         snakemake.wildcards.cohort,
-        manifests.read(given.manifest),
+        manifests.read(given.manifest, params.aliases),
         given.volumes,
         given.livers,
         given.slices,

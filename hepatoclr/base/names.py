@@ -8,7 +8,11 @@ scans.
 """
 
 import re
+import unicodedata
+from decimal import Decimal
+from itertools import groupby
 
+NUMBER = re.compile(r"\d+(?:[.,]\d*)?(?:e[+-]?\d{1,2})?", re.ASCII)
 SAFE = r"[a-z0-9+_-]+(?:~[a-z0-9+_-]+)?"
 
 
@@ -47,3 +51,19 @@ def decode(name: str) -> str:
 def case(patient_id: str, scan_id: str = "") -> str:
     """Name a case: the patient, and the scan where the manifest names one."""
     return encode(patient_id) + (f"~{encode(scan_id)}" if scan_id else "")
+
+
+def normalised(patient_id: str) -> str:
+    """Drop from an id what is written in several ways, by people and by spreadsheets.
+
+    `P-007` and `p 7` are alike, as are `12`, `12.0` and full-width digits, `1234567` and
+    `1.234567E+06`, composed and decomposed letters.
+    """
+    plain = unicodedata.normalize("NFKC", patient_id.casefold())
+    plain = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf").strip()
+    if NUMBER.fullmatch(plain):
+        number = Decimal(plain.replace(",", "."))
+        return str(int(number)) if number == int(number) else str(number.normalize())
+    runs = groupby(plain, lambda letter: unicodedata.category(letter)[0].replace("M", "L"))
+    words = ["".join(run) for kind, run in runs if kind in "LN"]
+    return " ".join(word.lstrip("0") or "0" if word.isdigit() else word for word in words)

@@ -21,6 +21,10 @@ LARGEST = 1e300
 NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
+class KeyTwice(yaml.YAMLError):
+    """A key stands twice in a mapping."""
+
+
 class UniqueKeys(yaml.SafeLoader):
     """YAML in which no key stands twice; the last would count, in silence."""
 
@@ -28,14 +32,14 @@ class UniqueKeys(yaml.SafeLoader):
         """Read a mapping.
 
         Raises:
-            YAMLError: A key stands twice.
+            KeyTwice: A key does.
         """
         node, first = super().compose_mapping_node(anchor), {}
         for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
             line = key.start_mark.line + 1
             if key.value in first:
                 lines = f"lines {first[key.value]} and {line}"
-                raise yaml.YAMLError(f"the key {key.value!r} stands twice, in {lines}; keep one")
+                raise KeyTwice(f"the key {key.value!r} stands twice, in {lines}; keep one")
             first[key.value] = line
         return node
 
@@ -93,7 +97,12 @@ def layers(arguments: Sequence[str], command: Any) -> dict:
     keys = [entry.partition("=")[0] for entries in found["config"] for entry in entries]
     options = [f"--{name}" for name, times in found.items() for _ in times]
     for entry in [entry for entries in found["config"] for entry in entries]:
-        _parsed(entry.partition("=")[2], "--config", UniqueKeys)
+        try:
+            yaml.load(entry.partition("=")[2], UniqueKeys)  # noqa: S506  it is safe
+        except KeyTwice as error:
+            raise UserError(f"--config: {error}") from None
+        except (ValueError, yaml.YAMLError):
+            continue  # Snakemake takes it for text
     for what, count in Counter([*options, *keys]).items():
         if count > 1:
             raise UserError(f"{what} {messages.LAST_COUNTS}")
@@ -130,6 +139,8 @@ def read(path: str | Path, loader: type[yaml.SafeLoader] = UniqueKeys) -> dict:
 def _parsed(text: str | bytes, place: str | Path, loader: type[yaml.SafeLoader]) -> Any:
     try:
         return yaml.load(text, loader)  # noqa: S506  both are safe
+    except KeyTwice as error:
+        raise UserError(f"{place}: {error}") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{place}: cannot be read as YAML ({error})") from None
 

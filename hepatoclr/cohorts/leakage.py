@@ -1,7 +1,6 @@
 """Leakage: what must hold between the cohorts and the splits before any training."""
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -11,6 +10,7 @@ import pandas as pd
 from hepatoclr.base import files
 from hepatoclr.base.errors import UserError
 from hepatoclr.base.messages import listing
+from hepatoclr.base.names import normalised
 from hepatoclr.cohorts import splits
 from hepatoclr.cohorts.cohort_table import patients
 
@@ -121,12 +121,6 @@ def _alike(used: pd.DataFrame) -> list[str]:
         for _, rows in people.groupby(people["patient_id"].map(normalised))
         if rows["patient_id"].nunique() > 1
     ]
-
-
-def normalised(patient_id: str) -> str:
-    """Drop from an id what people write in several ways: `P-007` and `p 7` are alike."""
-    words = re.findall(r"[^\W\d_]+|\d+", patient_id.casefold())
-    return " ".join(word.lstrip("0") or "0" if word.isdigit() else word for word in words)
 
 
 def _named(rows: pd.DataFrame) -> str:

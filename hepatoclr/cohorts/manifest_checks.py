@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hepatoclr.base import messages, names, settings, texts
 from hepatoclr.base.errors import UserError
-from hepatoclr.cohorts import manifests
+from hepatoclr.cohorts import id_checks, manifests
 from hepatoclr.cohorts.manifests import EXCLUDED, NEGATIVE, PATHS, POSITIVE, Row, in_bucket, meaning
 
 OBJECT = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9.-]+(/(?!\.{1,2}(/|$))[^/?#]+)+")
@@ -54,7 +54,7 @@ def check_simulated(config: Mapping) -> None:
             )
 
 
-def check_storage(cohorts: Mapping[str, list[Row]]) -> None:
+def _check_storage(cohorts: Mapping[str, list[Row]]) -> None:
     """See that what lies in buckets can be fetched.
 
     Raises:
@@ -87,9 +87,10 @@ def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
             *_class_problems(rows, config, name),
         ]
         wrong += [f"cohorts.{name}: {line}" for line in lines]
-    wrong += _leaks(cohorts, config["cohorts"])
+    wrong += id_checks.problems(cohorts, config["cohorts"])
     if wrong:
         raise UserError(messages.listing("the cohorts have", wrong))
+    _check_storage(cohorts)
 
 
 def _record_problems(record: Mapping, schema: Mapping) -> list[str]:
@@ -153,9 +154,11 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
             yield f"row {row.number}: label {row.label!r} stands in none of the lists of labels"
         if "simulate" not in cohort:
             yield from _file_problems(row, folders, config["segment"]["backend"])
-    unknown = set(cohort["exclude"]) - {row.patient_id for row in rows}
-    for patient in sorted(unknown):
-        yield f"exclude: there is no patient {patient!r}"
+    ids = {row.patient_id for row in rows}
+    for patient in sorted(set(cohort["exclude"]) - ids):
+        alike = sorted(one for one in ids if names.normalised(one) == names.normalised(patient))
+        hint = f"; {alike[0]!r} is alike" if alike else ""
+        yield f"exclude: there is no patient {patient!r}{hint}"
 
 
 def _folders(cohort: Mapping) -> list[str]:
@@ -230,17 +233,3 @@ def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str
 def _folds(evaluation: Mapping) -> int:
     """The least number of folds that the patients of a class are split into."""
     return evaluation["folds"] if evaluation["scheme"] == "stratified" else 2
-
-
-def _leaks(cohorts: Mapping[str, list[Row]], settings_of: Mapping) -> Iterator[str]:
-    """A patient must not be met in training and in evaluation."""
-    met: dict[str, str] = {}
-    for name, rows in cohorts.items():
-        used = {row.patient_id for row in rows} - set(settings_of[name]["exclude"])
-        for patient in sorted(used):
-            other = met.setdefault(patient, name)
-            if settings_of[other]["role"] != settings_of[name]["role"]:
-                yield (
-                    f"patient {patient!r} is in {other} ({settings_of[other]['role']}) and in "
-                    f"{name} ({settings_of[name]['role']}): leakage; exclude the patient from one"
-                )

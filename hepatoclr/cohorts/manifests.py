@@ -1,8 +1,9 @@
 """Cohort manifests: reading and writing them."""
 
 import csv
+import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,14 +47,24 @@ class Row:
     phase: str
 
 
-def read(path: str | Path) -> list[Row]:
+def read(path: str | Path, aliases: Mapping[str, str] | None = None) -> list[Row]:
     """Read a manifest that `manifest_checks` has passed.
+
+    Args:
+        path: The manifest.
+        aliases: See `as_one`.
 
     Raises:
         UserError: The file cannot be read.
     """
     _, records = columns_and_records(path)
-    return rows(records, Path(path).parent)
+    return as_one(rows(records, Path(path).parent), aliases or {})
+
+
+def as_one(rows: Iterable[Row], aliases: Mapping[str, str]) -> list[Row]:
+    """Give the patients of some ids another id, so that several ids are one patient's."""
+    one = ((row, aliases.get(row.patient_id, row.patient_id)) for row in rows)
+    return [dataclasses.replace(row, patient_id=patient) for row, patient in one]
 
 
 def columns_and_records(path: str | Path) -> tuple[list[str], dict[int, dict[str, str]]]:

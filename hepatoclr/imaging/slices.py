@@ -69,7 +69,7 @@ def central(liver: "Volume | np.ndarray", fraction: float = 0.7, by: str = "exte
     position = (top - holding + 0.5) / (top - bottom + 1)
     if by == "extent":
         middle = np.abs(position - 0.5)
-        kept = middle <= max(fraction / 2, middle.min()) + 1e-9
+        kept = middle <= max(fraction / 2 + 1e-9, middle.min() + 1e-9)
     else:
         count = max(1, round(fraction * len(holding)))
         kept = np.zeros(len(holding), bool)

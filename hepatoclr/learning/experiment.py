@@ -51,32 +51,31 @@ def check(methods: Sequence[str], folder: Path) -> None:
             raise UserError(f"experiment.methods: there is no method {method!r}; {hint}")
 
 
-def check_values(betas: Iterable[float], size: int, channels: Sequence[int], padding: int) -> None:
+def check_values(experiment: Mapping, tensors: Mapping, network: Mapping) -> None:
     """See that every weight has a name of its own, and that slices fit through the network.
 
     Args:
-        betas: Weights of weak_simclr.
-        size: Pixels of a slice's side.
-        channels, padding: Of the network.
+        experiment, tensors, network: Sections of the configuration.
 
     Raises:
         UserError: Two weights have one name; or nothing is left of a slice.
     """
     names: dict[str, float] = {}
-    for beta in betas:
+    for beta in (experiment["beta"], *experiment["betas"]):
         if (first := names.setdefault(name(WEIGHTED, beta), beta)) != beta:
             raise UserError(
                 f"experiment.betas: {first} and {beta} both are {name(WEIGHTED, beta)}; names have "
                 "six digits"
             )
+    size, padding, blocks = tensors["size"], network["padding"], len(network["channels"])
     side = size
-    for block in range(1, len(channels) + 1):
+    for block in range(1, blocks + 1):
         side = side + 2 * padding - 4  # a 5x5 convolution, then 2x2 pooling, see `backbone.Block`
         side = side // 2 if padding == 0 else -(-side // 2)
         if side < 1:
             raise UserError(
                 f"tensors.size: nothing is left of {size} pixels after block {block} of "
-                f"{len(channels)} with network.padding {padding}; take larger slices, fewer "
+                f"{blocks} with network.padding {padding}; take larger slices, fewer "
                 "network.channels or another padding"
             )
 

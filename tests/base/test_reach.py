@@ -30,7 +30,7 @@ REACH = {
     | {"learning.backbone", "learning.data", "learning.features"},
 }
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
-BEFORE_ANY_JOB = {"base.settings", "base.slurm", "cohorts.manifest_checks"}
+BEFORE_ANY_JOB = {"base.settings", "base.slurm", "cohorts.id_checks", "cohorts.manifest_checks"}
 SENTENCES = {"base.messages", "base.texts", "cohorts.messages"}
 
 

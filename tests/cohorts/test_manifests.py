@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from hepatoclr.base.errors import UserError
-from hepatoclr.cohorts import manifest_checks, manifests
+from hepatoclr.cohorts import id_checks, manifest_checks, manifests
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "rules/cohort.schema.yaml").read_text())
@@ -206,3 +206,85 @@ def test_ordinary_ids_are_not(text):
 
 def test_an_id_too_long_for_a_file_name_is_refused():
     assert "too long" in manifest_checks.invalid_id_reason("é" * 40)
+
+
+# --- ids that are alike, or in several cohorts ---
+
+
+def people(*ids, label="F0"):
+    given = ({"patient_id": text, "image": "x", "label": label} for text in ids)
+    return [manifests.row(record, Path(), number) for number, record in enumerate(given, 2)]
+
+
+def told(**cohorts):
+    roles = {"a": "pretraining", "b": "pretraining", "c": "evaluation"}
+    given = {name: {"role": roles[name], "labels": LABELS, "exclude": ["x"]} for name in cohorts}
+    return id_checks.warnings(cohorts, given), list(id_checks.problems(cohorts, given))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("12", "12.0"), ("1234567", "1.234567E+06"), ("12", "12,0"), ("0012", "12"), ("12", "１２"),
+        ("Jos\u00e9", "Jose\u0301"), ("ab", "AB"), ("P-007", "p 7"), ("a b", "a\u00a0b"),
+        ("ab", "a\u200bb"), ("ab", "a\ufeffb"), ("a_b", "a-b"), ("ﬁ1", "fi1"),
+        ("stra\u00dfe", "STRASSE"),
+    ],
+)  # fmt: skip
+def test_ids_that_are_alike_are_told_and_may_be_one(one, other):
+    (within,), wrong = told(a=people(one, other, "else"))
+    assert not wrong
+    assert f"{sorted((one, other))[0]!r} and" in within
+    assert "leakage" not in within
+    (between,), wrong = told(a=people(one, "else"), c=people(other))
+    assert not wrong
+    assert "cohorts.a and cohorts.c: ids of patients are alike, 1 of them" in between
+    assert "which is leakage" in between
+    cohorts = {"a": people(one, "else"), "c": people(other)}
+    assert id_checks.joined(cohorts, "separate") == (cohorts, {})
+    found, aliases = id_checks.joined(cohorts, "one")
+    short = found["a"][0].patient_id
+    assert short in (one, other)
+    assert aliases == {one: short, other: short}
+    assert found["a"][0].case != found["c"][0].case
+    assert found["a"][1].patient_id == "else"
+    assert f"patient {short!r} is in a (pretraining) and in c (evaluation)" in told(**found)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("12", "120"), ("1-23", "12-3"), ("12", "12.5"), ("कि", "की"), ("a1", "b1"), ("1e2", "1e3")],
+)
+def test_ids_that_are_not_alike(one, other):
+    assert told(a=people(one), c=people(other)) == ([], [])
+
+
+def test_few_of_many_ids_are_told_and_excluded_ones_are_not():
+    (line,), _ = told(
+        a=people(*map(str, range(1, 9)), "x"), c=people(*(f"{n}.0" for n in range(1, 9)), "X")
+    )
+    assert line.count(" and ") == 5
+    assert "8 of them: '1' and '1.0', '2' and '2.0', '3' and '3.0' and 5 more" in line
+
+
+def test_ids_in_two_cohorts_for_pretraining():
+    (line,), wrong = told(a=people("1", "2"), b=people("2", "3"))
+    assert not wrong
+    assert "cohorts.a and cohorts.b: ids stand in both, 1 of them: '2'; they are taken for" in line
+    _, wrong = told(a=people("1", "2"), b=people("2", "3", label="F4"))
+    assert wrong == [
+        "patient '2' is positive in b and negative in a, both for pretraining: correct a label, or "
+        "tell two patients apart by their ids"
+    ]
+    assert not told(a=people("1", "x"), b=people("x", label="F4"))[1]
+
+
+def test_ids_that_a_spreadsheet_rounded_are_told():
+    (line,), _ = told(a=people("1.23457E+06", "2"))
+    assert "a spreadsheet seems to have rounded ids, 1 of them: 1.23457E+06" in line
+
+
+def test_a_manifest_is_read_with_aliases(tmp_path):
+    manifests.write([{"patient_id": "12.0", "image": "a"}], tmp_path / "m.csv")
+    (row,) = manifests.read(tmp_path / "m.csv", {"12.0": "12"})
+    assert (row.patient_id, row.case) == ("12", "12_2e0")

@@ -58,16 +58,18 @@ def test_the_learning_curve_is_the_fine_tuning_of_random_weights():
 def test_slices_that_do_not_fit_through_the_network_are_refused(size, padding):
     for blocks in (1, 3, 5):
         network = backbone.Backbone([2] * blocks, padding)
-        given = {"betas": [0.5], "size": size, "channels": [2] * blocks, "padding": padding}
+        given = ({"beta": 0.5, "betas": [0.5]}, {"size": size})
+        given = (*given, {"channels": [2] * blocks, "padding": padding})
         try:
             network(torch.zeros(1, 1, size, size))
         except RuntimeError:
             with pytest.raises(UserError, match=f"nothing is left of {size} pixels"):
-                experiment.check_values(**given)
+                experiment.check_values(*given)
         else:
-            experiment.check_values(**given)
+            experiment.check_values(*given)
 
 
 def test_weights_with_one_name_are_refused():
+    weights = {"beta": 0.5, "betas": [0.5, 0.50000001]}
     with pytest.raises(UserError, match="0.5 and 0.50000001 both are weak_simclr-0.5"):
-        experiment.check_values([0.5, 0.5, 0.50000001], 512, [32], 4)
+        experiment.check_values(weights, {"size": 512}, {"channels": [32], "padding": 4})
