@@ -17,7 +17,9 @@ rule cohort:
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
         },
         aliases=ALIASES,
-        limits=config["checks"],
+        limits=lambda wildcards: settings.merge(
+            config["checks"], config["cohorts"][wildcards.cohort].get("checks", {})
+        ),
         # a control: the targets of the evaluation cohort, permuted
         permute=lambda wildcards: (
             config["seed"]

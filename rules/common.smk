@@ -77,6 +77,7 @@ def with_role(role):
 
 PRETRAINING = with_role("pretraining")
 EVALUATION = with_role("evaluation")[0]
+STUDIED = [cohort for cohort in COHORTS if cohort not in with_role("external")]
 
 METHODS = experiment.by_method(**section("experiment", "methods", "beta"))
 BETAS = experiment.by_beta(config["experiment"]["betas"])

@@ -1,7 +1,7 @@
 rule leakage:
-    """Look for leakage between the cohorts and in the splits, before anything is trained."""
+    """See that both classes are left, and no leak between cohorts and in splits, before any training."""
     input:
-        cohorts=expand(results("cohorts/{cohort}.csv"), cohort=COHORTS),
+        cohorts=expand(results("cohorts/{cohort}.csv"), cohort=STUDIED),
         splits=expand(results("splits/repeat{repeat}.csv"), repeat=REPEATS),
     output:
         captioned("tables/leakage.csv", "leakage", "Tables"),
@@ -11,7 +11,7 @@ rule leakage:
         results("benchmarks/leakage.tsv")
     params:
         code=code("leakage"),
-        cohorts=list(COHORTS),
+        cohorts=STUDIED,
         splits=expand("repeat{repeat}", repeat=REPEATS),
     script:
         "../scripts/leakage.py"

@@ -25,11 +25,17 @@ rule linear:
 
 
 rule predict_external:
-    """Predict an external cohort by the linear model of the whole evaluation cohort."""
+    """Predict an external cohort by the linear model of the whole evaluation cohort.
+
+    Whether its patients are met in the other cohorts is looked at here, so that nothing is trained
+    again for it.
+    """
     input:
         features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
         evaluation=results(f"cohorts/{EVALUATION}.csv"),
         external=results("features/{cohort}/{encoder}/seed{seed}.parquet"),
+        cohort=results("cohorts/{cohort}.csv"),
+        studied=[results(f"cohorts/{cohort}.csv") for cohort in STUDIED],
         leakage=LEAKAGE,
     output:
         results("predictions/external/{cohort}/{encoder}/seed{seed}.csv"),

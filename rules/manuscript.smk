@@ -40,6 +40,9 @@ rule manuscript:
             cohort: {
                 "role": given["role"],
                 "labels": given["labels"],
+                "checks": {
+                    key: settings.one_line(value) for key, value in given.get("checks", {}).items()
+                },
                 "synthetic": cohort in SIMULATED,
             }
             for cohort, given in config["cohorts"].items()

@@ -1,7 +1,8 @@
 from hepatoclr.base import logs
-from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.cohorts import classes, cohort_table, splits
 
 with logs.to_file(snakemake.log[0]):
+    classes.check(snakemake.input, splits.least_patients(**snakemake.params.settings))
     patients = cohort_table.patients(cohort_table.read(snakemake.input[0]))
     split = splits.make_splits(
         patients,

@@ -203,8 +203,8 @@ def _number(value: Any) -> Any:
 
 
 def with_defaults(value: Any, schema: Mapping) -> Any:
-    """Fill in the schema's defaults, at every depth."""
-    if not isinstance(value, Mapping):
+    """Fill in the schema's defaults, at every depth; a part that is `partial` stays as given."""
+    if not isinstance(value, Mapping) or schema.get("partial"):
         return value
     known, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
     missing = {key: about["default"] for key, about in known.items() if "default" in about}
@@ -222,7 +222,8 @@ def described(schema: Mapping, prefix: str = "") -> Iterator[tuple[str, Mapping]
         if "description" in part:
             required = key in schema.get("required", [])
             yield f"{prefix}{key}", {**part, "required_here": required}
-        yield from described(part, f"{prefix}{key}.")
+        if not part.get("partial"):
+            yield from described(part, f"{prefix}{key}.")
 
 
 def keys(schema: Mapping) -> dict[str, Mapping]:

@@ -80,10 +80,8 @@ def table(
     return pd.DataFrame(records, columns=columns), leaks
 
 
-def run(
-    cohorts: Mapping[str, pd.DataFrame], repeats: Mapping[str, pd.DataFrame], path: str
-) -> None:
-    """Write what `table` finds.
+def check(cohorts: Mapping[str, pd.DataFrame], repeats: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Give the table of `table`, and log its warnings.
 
     Raises:
         UserError: There is a leak; the message lists all of them.
@@ -93,7 +91,14 @@ def run(
         raise UserError(listing("the checks for leakage found", leaks))
     for details in found.loc[found["result"] == WARNING, "details"]:
         log.warning(details)
-    files.write_csv(found, path)
+    return found
+
+
+def run(
+    cohorts: Mapping[str, pd.DataFrame], repeats: Mapping[str, pd.DataFrame], path: str
+) -> None:
+    """Write what `check` finds."""
+    files.write_csv(check(cohorts, repeats), path)
 
 
 def _roles(used: pd.DataFrame) -> list[str]:

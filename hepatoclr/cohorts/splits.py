@@ -41,6 +41,11 @@ def make_splits(
     return leave_one_out(patients, repeat, seed, balanced=scheme.startswith("balanced"))
 
 
+def least_patients(scheme: str, folds: int) -> int:
+    """How many patients of each class a scheme needs, at least."""
+    return folds if scheme == "stratified" else 2
+
+
 def stratified(patients: pd.DataFrame, folds: int, repeat: int, seed: int) -> pd.DataFrame:
     """Split the patients into folds, both classes evenly; each repeat has its own split.
 
@@ -114,8 +119,8 @@ def by_site(patients: pd.DataFrame, repeat: int) -> pd.DataFrame:
     for number, name in enumerate(names, 1):
         if split.loc[split["fold"] != number, "target"].nunique() < 2:
             raise UserError(
-                f"without site {name} the patients are of one class only; "
-                "set evaluation.scheme to stratified"
+                f"without site {name} the patients are of one class only; set evaluation.scheme to "
+                "stratified, or see in the cohort's table why cases were excluded"
             )
     return split
 

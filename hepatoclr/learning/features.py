@@ -31,7 +31,7 @@ def run(
     device: str,
     threads: int,
 ) -> None:
-    """Extract the features of a cohort's included cases and write them.
+    """Extract the features of a cohort's included cases and write them; there may be none.
 
     Args:
         encoder: Weights.
@@ -45,10 +45,13 @@ def run(
     place = devices.prepare(device, threads)
     cases = cohort_table.read(table)
     used = cases["included"].to_numpy()
-    slices = data.collect([cache for cache, use in zip(caches, used, strict=True) if use], window)
-    vectors = extract(backbone.read(encoder, network), slices, place)
-    rows = cases.loc[used, ["case", "patient_id"]].iloc[slices.case].reset_index(drop=True)
-    rows["slice"] = slices.place
+    rows = cases.loc[used, ["case", "patient_id"]].assign(slice=0)
+    vectors = np.empty((0, network["channels"][-1]), np.float32)
+    if used.any():
+        kept = [cache for cache, use in zip(caches, used, strict=True) if use]
+        slices = data.collect(kept, window)
+        vectors = extract(backbone.read(encoder, network), slices, place)
+        rows = rows.iloc[slices.case].reset_index(drop=True).assign(slice=slices.place)
     names = [f"f{number}" for number in range(vectors.shape[1])]
     with files.atomic(output) as temporary:
         rows.join(pd.DataFrame(vectors, columns=names)).to_parquet(temporary, index=False)

@@ -79,7 +79,7 @@ def fitted(
     def predicted(patients: Sequence[str]) -> pd.DataFrame:
         """Probability of some patients, by the rows that belong to them."""
         chosen = patient.isin(patients).to_numpy()
-        odds = model.predict_proba(vectors[chosen])[:, 1]
+        odds = model.predict_proba(vectors[chosen])[:, 1] if chosen.any() else np.empty(0)
         found = predictions.per_patient(patient[chosen], odds)
         if settings["rows"] == "patients":
             found = found.drop(columns="by_slice")
@@ -209,7 +209,13 @@ def cross_validate(
 
 
 def apply(
-    encoder: str, features: str, evaluation: str, external: str, output: str, settings: Mapping
+    encoder: str,
+    features: str,
+    evaluation: str,
+    external: str,
+    cohort: str,
+    output: str,
+    settings: Mapping,
 ) -> None:
     """Predict an external cohort by a model fitted on the whole evaluation cohort.
 
@@ -217,8 +223,9 @@ def apply(
         encoder: Name of the encoder.
         features: Features of the evaluation cohort.
         evaluation: Table of the evaluation cohort.
-        external: Features of the external cohort.
-        output: Predictions to write.
+        external: Features of the external cohort; there may be none.
+        cohort: Table of the external cohort.
+        output: Predictions to write, with the flags of each patient's used cases beside.
         settings: The configuration's section `linear`.
     """
     targets = cohort_table.patients(cohort_table.read(evaluation)).set_index("patient_id")["target"]
@@ -226,7 +233,17 @@ def apply(
     others, more = read(external)
     both = pd.concat([patient, others], ignore_index=True)
     found = predict(both, np.concatenate([vectors, more]), targets, others.unique(), settings)
-    predictions.write([found.assign(protocol="linear", encoder=encoder)], output)
+    cases = cohort_table.read(cohort).query("included and flags != ''")
+    flags = cases.groupby("patient_id")["flags"].agg(_joined)
+    found = found.assign(protocol="linear", encoder=encoder)
+    found["flags"] = found["patient_id"].map(flags).fillna("")
+    columns = (*predictions.COLUMNS, "flags")
+    files.write_csv(found[[name for name in columns if name in found]], output)
+
+
+def _joined(flags: pd.Series) -> str:
+    """The flags of a patient's cases, each once."""
+    return "; ".join(dict.fromkeys("; ".join(flags).split("; ")))
 
 
 def read(path: str) -> tuple[pd.Series, np.ndarray]:

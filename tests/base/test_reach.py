@@ -19,7 +19,7 @@ REACH = {
     "segment": CASE
     | {"base.cutoff", "imaging.segment", "imaging.measures", "imaging.segmentation.backends"},
     "tensors": BASE | {"imaging.volumes", "imaging.slices", "imaging.tensors"},
-    "splits": BASE | {"base.seeds", "cohorts.cohort_table", "cohorts.splits"},
+    "splits": BASE | {"base.seeds", "cohorts.classes", "cohorts.cohort_table", "cohorts.splits"},
     "pretrain": TRAINING
     | {"learning.pretrain", "learning.losses"}
     | {"learning.methods.base", "learning.methods.weak_simclr"},

@@ -32,6 +32,20 @@ def test_the_paper_preset_writes_out_every_default():
     assert paper == {**defaults, "run": "paper"}
 
 
+def test_a_cohort_has_the_keys_of_checks_that_it_is_given_and_no_others():
+    def own(checks):
+        return resolve(
+            cohorts={"other": {"role": "external", "checks": checks}, **COHORTS["cohorts"]}
+        )
+
+    found = own({"liver_ml": ["1", "2"]})["cohorts"]
+    assert found["other"]["checks"] == {"liver_ml": [1, 2]}
+    assert "checks" not in found["histo"]
+    for wrong in ({"liver": [1, 2]}, {"exclude": ["trunkated"]}, {"liver_ml": [2, 1]}):
+        with pytest.raises(UserError, match=r"cohorts\.other\.checks"):
+            own(wrong)
+
+
 @pytest.mark.parametrize("preset", ["demo", "tiny"])
 def test_presets_are_complete_configurations(preset):
     assert settings.resolve({"preset": preset}, SCHEMA, PRESETS)["run"] == preset

@@ -63,7 +63,8 @@ def test_every_case_is_there_used_or_why_not(table):
         "no CT, alas",
         "the liver may be cut off: of its largest area 20.0% lies in the lowest slice, more than "
         "10.0%; look at qc/histo/0006.png; "
-        "to keep such cases take truncated out of checks.exclude",
+        "to keep such cases take truncated out of checks.exclude, or out of "
+        "cohorts.histo.checks.exclude, which is of this cohort alone",
         "",
     ]
     assert table["case"].iloc[4] == "0005~b"

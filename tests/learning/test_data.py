@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from hepatoclr.base.errors import UserError
+from hepatoclr.cohorts import cohort_table
 from hepatoclr.imaging import tensors
-from hepatoclr.learning import data
+from hepatoclr.learning import data, features
 
 WINDOW = (-100, 400)
 
@@ -150,3 +151,14 @@ def test_more_cases_than_a_process_may_open_files(tmp_path, monkeypatch):
     pixels = slices.fetch(np.arange(60))
     assert torch.equal(pixels[:, 0, 0, 0], torch.arange(30).repeat_interleave(2).add(100) / 500)
     assert len(list(opened.iterdir())) <= before + 5
+
+
+def test_a_cohort_without_a_used_case_has_a_table_of_features_without_rows(tmp_path):
+    cases = pd.DataFrame({"case": ["a"], "patient_id": ["x"], "slices": [0], "included": [False]})
+    cohort_table.write(cases.reindex(columns=cohort_table.COLUMNS), tmp_path / "other.csv")
+    paths = ["", tmp_path / "other.csv", ["a.b2nd"], tmp_path / "found.parquet"]
+    network = {"channels": [4, 8]}
+    features.run(*paths, window=WINDOW, network=network, device="cpu", threads=1)
+    found = pd.read_parquet(tmp_path / "found.parquet")
+    assert found.empty
+    assert found.columns.tolist() == ["case", "patient_id", "slice", *(f"f{n}" for n in range(8))]

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from hepatoclr.cohorts import splits
+from hepatoclr.cohorts import cohort_table, splits
 from hepatoclr.learning import linear
 from hepatoclr.stats import metrics, predictions
 
@@ -86,6 +86,27 @@ def test_cross_validation_writes_each_patient_once(cohort, tmp_path):
     for one, other, protocol in ((0, beside, "linear"), (2, whole, "linear_unscaled")):
         found = pd.read_csv(swapped[one], dtype={"patient_id": "str"})
         assert found.equals(other.assign(protocol=protocol))
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_external_patients_are_predicted_with_their_flags_and_may_be_none(cohort, tmp_path, used):
+    patient, vectors, targets = cohort
+    cases = pd.DataFrame({"case": targets.index, "patient_id": targets.index, "flags": ""})
+    cases = cases.assign(target=targets.to_numpy(), included=True, slices=4, role="evaluation")
+    flags, ids = ["volume", "volume; density", ""], ["x", "x", "y"]
+    other = pd.DataFrame({"case": ["a", "b", "c"], "patient_id": ids, "flags": flags, "slices": 1})
+    other["included"] = used
+    for name, table in (("histo", cases), ("other", other)):
+        whole = table.reindex(columns=cohort_table.COLUMNS)
+        cohort_table.write(whole, tmp_path / f"{name}.csv")
+    rows = pd.DataFrame(vectors).add_prefix("f").assign(patient_id=patient)
+    rows.to_parquet(tmp_path / "histo.parquet")
+    rows[: 3 * used].assign(patient_id=ids[: 3 * used]).to_parquet(tmp_path / "other.parquet")
+    paths = [tmp_path / f"{name}" for name in ("histo.parquet", "histo.csv", "other.parquet")]
+    linear.apply("simclr", *paths, tmp_path / "other.csv", tmp_path / "found.csv", SETTINGS)
+    found = pd.read_csv(tmp_path / "found.csv", keep_default_na=False)
+    assert found["patient_id"].tolist() == ["x", "y"] * used
+    assert found["flags"].tolist() == ["volume; density", ""] * used
 
 
 def test_nested_choices_are_made_without_the_tested_patients(cohort):

@@ -63,7 +63,12 @@ def known(chosen=None, synthetic=True, more=(), about=(), cohorts=(), formats=("
     config = settings.resolve(given, SCHEMA, ROOT / "presets")
     held = {"radio": cases("pretraining"), "histo": cases("evaluation"), **dict(cohorts)}
     described = {
-        name: {"role": table["role"].iloc[0], "labels": LABELS, "synthetic": synthetic}
+        name: {
+            "role": table["role"].iloc[0],
+            "labels": LABELS,
+            "checks": {},
+            "synthetic": synthetic,
+        }
         for name, table in held.items()
     }
     found = {
@@ -186,6 +191,19 @@ def test_methods_give_the_numbers_of_the_configuration():
         "Networks ran on NVIDIA V100 and the CPU, in training with float16 and float32 arithmetic.",
     ):
         assert said in text
+
+
+def test_a_cohorts_own_checks_and_an_emptied_external_cohort_are_told():
+    gone = cases("external", included=False, step="volume")
+    own = {"checks": {"liver_ml": "[1, 2]"}}
+    facts = known(about=own, cohorts={"other": cases("external"), "gone": gone})
+    text = manuscript.render("methods", MARKDOWN, facts)
+    assert "applied to the external cohort other." in text
+    assert "For other alone other checks held: liver\\_ml \\[1, 2\\]." in text
+    alone = known(cohorts={"gone": gone})
+    text = "".join(manuscript.render(name, MARKDOWN, alone) for name in manuscript.TEXTS)
+    assert "There was no external cohort of which a CT could be used." in text
+    assert "External cohorts" not in text
 
 
 def test_nothing_is_said_that_was_not_done():

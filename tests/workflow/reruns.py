@@ -254,6 +254,7 @@ COHORTS = [
     Change("`cohorts.histo.labels`", {"cohorts": {"histo": {"labels": F2_TO_F4}}}),
     Change("`cohorts.radio.exclude`", {"cohorts": {"radio": {"exclude": ["radio-0003"]}}}),
     Change("`cohorts.histo.exclude`", {"cohorts": {"histo": {"exclude": ["histo-0003"]}}}),
+    Change("`cohorts.histo.checks`", {"cohorts": {"histo": {"checks": {"liver_ml": [300, 5400]}}}}),
     Change("`cohorts.histo.series`", {"cohorts": {"histo": {"series": {"slices": 6}}}}),
 ]  # fmt: skip
 DATA = [

@@ -113,8 +113,8 @@ def facts(
     Args:
         settings: The resolved configuration without its cohorts.
         origins: What `settings.origins` returns of it.
-        described: Cohort to its role, its labels (positive, negative, exclude), and whether it is
-            synthetic.
+        described: Cohort to its role, its labels (positive, negative, exclude), its own checks as
+            text, and whether it is synthetic.
         cohorts: Cohort to its table, see `assemble.table`.
         flow: What `patient_flow.table` returns.
         tables: Name to table: table1, and whatever of table2 and `ROWS` the run has; of others it
@@ -145,7 +145,8 @@ def facts(
         "cohorts": known,
         "pretrained_on": _of(known, "pretraining"),
         "evaluated_on": _of(known, "evaluation")[0],
-        "applied_to": _of(known, "external"),
+        "applied_to": [name for name in _of(known, "external") if known[name]["cases used"]],
+        "emptied": [name for name in _of(known, "external") if not known[name]["cases used"]],
         "encoders": list(experiment.pretrained(*map(chosen.get, ("methods", "betas", "beta")))),
         "tables": [name for name, table in tables.items() if len(table)],
         "table1": list(_performance(table1)),
