@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -74,11 +75,14 @@ def user_message(error: Exception, place: str | Path = "") -> str:
         error: The error.
         place: What was being written, for errors that name no file.
     """
+    message = ""
     if isinstance(error, UserError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in USER_ERRORS:
-        return f"{error.filename or place}: {USER_ERRORS[error.errno]}"
-    return ""
+        message = str(error)
+    elif isinstance(error, OSError) and error.errno in USER_ERRORS:
+        message = f"{error.filename or place}: {USER_ERRORS[error.errno]}"
+    places = (f"{tempfile.gettempdir()}:", f"{tempfile.gettempdir()}/hepatoclr-")
+    is_temporary = messages.DISK_FULL in message and message.startswith(places)
+    return f"{message} {messages.TEMPORARY}" if is_temporary else message
 
 
 def _user_error_line(error: Exception, log: str | Path) -> str:

@@ -15,14 +15,21 @@ NO_NUMBER = {  # what is written for a number and is none, and why
     r"[+-]?\d[\d_:]*|0[xXoObB]\w+": "write it in decimal digits, the first of them not 0",
 }
 LAST_COUNTS = "stands twice on the command line, and the last alone would count; give it once"
+TAKEN_FOR = "is taken for {} by Snakemake; write a number as it prints, and text as \"'0012'\""
 IS_FORMULA = "would be a formula in a spreadsheet; begin it with a letter or digit"
 DISK_FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
 RIGHTS = "Give yourself the right to read and write there, then run the same command again."
+TEMPORARY = "Temporary files lie there; the variable TMPDIR may name a folder with more room."
 DENIED = f"permission denied. {RIGHTS}"
 UNREADABLE = (
     "{}: cannot be read ({}); it may have been cut off or damaged. Remove it, then run the same "
     "command again to make it anew."
 )
+PATH_HINTS = {  # what stands in a path that is not there
+    "$": "variables such as $HOME are not looked up; write ~ or the whole path",
+    "\\": "folders are separated by /, not \\",
+    "~": "there is no such user; ~/ is your home folder",
+}
 READ_ONLY = f"the disk is read-only. {RIGHTS}"
 NO_TABLE = {  # what begins so, and is not a CSV whatever its name
     b"PK\x03\x04": "is an Excel workbook (or a zip), not a CSV",
@@ -52,3 +59,8 @@ def escape_control_characters(text: str) -> str:
 
 def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
+
+
+def path_hint(path: str) -> str:
+    """Say what may be wrong with a path that leads nowhere; nothing where it is not to be seen."""
+    return next((hint for sign, hint in PATH_HINTS.items() if sign in path), "")

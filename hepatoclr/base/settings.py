@@ -94,18 +94,21 @@ def layers(arguments: Sequence[str], command: Any) -> dict:
     for names in (("--config", "-C"), ("--configfile", "--configfiles")):
         parser.add_argument(*names, nargs="*", action="append", default=[])
     found = vars(parser.parse_known_args(arguments)[0])
-    keys = [entry.partition("=")[0] for entries in found["config"] for entry in entries]
+    entries = [entry.split("=", 1) for group in found["config"] for entry in group if "=" in entry]
     options = [f"--{name}" for name, times in found.items() for _ in times]
-    for entry in [entry for entries in found["config"] for entry in entries]:
+    for what, count in Counter([*options, *(key for key, _ in entries)]).items():
+        if count > 1:
+            raise UserError(f"{what} {messages.LAST_COUNTS}")
+    for key, text in entries:
+        taken = command.config.get(key)
+        if type(taken) is int and str(taken) != text:
+            raise UserError(f"--config: {key}={text} {messages.TAKEN_FOR.format(taken)}")
         try:
-            yaml.load(entry.partition("=")[2], UniqueKeys)  # noqa: S506  it is safe
+            yaml.load(text, UniqueKeys)  # noqa: S506  it is safe
         except KeyTwice as error:
             raise UserError(f"--config: {error}") from None
         except (ValueError, yaml.YAMLError):
             continue  # Snakemake takes it for text
-    for what, count in Counter([*options, *keys]).items():
-        if count > 1:
-            raise UserError(f"{what} {messages.LAST_COUNTS}")
     chosen = read("config.yaml", AsWritten)
     for layer in (*(read(file, AsWritten) for file in command.configfiles), command.config):
         chosen = merge(chosen, layer)

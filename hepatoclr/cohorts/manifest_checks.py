@@ -189,7 +189,7 @@ def _file_problems(row: Row, folders: Sequence[str], backend: str) -> Iterator[s
         elif in_bucket(path):  # whether it is there Snakemake will see
             continue
         elif path and not os.path.exists(path):  # noqa: PTH110  a name may be too long for Path
-            hint = "the path counts from the manifest's folder"
+            hint = messages.path_hint(path) or "the path counts from the manifest's folder"
             yield f"row {row.number}: {column} does not exist; {hint}"
 
 
@@ -223,11 +223,25 @@ def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str
                 f"evaluation.scheme is site, but {nowhere} of {len(rows)} rows name no site; fill "
                 "in the column site, or take another scheme"
             )
+    if cohort["role"] == "evaluation":
+        yield from _fraction_problems(sum(len(sides[one]) for one in (POSITIVE, NEGATIVE)), config)
     least = _folds(config["evaluation"]) if cohort["role"] == "evaluation" else 1
     for side in (POSITIVE, NEGATIVE):
         if len(sides[side]) < least:
             need = f"{least} folds need at least {least}" if least > 1 else "training needs both"
             yield f"the {side} class has too few patients, {len(sides[side])}; {need}"
+
+
+def _fraction_problems(patients: int, config: Mapping) -> Iterator[str]:
+    """Shares of the learning curve that are less than one training patient."""
+    scheme, folds = config["evaluation"]["scheme"], config["evaluation"]["folds"]
+    trained = patients * (folds - 1) // folds if scheme == "stratified" else patients - 1
+    for fraction in config["experiment"]["fractions"]:
+        if trained and fraction * trained < 1:
+            yield (
+                f"experiment.fractions: {fraction} of {trained} training patients is none; the "
+                f"least is {1 / trained:.4f}"
+            )
 
 
 def _folds(evaluation: Mapping) -> int:

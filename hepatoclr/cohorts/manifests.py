@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hepatoclr.base import files, names, spreadsheets
+from hepatoclr.base import files, messages, names, spreadsheets
 from hepatoclr.base.errors import UserError
 
 POSITIVE, NEGATIVE, EXCLUDED = "positive", "negative", "exclude"
@@ -74,7 +74,8 @@ def columns_and_records(path: str | Path) -> tuple[list[str], dict[int, dict[str
         UserError: It cannot be read, see `spreadsheets.read`.
     """
     if not Path(path).exists():
-        raise UserError(f"{path}: there is no such manifest")
+        hint = messages.path_hint(str(path))
+        raise UserError(f"{path}: there is no such manifest{hint and f'; {hint}'}")
     return spreadsheets.read(path, COLUMNS)
 
 

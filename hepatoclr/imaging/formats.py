@@ -123,10 +123,11 @@ def unpacked(path: Path) -> Iterator[Path]:
 
     Raises:
         BadCase: The archive is broken, encrypted or too large, or leads outside.
+        UserError: The disk of temporary files is full.
     """
     with tempfile.TemporaryDirectory(prefix="hepatoclr-") as folder:
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(path) as archive, files.disk_full_as_user_error(Path(folder)):
                 _extract(archive, Path(folder))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise BadCase("the zip archive is broken. Export or pack it again.") from error

@@ -1,12 +1,17 @@
+import errno
 import logging
 import os
+import shutil
 import sys
+import tempfile
+import zipfile
 from contextlib import suppress
 
 import pytest
 
 from hepatoclr.base import files, logs
 from hepatoclr.base.errors import UserError
+from hepatoclr.imaging import formats
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):
@@ -84,3 +89,21 @@ def test_the_stamp_of_a_folder_changes_with_every_file_in_it(tmp_path, change):
     assert files.stamp(tmp_path) == before
     change(tmp_path)
     assert files.stamp(tmp_path) != before
+
+
+def test_a_full_disk_of_temporary_files_is_named(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with zipfile.ZipFile(tmp_path / "ct.zip", "w") as archive:
+        archive.writestr("1.dcm", b"x")
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(UserError) as refused, formats.unpacked(tmp_path / "ct.zip"):
+        pass
+    said = logs.user_message(refused.value, "results/logs/x.log")
+    assert said.startswith(f"{tmp_path}: the disk, or your share of it, is full")
+    assert "TMPDIR may name a folder with more room" in said
+    named = OSError(errno.ENOSPC, "", str(tmp_path / "hepatoclr-x/1"))
+    assert "TMPDIR" in logs.user_message(named)
+    assert "TMPDIR" not in logs.user_message(OSError(errno.ENOSPC, ""), "results")

@@ -210,12 +210,13 @@ def test_layers_of_files_and_the_command_line(tmp_path, monkeypatch):
         (["--config", "seed=1", "run=a", "seed=2"], "seed stands twice on the command line"),
         (["--config", "seed=1", "-n", "-C", "run=a"], "--config stands twice on the command line"),
         (["--configfile", "a", "all", "--configfiles", "b"], "--configfile stands twice"),
+        (["--config", "run=0012"], "--config: run=0012 is taken for 12 by Snakemake"),
         (["--config", "slices={by: area, by: extent}"], "the key 'by' stands twice"),
     ],
 )
 def test_the_last_on_the_command_line_does_not_count_in_silence(arguments, message):
     with pytest.raises(UserError, match=message):
-        settings.layers(arguments, SimpleNamespace(configfiles=[], config={}))
+        settings.layers(arguments, SimpleNamespace(configfiles=[], config={"run": 12}))
 
 
 def test_all_mistakes_are_told_at_once():

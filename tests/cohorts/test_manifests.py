@@ -32,6 +32,7 @@ def config(backend="totalsegmentator", folds=2, **cohorts):
         "cohorts": {name: {**blank, **given} for name, given in cohorts.items()},
         "segment": {"backend": backend},
         "evaluation": {"scheme": "stratified", "folds": folds},
+        "experiment": {"fractions": [0.5, 1]},
     }
 
 
@@ -103,6 +104,30 @@ def test_folds_by_site_need_a_site_for_every_row(write):
     settings["evaluation"]["scheme"] = "site"
     text = problems(cohorts, settings)
     assert f"evaluation.scheme is site, but {len(HISTO) - 1} of {len(HISTO) - 1} rows" in text
+
+
+def test_shares_of_less_than_a_patient_are_refused(write):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    settings = config(**ROLES)
+    settings["experiment"]["fractions"] = [0.001, 0.5]
+    text = problems(cohorts, settings)
+    assert "one problem" in text
+    assert "experiment.fractions: 0.001 of 2 training patients is none; the least is 0.5" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("$HOME/ct.nii.gz", "variables such as $HOME are not looked up; write ~ or the whole path"),
+        (r"ct\1.nii.gz", r"folders are separated by /, not \ "),
+        ("~no-such-user/ct.nii.gz", "there is no such user; ~/ is your home folder"),
+    ],
+)
+def test_why_a_path_leads_nowhere(write, path, hint):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO, f"9,{path},F0")}
+    assert f"row 6: image does not exist; {hint.strip()}" in problems(cohorts, config(**ROLES))
+    with pytest.raises(UserError, match=re.escape(hint.strip())):
+        manifest_checks.read(path, SCHEMA)
 
 
 def test_roles(write):
