@@ -254,6 +254,7 @@ def acquisitions_one_after_the_other(folder):
 def every_image_with_uids_of_its_own(folder):
     def change(number, one):
         one.FrameOfReferenceUID = one.StudyInstanceUID = f"1.2.{number}"
+        one.PatientID = "Sentinel" if number else ""
 
     write_series(folder, HU, change)
 

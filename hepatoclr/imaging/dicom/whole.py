@@ -18,7 +18,7 @@ def check_one_scan(images: list[Image]) -> None:
     What comes back along the slice axis after something else is a second one that lies in it.
     """
     for keyword in headers.ONE_VALUE:
-        held = {str(image.header.get(keyword) or "") for image in images}
+        held = {str(image.header.get(keyword) or "") for image in images} - {""}
         if 1 < len(held) < len(images):
             raise BadCase(
                 f"the images of the CT series are of {len(held)} different {keyword}: several "
