@@ -1,5 +1,6 @@
 """What files are, by their content: names on shared drives and in archives say little."""
 
+import errno
 import re
 import shutil
 import stat
@@ -17,18 +18,20 @@ from hepatoclr.base import files
 from hepatoclr.base.errors import BadCase
 
 NIFTI, DICOM, ZIP = "NIfTI", "DICOM", "a zip archive"
+PAIR = "half of a pair (.hdr, .img)"
 GZIP = b"\x1f\x8b"
 START = 4096  # bytes that are looked at
 ZIP_LIMIT_GB = 8
 ENCRYPTED = 0x1
 UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")  # of names inside archives
 LONGEST_NAME = 100
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
 SIGNATURES = {  # format: where its mark stands, and which it may be
     NIFTI: [(344, b"n+1\0"), (4, b"n+2\0")],
     DICOM: [(128, b"DICM"), (0, b"\x08\0\0\0"), (0, b"\x08\0\5\0"), (0, b"\x08\0\x08\0")]
     + [(0, b"\x08\0\x16\0"), (0, b"\x02\0\0\0"), (0, b"\x02\0\x10\0"), (0, b"\0\x08\0")],
     ZIP: [(0, b"PK\3\4"), (0, b"PK\5\6")],
-    "half of a pair (.hdr, .img)": [(344, b"ni1\0"), (4, b"ni2\0"), (0, b"\x5c\1\0\0")],
+    PAIR: [(344, b"ni1\0"), (4, b"ni2\0")],
     "NRRD": [(0, b"NRRD")],
     "MetaImage (.mha, .mhd)": [(0, b"objecttype"), (0, b"ndims")],
     "HDF5": [(0, b"\x89HDF")],
@@ -45,6 +48,8 @@ SIGNATURES = {  # format: where its mark stands, and which it may be
     "a PDF": [(0, b"%PDF")],
     "a tar, 7z, rar, xz, bzip2 or zstd archive": [(257, b"ustar"), (0, b"7z\xbc\xaf"), (0, b"Rar!")]
     + [(0, b"\xfd7zXZ"), (0, b"BZh"), (0, b"\x28\xb5\x2f\xfd")],
+    "compressed twice by gzip": [(0, GZIP)],
+    "a shortcut or placeholder": [(0, b"L\0\0\0\1\x14\2\0"), (0, b"book\0\0"), (0, b"bplist00")],
     "a web page": [(0, b"<!doctype"), (0, b"<html"), (0, b"<?xml")],
     "JSON": [(0, b"{")],
     "a git-lfs pointer": [(0, b"version https://git-lfs")],
@@ -56,9 +61,16 @@ ADVICE = {
     **dict.fromkeys(("a web page", "JSON", EMPTY, ZEROS, BROKEN), AGAIN),
     "a git-lfs pointer": "Fetch the file that it stands for (git lfs pull).",
     "a git-annex pointer": "Fetch the file that it stands for (git annex get).",
+    "a shortcut or placeholder": "Name or fetch the file that it stands for.",
+    "compressed twice by gzip": "Unpack it once.",
     "a tar, 7z, rar, xz, bzip2 or zstd archive": "Unpack it, or give a zip.",
     ZIP: "Unpack it.",
 }
+
+
+def is_damage(error: Exception) -> bool:
+    """Say whether an error of reading tells of damaged bytes, not of a disk that fails."""
+    return not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
 
 
 def kind(path: Path) -> str:
@@ -81,7 +93,8 @@ def kind(path: Path) -> str:
         for place, mark in marks:
             if head.startswith(mark, place) or (not place and text.startswith(mark)):
                 return name
-    return ""
+    halves = (".hdr", ".img", ".hdr.gz", ".img.gz")  # of Analyze, without a mark
+    return PAIR if path.name.lower().endswith(halves) else ""
 
 
 def refusal(found: str) -> BadCase:
@@ -129,7 +142,9 @@ def unpacked(path: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(path) as archive, files.disk_full_as_user_error(Path(folder)):
                 _extract(archive, Path(folder))
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except BROKEN_ZIP as error:
+            if not is_damage(error):
+                raise
             raise BadCase("the zip archive is broken. Export or pack it again.") from error
         yield Path(folder)
 

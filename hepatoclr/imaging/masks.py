@@ -82,7 +82,7 @@ def _numbers(values: np.ndarray) -> np.ndarray:
     Raises:
         BadCase: The numbers are those of an image, or none is above 0 but some are below.
     """
-    if values.dtype.kind == "f":
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
         values = np.nan_to_num(values, nan=0, posinf=np.inf, neginf=0)
     low, top = values.min(), values.max()
     if top == np.inf:

@@ -47,11 +47,13 @@ def read(path: Path) -> Volume:
             stream.seek(0)
             image = version.from_stream(stream)
             array = _array(image, stream)
-    except (BadCase, PermissionError):
+    except BadCase:
         raise
     except UNREADABLE as error:
         raise BadCase("the file is no readable NIfTI. Convert it again.") from error
     except CUT_SHORT as error:
+        if not formats.is_damage(error):
+            raise
         raise BadCase("the NIfTI file is cut short or damaged. Copy it again.") from error
     return _placed(array, image)
 

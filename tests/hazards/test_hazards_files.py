@@ -15,7 +15,7 @@ from example_ct import SPACING, affine, write_nifti, write_series
 from hazards import BOX, HU, hazard, smooth
 
 from hepatoclr.base.errors import UserError
-from hepatoclr.imaging import ingest, volumes
+from hepatoclr.imaging import formats, ingest, volumes
 
 HAZARDS = []
 hazard = partial(hazard, into=HAZARDS)
@@ -444,6 +444,8 @@ OTHERS = {  # what stands where a CT should: its content, and words of the refus
     "NRRD": b"NRRD0004\ntype: short\n",
     "MetaImage (.mha, .mhd)": b"ObjectType = Image\nNDims = 3\n",
     "half of a pair (.hdr, .img)": b"\x5c\1\0\0" + bytes(340) + b"ni1\0",
+    "compressed twice by gzip": gzip.compress(gzip.compress(b"x")),
+    "a shortcut or placeholder": b"L\0\0\0\1\x14\2\0",
     "a picture": b"\x89PNG\r\n\x1a\n",
     "HDF5": b"\x89HDF\r\n\x1a\n",
     "a PDF": b"%PDF-1.7",
@@ -468,6 +470,8 @@ def test_what_is_no_ct_is_called_by_its_name(found, name, tmp_path):
 
 
 def test_what_is_no_ct_is_called_by_its_name_though_compressed(tmp_path):
+    (tmp_path / "analyze.img").write_bytes(b"\1" * 900)
+    assert formats.kind(tmp_path / "analyze.img") == formats.PAIR
     (tmp_path / "ct.nii.gz").write_bytes(gzip.compress(OTHERS["a web page"]))
     with pytest.raises(ingest.BadCase, match="the file is a web page. Download or copy it again"):
         ingest.read_ct(tmp_path / "ct.nii.gz")

@@ -47,9 +47,11 @@ def read(path: Path, ct: Volume, label: int | None) -> Volume:
     try:
         with warnings.catch_warnings(action="ignore"):  # they quote values: identities
             return _read(files.below(path), ct, label)
-    except (BadCase, PermissionError):
+    except BadCase:
         raise
     except Exception as error:  # highdicom and pydicom raise nearly anything on damaged files
+        if not formats.is_damage(error):
+            raise
         raise BadCase(
             "the mask is neither NIfTI (.nii, .nii.gz), nor a DICOM SEG of one regular volume, nor "
             "a series of DICOM images. Convert it again."

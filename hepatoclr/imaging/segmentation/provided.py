@@ -8,7 +8,7 @@ import numpy as np
 from hepatoclr.base.errors import BadCase
 from hepatoclr.imaging import formats, masks, nifti, resample, volumes
 from hepatoclr.imaging.segmentation.base import Finder
-from hepatoclr.imaging.volumes import Volume
+from hepatoclr.imaging.volumes import AIR, Volume
 
 LEAST_INSIDE = 0.5
 WHOLE_INSIDE = 0.99
@@ -40,6 +40,11 @@ def read(ct: Volume, mask: str | Path | None, label: int | None = None) -> Volum
             "the manifest names no liver_mask. Add one, or set segment.backend to totalsegmentator."
         )
     stored = _stored(Path(mask), ct, label)
+    if (
+        stored.array.shape == ct.array.shape
+        and not (stored.array != ct.array)[ct.array > AIR].any()
+    ):
+        raise BadCase("the mask is the CT itself. Check `liver_mask` in the manifest.")
     wanted = None if stored.facts["format"] == "dicom_seg" else label  # its segment was taken
     array, flags = masks.liver(stored.array, wanted)
     found = Volume(array, stored.affine)
