@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from example_ct import ORIGIN, SPACING, affine, write_nifti, write_series
 from pydicom import dcmread
-from pydicom.uid import RTStructureSetStorage, SecondaryCaptureImageStorage
+from pydicom.uid import RLELossless, RTStructureSetStorage, SecondaryCaptureImageStorage
 from scipy import ndimage
 
 from hepatoclr.base.errors import BadCase
@@ -387,6 +387,21 @@ def a_series_in_another_order_of_another_class(folder):
     for number, file in enumerate(sorted(path.iterdir())[::-1]):
         file.rename(path / f"image_{number}")
     return path
+
+
+@mask()
+def a_series_without_preambles_in_a_folder_behind_a_link(folder):
+    path = series(folder)
+    for one in path.iterdir():
+        one.write_bytes(one.read_bytes()[132:])
+    (folder / "liver").mkdir()
+    (folder / "liver" / "link").symlink_to(path)
+    return folder / "liver"
+
+
+@mask()
+def a_series_compressed(folder):
+    return series(folder, change=lambda number, image: image.compress(RLELossless))
 
 
 @mask()

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.pixels import pixel_array
 from pydicom.uid import UID, RTStructureSetStorage, SegmentationStorage
 
 from hepatoclr.base import files
 from hepatoclr.base.errors import BadCase
 from hepatoclr.imaging import formats, geometry, masks, volumes
+from hepatoclr.imaging.dicom.headers import open_dicom
 from hepatoclr.imaging.volumes import Volume
 
 SEGS = (SegmentationStorage, UID("1.2.840.10008.5.1.4.1.1.66.7"))  # the second of label maps
@@ -60,11 +61,14 @@ def read(path: Path, ct: Volume, label: int | None) -> Volume:
 
 def _read(paths: Iterable[Path], ct: Volume, label: int | None) -> Volume:
     headers_of = {
-        path: dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
+        path: open_dicom(path, stop_before_pixels=True, specific_tags=TAGS)
         for path in paths
         if formats.kind(path) == formats.DICOM
     }
-    classes = {path: header.get("SOPClassUID") for path, header in headers_of.items()}
+    classes = {
+        path: header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+        for path, header in headers_of.items()
+    }
     segs = [path for path, uid in classes.items() if uid in SEGS]
     if len(segs) > 1:
         raise BadCase(f"{len(segs)} DICOM SEGs lie there. Give the one that is meant.")
@@ -114,7 +118,7 @@ def _series(images: Mapping[Path, Dataset], ct: Volume) -> Volume:
         )
     places = np.array([_numbers(one, "ImagePositionPatient", 3) for one in images.values()])
     spacing = _numbers(next(iter(images.values())), "PixelSpacing", 2)
-    array = np.stack([pixel_array(path, raw=True) for path in images])
+    array = np.stack([pixel_array(open_dicom(path), raw=True) for path in images])
     wholly = np.isfinite(places).all() and np.isfinite(directions[0]).all()
     if wholly and np.isfinite(spacing).all() and places[:, :2].any():
         found = _where_it_says(array, places, directions[0], spacing)
