@@ -18,15 +18,14 @@ def check_one_scan(images: list[Image]) -> None:
     What comes back along the slice axis after something else is a second one that lies in it.
     """
     for keyword in headers.ONE_VALUE:
-        held = {str(image.header.get(keyword) or "") for image in images} - {""}
-        if 1 < len(held) < len(images):
+        held = _values(images, keyword)
+        if 1 < len(set(held)) < len(held):
             raise BadCase(
-                f"the images of the CT series are of {len(held)} different {keyword}: several "
+                f"the images of the CT series are of {len(set(held))} different {keyword}: several "
                 "scans in one series. Keep the images of one."
             )
     for keyword in headers.NEVER_BACK:
-        values = [str(image.header.get(keyword) or "") for image in images]
-        runs = [value for value, _ in groupby(filter(None, values))]
+        runs = [value for value, _ in groupby(_values(images, keyword))]
         if len(runs) > len(set(runs)):
             raise _in_each_other(keyword)
     if _alternate([number(image.header, "InstanceNumber") for image in images]):
@@ -85,6 +84,13 @@ def signs_of_loss(images: list[Image], found: Folder) -> list[str]:
     return signs + [
         f"{count} x {kind} of the same series" for kind, count in sorted(others.items())
     ]
+
+
+def _values(images: list[Image], keyword: str) -> list[float | str]:
+    """The values of an element, of the images that have one; 120 and 120.0 are the same."""
+    found = [image.header.get(keyword) for image in images]
+    held = [value for value in found if value not in (None, "")]
+    return [round(float(v), 2) if isinstance(v, int | float) else str(v) for v in held]
 
 
 def _in_each_other(keyword: str) -> BadCase:
