@@ -97,7 +97,7 @@ def read(folder: Path) -> dict:
             f"{path}: there is no such file. Give the folder of a finished run, as results/study."
         )
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=settings.unique)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as JSON ({error}). {RESTORE}") from None
     if wrong := settings.problems(record, SCHEMA):

@@ -15,7 +15,8 @@ NO_NUMBER = {  # what is written for a number and is none, and why
     r"[+-]?\d[\d_:]*|0[xXoObB]\w+": "write it in decimal digits, the first of them not 0",
 }
 LAST_COUNTS = "stands twice on the command line, and the last alone would count; give it once"
-TAKEN_FOR = "is taken for {} by Snakemake; write a number as it prints, and text as \"'0012'\""
+TAKEN_FOR = "is taken for {} by Snakemake; write numbers in digits alone, such text in config.yaml"
+SPACE_MISSING = "a space must follow the colon, as in `epochs: 200`"
 IS_FORMULA = "would be a formula in a spreadsheet; begin it with a letter or digit"
 DISK_FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
 RIGHTS = "Give yourself the right to read and write there, then run the same command again."

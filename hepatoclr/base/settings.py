@@ -148,6 +148,14 @@ def _parsed(text: str | bytes, place: str | Path, loader: type[yaml.SafeLoader])
         raise UserError(f"{place}: cannot be read as YAML ({error})") from None
 
 
+def unique(pairs: Sequence[tuple[str, Any]]) -> dict:
+    """Make a mapping of JSON, see `object_pairs_hook`; of a key that stands twice, an error."""
+    twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    if twice:
+        raise ValueError(f"the key {twice[0]!r} stands twice")
+    return dict(pairs)
+
+
 def preset(name: str, presets: Path) -> dict:
     """Read a preset by name; one that names another in `preset` is laid over that."""
     known = sorted(file.stem for file in presets.glob("*.yaml"))
@@ -325,6 +333,8 @@ def _sentences(error: jsonschema.ValidationError, formerly: Mapping) -> Iterator
             hint = _hint(str(key), known) or f"; known are: {', '.join(known)}"
             if str(key).isdigit() and not error.instance[key]:  # of {a: 0,5}
                 hint = f"; {messages.DECIMAL_POINT}"
+            elif ":" in str(key):  # of {a:1}
+                hint = f"; {messages.SPACE_MISSING}"
             yield f"{path}: {formerly.get(path) or f'unknown key{hint}'}"
     elif error.validator == "required":
         for key in set(error.validator_value) - set(error.instance):
@@ -348,6 +358,8 @@ def _wrong_type(wanted: str, value: Any) -> str:
     numeric = wanted in ("integer", "number") and isinstance(value, str | float)
     causes = messages.NO_NUMBER if numeric else {}
     cause = next((f"; {why}" for form, why in causes.items() if re.fullmatch(form, str(value))), "")
+    if wanted == "object" and ":" in str(value):
+        cause = f"; {messages.SPACE_MISSING}"
     if wanted == "string" and not isinstance(value, list | dict):
         cause = "; put it in quotation marks"
     return f"must be {_article(wanted)}, got {value!r}{cause}"

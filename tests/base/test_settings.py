@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,6 +80,11 @@ def test_presets_are_complete_configurations(preset):
         ({"seed": "1_000"}, "got '1_000'; write it in decimal digits"),
         ({"seed": "1:30"}, "got '1:30'; write it in decimal digits"),
         ({"slices": {"fraction": "0,5"}}, "write a decimal point, 0.5 and not 0,5"),
+        (
+            {"slices": {"by:area": None}},
+            "slices.by:area: unknown key; a space must follow",
+        ),
+        ({"slices": "by:area"}, "slices: must be an object, got 'by:area'; a space must follow"),
         ({"slices": {"fraction": "0", "5": None}}, "slices.5: unknown key; has a comma for its"),
         ({"slices": {"fraction": float("nan")}}, "slices.fraction: nan is no number"),
         ({"experiment": {"betas": [0, "inf"]}}, "betas.1: must be a number, got 'inf'; it must be"),
@@ -189,6 +195,12 @@ def test_a_key_twice_is_refused_with_both_lines(text, lines, loader, tmp_path):
         settings.preset("mine", tmp_path)
 
 
+def test_a_key_twice_in_json_is_refused():
+    assert json.loads('{"a": {"b": 1}}', object_pairs_hook=settings.unique) == {"a": {"b": 1}}
+    with pytest.raises(ValueError, match="the key 'b' stands twice"):
+        json.loads('{"a": {"b": 1, "b": 1}}', object_pairs_hook=settings.unique)
+
+
 @pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16"])
 def test_settings_in_other_unicode_are_read(mark, tmp_path):
     (tmp_path / "config.yaml").write_text("run: ü\n", encoding=mark)
@@ -211,6 +223,7 @@ def test_layers_of_files_and_the_command_line(tmp_path, monkeypatch):
         (["--config", "seed=1", "-n", "-C", "run=a"], "--config stands twice on the command line"),
         (["--configfile", "a", "all", "--configfiles", "b"], "--configfile stands twice"),
         (["--config", "run=0012"], "--config: run=0012 is taken for 12 by Snakemake"),
+        (["--config", "run='1_2'"], "--config: run='1_2' is taken for 12 by Snakemake"),
         (["--config", "slices={by: area, by: extent}"], "the key 'by' stands twice"),
     ],
 )
