@@ -13,7 +13,6 @@ RIM = (0.05, 0.95)  # of the largest value: surely neither outside nor inside
 SOLID = 0.01  # share of the values between that form pieces of one value, as labels do
 INSIDE, LEAST_INSIDE = 0.9, 0.15  # of the largest value; share of a mask that has as much
 
-LABELS = "the mask has several labels ({}), and all of them are taken as liver"
 THRESHOLDED = "values of the mask lie between 0 and {:g}; from half of that on they are liver"
 
 
@@ -52,28 +51,24 @@ def liver(values: np.ndarray, label: int | None = None) -> tuple[np.ndarray, dic
         return found, {"thresholded": THRESHOLDED.format(values.max())}
     else:
         raise _interpolated()
-    if label is None and len(labels) > MOST_LABELS:
+    flags = check_label(label, labels)
+    found[box] = inside > 0 if label is None else inside == label
+    return found, flags
+
+
+def check_label(label: int | None, labels: list) -> dict[str, str]:
+    """Check that a mask has a label, or few enough to take all; with the flag that earns."""
+    listed = ", ".join(f"{value:g}" for value in labels[:20]) or "none"
+    if label is not None and label not in labels:
+        raise BadCase(f"the mask has no label {label}; it has {listed}. Check the liver's label.")
+    if label is not None or len(labels) < 2:
+        return {}
+    if len(labels) > MOST_LABELS:
         raise BadCase(
             f"the mask has {len(labels)} labels. Say which is the liver's by liver_label in the "
             "manifest."
         )
-    if label is not None and label not in labels:
-        raise no_label(label, labels)
-    found[box] = inside > 0 if label is None else inside == label
-    several = label is None and len(labels) > 1
-    return found, {"labels": LABELS.format(listed(labels))} if several else {}
-
-
-def no_label(label: int, labels: list) -> BadCase:
-    """Say that a mask has no such label, and which it has."""
-    return BadCase(
-        f"the mask has no label {label}; it has {listed(labels)}. Check the liver's label."
-    )
-
-
-def listed(labels: list) -> str:
-    """The first labels of a mask, in words."""
-    return ", ".join(f"{value:g}" for value in labels[:20]) or "none"
+    return {"labels": f"the mask has several labels ({listed}), and all of them count as liver"}
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

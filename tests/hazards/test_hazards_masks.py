@@ -478,6 +478,13 @@ def one_image_of_a_series(folder):
     return series(folder) / "012.dcm"
 
 
+@mask("as masks of several organs do")
+def series_of_two_organs(folder):
+    series(folder).rename(folder / "liver")
+    series(folder, ORGANS == 3).rename(folder / "spleen")
+    return folder
+
+
 @mask("in colour")
 def a_series_in_colour(folder):
     def colour(number, image):

@@ -91,16 +91,10 @@ def _seg(path: Path, label: int | None) -> Volume:
 
     stored = segread(path)
     labels = list(stored.segment_numbers)
-    if label is not None and label not in labels:
-        raise masks.no_label(label, labels)
+    flags = masks.check_label(label, labels)
     wanted = stored.get_volume(segment_numbers=labels if label is None else [label])
-    several = label is None and len(labels) > 1
-    facts = {
-        "format": "dicom_seg",
-        "flags": {"labels": masks.LABELS.format(masks.listed(labels))} if several else {},
-    }
     turned = volumes.canonical(wanted.array.max(axis=-1), volumes.LPS_TO_RAS @ wanted.affine)
-    return replace(turned, facts=facts)
+    return replace(turned, facts={"format": "dicom_seg", "flags": flags})
 
 
 def _series(images: Mapping[Path, Dataset], ct: Volume) -> Volume:
@@ -117,6 +111,16 @@ def _series(images: Mapping[Path, Dataset], ct: Volume) -> Volume:
             f"frames. {CONVERT}"
         )
     places = np.array([_numbers(one, "ImagePositionPatient", 3) for one in images.values()])
+    if np.isnan(places[:, 2]).any():
+        raise BadCase(
+            "the mask's images do not say how high they lie (Image Position (Patient)), and their "
+            f"numbers do not tell which end is up. {CONVERT}"
+        )
+    if len(np.unique(np.nan_to_num(places), axis=0)) < len(places):
+        raise BadCase(
+            "several of the mask's images lie at one place, as masks of several organs do. Give "
+            "the folder of the liver's."
+        )
     spacing = _numbers(next(iter(images.values())), "PixelSpacing", 2)
     array = np.stack([pixel_array(open_dicom(path), raw=True) for path in images])
     wholly = np.isfinite(places).all() and np.isfinite(directions[0]).all()
@@ -144,11 +148,6 @@ def _as_the_ct(
     array: np.ndarray, heights: np.ndarray, directions: np.ndarray, ct: Volume
 ) -> Volume:
     """A mask on the CT's grid, image by image."""
-    if np.isnan(heights).any():
-        raise BadCase(
-            "the mask's images do not say how high they lie (Image Position (Patient)), and their "
-            f"numbers do not tell which end is up. {CONVERT}"
-        )
     order = np.argsort(heights)
     if np.isnan(directions).any():  # of DICOM it is known how the CT's images were stored
         stored = ct.facts["stored_orientation"] if "transfer_syntax" in ct.facts else "LPS"
