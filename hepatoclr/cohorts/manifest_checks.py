@@ -1,9 +1,10 @@
 """Everything that can be wrong with cohorts and their manifests, listed before any job starts."""
 
+import itertools
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -137,6 +138,7 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
     external, lists = cohort["role"] == "external", any(cohort["labels"].values())
     folders = _folders(cohort) if "simulate" not in cohort else []
     first: dict[str, int] = {}
+    nowhere: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         for column, text in (("patient_id", row.patient_id), ("scan_id", row.scan_id)):
             reason = invalid_id_reason(text) if text or column == "patient_id" else None
@@ -151,14 +153,24 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
         first.setdefault(row.case, row.number)
         needed = row.label and lists if external else True
         if needed and not meaning(row.label, cohort["labels"]):
-            yield f"row {row.number}: label {row.label!r} stands in none of the lists of labels"
+            nowhere[row.label].append(row.number)
         if "simulate" not in cohort:
             yield from _file_problems(row, folders, config["segment"]["backend"])
+    for label, numbers in nowhere.items():
+        more = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
+        hint = _alike(label, itertools.chain(*cohort["labels"].values()))
+        yield (
+            f"row {numbers[0]}{more}: label {label!r} stands in none of the lists of labels{hint}"
+        )
     ids = {row.patient_id for row in rows}
     for patient in sorted(set(cohort["exclude"]) - ids):
-        alike = sorted(one for one in ids if names.normalised(one) == names.normalised(patient))
-        hint = f"; {alike[0]!r} is alike" if alike else ""
-        yield f"exclude: there is no patient {patient!r}{hint}"
+        yield f"exclude: there is no patient {patient!r}{_alike(patient, ids)}"
+
+
+def _alike(text: str, known: Iterable[str]) -> str:
+    """Name what is written in another way, as 3 is 3.0, and f3 is F3."""
+    found = sorted(one for one in known if names.normalised(one) == names.normalised(text))
+    return f"; {found[0]!r} is alike" if text and found else ""
 
 
 def _folders(cohort: Mapping) -> list[str]:

@@ -130,6 +130,17 @@ def test_why_a_path_leads_nowhere(write, path, hint):
         manifest_checks.read(path, SCHEMA)
 
 
+def test_what_is_written_in_another_way_is_named(write):
+    histo = write("histo", *HISTO, "0012,ct.nii.gz,f3", "13,ct.nii.gz,F9", "14,ct.nii.gz,F9")
+    cohorts = {"radio": write(*RADIO), "histo": histo}
+    left_out = {"role": "evaluation", "exclude": ["12", "99"]}
+    text = problems(cohorts, config(radio=ROLES["radio"], histo=left_out))
+    assert "row 6: label 'f3' stands in none of the lists of labels; 'F3' is alike\n" in text
+    assert "row 7 and 1 more: label 'F9' stands in none of the lists of labels\n" in text
+    assert "exclude: there is no patient '12'; '0012' is alike\n" in text
+    assert "exclude: there is no patient '99'" in text
+
+
 def test_roles(write):
     rows = write("histo", *HISTO)
     text = problems({"a": rows}, config(a={"role": "pretraining"}))
