@@ -51,6 +51,7 @@ def project(tmp_path_factory):
         "segment": {"backend": "provided"},
         "checks": {"liver_ml": [0, 6000], "exclude": ["truncated"]},
         "evaluation": {"folds": 2},
+        "experiment": {"fractions": [0.5, 1]},
     }
     (made.folder / "config.yaml").write_text(yaml.safe_dump(config))
     file = made.folder / "ct" / DAMAGED / "004.dcm"
