@@ -49,8 +49,7 @@ def manifest(cohort):
 def rows(cohort):
     """The cases of a cohort, known before any job runs."""
     if cohort in SIMULATED:
-        numbered = dict(enumerate(SIMULATED[cohort].values(), start=2))
-        return manifests.rows(numbered, Path(manifest(cohort)).parent)
+        return manifests.rows(enumerate(SIMULATED[cohort].values(), 2), manifest(cohort))
     return manifest_checks.read(manifest(cohort), SCHEMAS["cohort"])
 
 

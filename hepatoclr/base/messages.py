@@ -18,6 +18,7 @@ LAST_COUNTS = "stands twice on the command line, and the last alone would count;
 TAKEN_FOR = "is taken for {} by Snakemake; write numbers in digits alone, such text in config.yaml"
 SPACE_MISSING = "a space must follow the colon, as in `epochs: 200`"
 IS_FORMULA = "would be a formula in a spreadsheet; begin it with a letter or digit"
+IS_SPREADSHEET_ERROR = "is what a spreadsheet writes for an error; correct its formula"
 DISK_FULL = "the disk, or your share of it, is full. Make room, then run the same command again."
 RIGHTS = "Give yourself the right to read and write there, then run the same command again."
 TEMPORARY = "Temporary files lie there; the variable TMPDIR may name a folder with more room."

@@ -9,6 +9,8 @@ from hepatoclr.base import messages
 # or before a number computes nothing
 FORMULA = re.compile(r"(?:^|;)\s*(?:[=@]|[+-](?![\d.,+\s-]*(?:;|$)))")
 
+SPREADSHEET_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!)")
+
 
 def invalid_reason(text: str) -> str | None:
     """Say why a name, a label or the like is refused, or None where it is not."""
@@ -16,4 +18,6 @@ def invalid_reason(text: str) -> str | None:
         return messages.HOLDS_CONTROL
     if FORMULA.search(unicodedata.normalize("NFKC", text)):
         return messages.IS_FORMULA
+    if SPREADSHEET_ERROR.fullmatch(text):
+        return messages.IS_SPREADSHEET_ERROR
     return None

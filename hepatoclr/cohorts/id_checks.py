@@ -83,6 +83,11 @@ def warnings(cohorts: Cohorts, settings: Mapping[str, Mapping]) -> list[str]:
                 f"{_named((one, other))}: ids stand in both, {_some(map(repr, both))}; they are "
                 "taken for one patient's; if not, tell the patients apart by their ids"
             )
+    for name, rows in cohorts.items():
+        for sites in _groups({row.site for row in rows}):
+            told.append(
+                f"cohorts.{name}: sites are alike, {_some(map(repr, sites))}; name each one way"
+            )
     for name, ids in used.items():
         if rounded := sorted(filter(_is_rounded, ids)):
             told.append(

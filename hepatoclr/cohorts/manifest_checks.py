@@ -33,7 +33,7 @@ def read(path: str | Path, schema: Mapping) -> list[Row]:
     ]
     if wrong:
         raise UserError(messages.listing(f"{path} has", wrong))
-    return manifests.rows(records, Path(path).parent)
+    return manifests.rows(records.items(), path)
 
 
 def check_simulated(config: Mapping) -> None:

@@ -58,7 +58,7 @@ def read(path: str | Path, aliases: Mapping[str, str] | None = None) -> list[Row
         UserError: The file cannot be read.
     """
     _, records = columns_and_records(path)
-    return as_one(rows(records, Path(path).parent), aliases or {})
+    return as_one(rows(records.items(), path), aliases or {})
 
 
 def as_one(rows: Iterable[Row], aliases: Mapping[str, str]) -> list[Row]:
@@ -79,9 +79,9 @@ def columns_and_records(path: str | Path) -> tuple[list[str], dict[int, dict[str
     return spreadsheets.read(path, COLUMNS)
 
 
-def rows(records: Mapping[int, Mapping[str, str]], folder: Path) -> list[Row]:
-    """Make the rows of a manifest's records; its paths are relative to `folder`."""
-    return [row(record, folder, number) for number, record in records.items()]
+def rows(numbered: Iterable[tuple[int, Mapping[str, str]]], path: str | Path) -> list[Row]:
+    """Make the rows of a manifest's numbered records; its paths are relative to its folder."""
+    return [row(record, Path(path).parent, number) for number, record in numbered]
 
 
 def row(record: Mapping[str, str], folder: Path, number: int) -> Row:

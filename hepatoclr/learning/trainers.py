@@ -50,9 +50,18 @@ def check(trainer: Mapping, device: torch.device, batch_size: int) -> None:
 
 
 def updates(batches: int, trainer: Mapping) -> int:
-    """Steps of the optimiser in an epoch, counted as Lightning does."""
+    """Steps of the optimiser in an epoch, counted as Lightning does.
+
+    Raises:
+        UserError: The share of the batches that is used is less than one.
+    """
     limit = trainer["limit_train_batches"]
     used = int(batches * limit) if isinstance(limit, float) else min(batches, limit)
+    if not used:
+        raise UserError(
+            f"trainer.limit_train_batches: {limit} of {batches} batches is none; take a larger "
+            "share, or a number of batches"
+        )
     return math.ceil(used / trainer["accumulate_grad_batches"])
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from pathlib import Path
 
@@ -227,7 +228,8 @@ def test_written_manifests_can_be_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", "../x", "/etc", "a\\b", "..", "CON", "nul.txt", "a\nb", "=1+1", "-rf"]
+    "text",
+    ["", "  ", "../x", "/etc", "a\\b", "..", "#N/A", "CON", "nul.txt", "a\nb", "=1+1", "-rf"],
 )
 def test_dangerous_ids_are_refused(text):
     assert manifest_checks.invalid_id_reason(text)
@@ -318,6 +320,13 @@ def test_ids_in_two_cohorts_for_pretraining():
 def test_ids_that_a_spreadsheet_rounded_are_told():
     (line,), _ = told(a=people("1.23457E+06", "2"))
     assert "a spreadsheet seems to have rounded ids, 1 of them: 1.23457E+06" in line
+
+
+def test_sites_that_are_alike_are_told():
+    rows = [dataclasses.replace(row, site=site) for row, site in
+            zip(people("1", "2", "3"), ("Paris", "paris ", "Lyon"), strict=True)]  # fmt: skip
+    (line,), _ = told(c=rows)
+    assert "cohorts.c: sites are alike, 2 of them: 'Paris', 'paris '" in line
 
 
 def test_a_manifest_is_read_with_aliases(tmp_path):

@@ -261,3 +261,9 @@ def test_batches_that_cannot_be_shared_and_missing_gpus_are_said(slices, monkeyp
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UserError, match="devices is 4, but there are 1 GPUs"):
         trainers.check({**trainers.DEFAULTS, "devices": 4}, torch.device("cuda", 0), 8)
+
+
+def test_a_share_of_less_than_a_batch_is_refused():
+    assert trainers.updates(10, trainers.DEFAULTS | {"limit_train_batches": 0.1}) == 1
+    with pytest.raises(UserError, match="limit_train_batches: 0.01 of 10 batches is none"):
+        trainers.updates(10, trainers.DEFAULTS | {"limit_train_batches": 0.01})
