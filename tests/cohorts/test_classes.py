@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from tiny_project import result
 
 from hepatoclr.base.errors import UserError
 from hepatoclr.cohorts import classes, cohort_table, splits
@@ -75,3 +76,39 @@ def test_a_site_whose_others_are_of_one_class_is_named():
     people["sites"] = [["North"], ["North"], ["South"], ["North"]]
     with pytest.raises(UserError, match="without site North .* why cases were excluded"):
         splits.make_splits(people, "site", 5, 1, 1)
+
+
+# --- through the workflow --------------------------------------------------------------------
+
+
+def test_one_class_left_stops_before_any_training_and_the_rest_is_made(project):
+    page = result(project, "qc/radio.html")
+    page.unlink()
+    wanted = [
+        "results/tiny/encoders/simclr/seed1/encoder.safetensors",
+        "results/tiny/qc/radio.html",
+    ]
+    density = "{radio: {checks: {exclude: [density], liver_hu: [95, 110]}}}"
+    text = project.snakemake("--cores", "2", *wanted, check=False, cohorts=density)
+    assert "cohort radio: patients of the positive class left: 0, needed: 1; CTs of it that" in text
+    assert "excluded: density 3. Why, results/tiny/cohorts/radio.csv says of each" in text
+    assert "Pretraining" not in text
+    assert "Traceback" not in text
+    assert "density" in page.read_text()
+
+
+def test_an_emptied_external_cohort_stops_nothing_and_plans_no_training(project):
+    empty = "checks: {exclude: [volume], liver_ml: [1, 2]}"
+    labels = "labels: {positive: [F3, F4], negative: [F0, F1, F2]}"
+    external = (
+        f"{{role: external, simulate: {{patients: 1, reader: histology}}, {labels}, {empty}}}"
+    )
+    jobs, _ = project.plan(cohorts=f"{{other: {external}}}")
+    trained = {"splits", "leakage", "pretrain", "finetune", "learning_curve", "linear", "tables"}
+    assert jobs["predict_external"]
+    assert not trained & set(jobs)
+    wanted = "predictions/external/other/none/seed1.csv"
+    project.snakemake("--cores", "2", f"results/tiny/{wanted}", cohorts=f"{{other: {external}}}")
+    assert pd.read_csv(result(project, wanted)).empty
+    found = cohort_table.read(result(project, "cohorts/other.csv"))
+    assert found["step"].tolist() == ["volume"]
