@@ -46,13 +46,21 @@ def liver(values: np.ndarray, label: int | None = None) -> tuple[np.ndarray, dic
     elif _has_pieces(inside, whole):
         labels = _labels(inside, whole)
     elif label in (None, np.rint(top)):
+        labels = []
         _check_levels(inside)
-        found[box] = inside >= top / 2
-        return found, {"thresholded": THRESHOLDED.format(values.max())}
     else:
         raise _interpolated()
-    flags = check_label(label, labels)
-    found[box] = inside > 0 if label is None else inside == label
+    if labels:
+        flags = check_label(label, labels)
+        found[box] = inside > 0 if label is None else inside == label
+    else:
+        flags = {"thresholded": THRESHOLDED.format(values.max())}
+        found[box] = inside >= top / 2
+    if found[np.ix_(*[[0, -1]] * 3)].all():
+        raise BadCase(
+            "the mask is liver in every corner of the volume, as if inside and outside were "
+            "exchanged. Write 1 where liver, 0 elsewhere."
+        )
     return found, flags
 
 
@@ -144,6 +152,6 @@ def _interpolated() -> BadCase:
 
 def _image(low: float, top: float) -> BadCase:
     return BadCase(
-        f"the mask's values, {low:g} to {top:g}, are those of an image. Check liver_mask in the "
-        "manifest."
+        f"the mask's values, {low:g} to {top:g}, are neither labels nor shares from 0 on; it may "
+        "be an image. Check liver_mask in the manifest."
     )

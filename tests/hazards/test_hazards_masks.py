@@ -161,6 +161,21 @@ def minus_1_where_255_was_meant(_):
     return (LIVER * np.uint8(255)).view(np.int8)
 
 
+@mask("as if inside and outside were exchanged")
+def inverted(_):
+    return (1 - LIVER) * np.uint8(255)
+
+
+@mask("as if inside and outside were exchanged")
+def shares_of_what_is_no_liver(_):
+    return 1 - SHARES
+
+
+@mask("as if inside and outside were exchanged")
+def of_ones_alone(_):
+    return np.ones(SHAPE, np.uint8)
+
+
 # --- values between ---
 
 
@@ -280,27 +295,27 @@ def the_ct_itself(_):
     return CT.array
 
 
-@mask("are those of an image")
+@mask("it may be an image")
 def another_ct(_):
     return CT.array[::-1]
 
 
-@mask("are those of an image")
+@mask("it may be an image")
 def the_ct_in_floats_without_its_background(_):
     return np.where(ball() > -0.5, CT.array, -1024).astype(np.float32)
 
 
-@mask("are those of an image")
+@mask("it may be an image")
 def the_ct_as_a_picture_of_8_bits(_):
     return np.clip((CT.array + 100) / 4, 0, 255).astype(np.uint8)
 
 
-@mask("are those of an image")
+@mask("it may be an image")
 def the_ct_from_0(_):
     return np.maximum(CT.array, 0)
 
 
-@mask("are those of an image")
+@mask("it may be an image")
 def outputs_of_a_network_before_its_sigmoid(_):
     return (30 * ball()).astype(np.float32)
 
@@ -495,7 +510,7 @@ def a_series_in_colour(folder):
     return series(folder, change=colour)
 
 
-@mask("are those of an image")
+@mask("it may be an image")
 def the_series_of_the_ct(folder):
     return write_series(folder / "dicom", CT.array)
 
