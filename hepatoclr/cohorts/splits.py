@@ -112,7 +112,7 @@ def by_site(patients: pd.DataFrame, repeat: int) -> pd.DataFrame:
         raise UserError(
             f"folds by site need the column `site` of the manifest for every patient, and two "
             f"sites or more; {int((site == '').sum())} of {len(site)} patients have none, and "
-            f"there are {site[site != ''].nunique()} sites"
+            f"after exclusions there are {site[site != ''].nunique()} sites"
         )
     names = sorted(site.unique())
     split = _split(patients, repeat, site.map(names.index).to_numpy() + 1)
