@@ -114,7 +114,7 @@ def test_a_value_is_refused_by_its_key_or_usable(key, typed, presets, tmp_path):
             assert means(text, value), (text, value)
         found[repr(value)] = got
     assert found or "default" not in part
-    for number, config in enumerate(found.values()):
+    for number, config in enumerate(list(found.values())[:10]):
         path.write_text((json.dumps, yaml.safe_dump)[number % 2](config))
         assert outcome(read, presets) == config
 
@@ -173,7 +173,7 @@ def planned(folder, seed):
 
 
 def test_usable_values_are_planned(tmp_path):
-    seeds = ["least", "most", "whole", *range(3)]
+    seeds = ["least", "most", "whole", 0]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["snakemake.cli", "pandas", "jsonschema"])  # half of a plan
     with ProcessPoolExecutor(2, context, max_tasks_per_child=1) as pool:
