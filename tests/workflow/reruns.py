@@ -199,6 +199,7 @@ OTHER = {  # where the schema alone does not say what would fit the tiny run
     "augmentation.kornia": {"RandomGaussianNoise": {"std": 0.02, "p": 0.5}},
     "segment.backend": None,  # TotalSegmentator's weights are not at hand
     "segment.weights": "elsewhere",
+    "network.padding": 4,  # without any, nothing is left of slices so small
     "experiment.methods": ["supervised", "simclr", "weak_simclr"],
     "experiment.betas": [0, 0.2, 0.5, 1],
     "experiment.beta": 0,
