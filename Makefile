@@ -73,12 +73,13 @@ faults: env
 docs: env
 	hepatoclr docs
 
-# An environment is made when there is none with these pins. uv installs it in half a minute; where uv
-# cannot be had pip takes three. Bytecode is compiled here, because jobs are short and imports long. The
-# library goes in as it lies here, with the command hepatoclr. A few signs in the folder's path break an
-# environment or the commands in it (spaces do not): that is said before anything is installed.
+# An environment is made when there is none with these pins, or none that works: its commands know where
+# it was made, so after a move it is made anew. uv installs it in half a minute; where uv cannot be had
+# pip takes three. Bytecode is compiled here, because jobs are short and imports long. The library goes
+# in as it lies here, with the command hepatoclr. A few signs in the folder's path break an environment
+# or the commands in it (spaces do not): that is said before anything is installed.
 env:
-	@cmp -s $(PINS) .venv/pins || $(MAKE) --no-print-directory .venv
+	@{ cmp -s $(PINS) .venv/pins && $(BIN)/pip --version >/dev/null 2>&1; } || $(MAKE) --no-print-directory .venv
 
 .PHONY: .venv .venv-bench .venv-engines
 .venv-bench: NO_DEPS := $(PEERS)

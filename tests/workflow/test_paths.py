@@ -49,3 +49,20 @@ def test_where_no_environment_works_none_is_begun(sign, tmp_path):
     assert run.returncode
     assert f"The path of this folder holds {sign!r}, with which" in run.stderr
     assert [path.name for path in folder.iterdir()] == ["Makefile"]
+
+
+def test_where_the_folder_was_moved_the_environment_is_made_anew(tmp_path):
+    folder = tmp_path / "before"
+    venv.create(folder / ".venv", symlinks=True)
+    pip = folder / ".venv/bin/pip"
+    pip.write_text(f"#!{folder}/.venv/bin/python\n")
+    pip.chmod(0o755)
+    shutil.copy(ROOT / "Makefile", folder)
+    shutil.copytree(ROOT / "envs", folder / "envs")
+    shutil.copy(folder / "envs/requirements.txt", folder / ".venv/pins")
+    assert "-m venv" not in make("-n", "env", cwd=folder)
+    assert "-m venv" in make("-n", "env", cwd=folder.rename(tmp_path / "after"))
+
+
+def make(*arguments, cwd):
+    return subprocess.run(["make", *arguments], cwd=cwd, capture_output=True, text=True).stdout
