@@ -198,12 +198,10 @@ def typed(value: Any, schema: Mapping) -> Any:
         return os.path.expanduser(text) if is_path else text  # noqa: PTH111  never raises
     if kind == "boolean" or (not kind and str(value).lower() in ("true", "false")):
         return TRUTH.get(str(value).lower(), value)
-    whole = (
-        kind == "integer" or number > schema.get("whole_above", math.inf)
-        if (isinstance(number, float) and number.is_integer())
-        else False
-    )
-    return int(number) if whole else number
+    if not isinstance(number, float) or not number.is_integer():
+        return number
+    counts = kind == "integer" or number > schema.get("whole_above", math.inf)
+    return int(number) if counts else number
 
 
 def _number(value: Any) -> Any:
