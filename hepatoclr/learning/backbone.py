@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -137,5 +137,5 @@ def read(path: str | Path, settings: Mapping) -> Network:
     """
     network = Network(**settings)
     with files.unreadable_as_user_error(path):
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(load(Path(path).read_bytes()))
     return network

@@ -141,6 +141,7 @@ def damaged(copy: Struck, kind: str, damage: str) -> str:
     if copy.code:
         said = rf"error: \S*{re.escape(name)}: (cannot be read|permission denied)"
         said += rf"|Permission denied: '{re.escape(name)}'"  # Snakemake's own words
+        said += rf"|In {re.escape(name.removeprefix(RUN))} .*: remove the file"  # of a split
         if not re.search(said, text):
             raise Failed("the file is not named with the remedy")
     elif damage in ("truncated", "unreadable") or path.stat().st_mtime_ns != left.st_mtime_ns:
