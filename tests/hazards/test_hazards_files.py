@@ -48,6 +48,12 @@ def a_file_cut_after_its_first_bytes(folder):
     path.write_bytes(path.read_bytes()[:140])
 
 
+@hazard("the headers of 1 DICOM files are damaged")
+def a_file_whose_series_is_of_no_known_type(folder):
+    path = write_series(folder, HU) / "004.dcm"
+    path.write_bytes(path.read_bytes().replace(b"\x20\0\x0e\0UI", b"\x20\0\x0e\0QI"))
+
+
 @hazard()
 def a_ring_of_links(folder):
     write_series(folder / "a", HU)

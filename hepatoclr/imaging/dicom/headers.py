@@ -205,10 +205,13 @@ def open_dicom(path: Path, **options) -> Dataset:
 
 
 def examine(path: Path) -> tuple[Dataset, list[Image | str]]:
-    """Read a file's header, and give its axial CT images, or the name of what it is instead."""
-    header = Dataset()
+    """Read a file's header, and give its axial CT images, or the name of what it is instead.
+
+    Of a damaged header nothing is given.
+    """
+    nothing = Dataset()
     if not path.is_file():
-        return header, [NOT_A_FILE]
+        return nothing, [NOT_A_FILE]
     try:
         # pydicom's warnings quote values, which may be identities
         with warnings.catch_warnings(action="ignore"):
@@ -218,13 +221,13 @@ def examine(path: Path) -> tuple[Dataset, list[Image | str]]:
             kind = COMMA if _has_comma(header) else _kind(header)
             return header, [kind] if kind else [_image(path, *own) for own in _frames(header)]
     except InvalidDicomError:
-        return header, [NOT_DICOM]
+        return nothing, [NOT_DICOM]
     except OSError as error:
         if error.errno in (None, errno.EINVAL):  # damaged bytes that send the reader astray
-            return header, [DAMAGED]
+            return nothing, [DAMAGED]
         raise
     except Exception:  # noqa: BLE001 - damaged bytes make pydicom raise nearly anything
-        return header, [DAMAGED]
+        return nothing, [DAMAGED]
 
 
 def _has_comma(header: Dataset) -> bool:
