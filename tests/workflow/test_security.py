@@ -187,7 +187,7 @@ def test_a_path_with_control_characters_is_refused_and_not_told(column, tmp_path
 
 
 def test_the_names_of_columns_command_no_terminal(tmp_path):
-    assert "unknown key" in refused_manifest(tmp_path, **{ESCAPE: "x"})
+    assert "unknown key" in refused_manifest(tmp_path, **{ESCAPE.replace(";", ""): "x"})
 
 
 def leading(image, folder, **cohort):
@@ -555,9 +555,10 @@ def test_a_file_name_is_no_command_for_make(target, name, tmp_path, canary):
         (tmp_path / path).parent.mkdir()
         shutil.copy(ROOT / "envs/requirements.txt", tmp_path / path)
     (tmp_path / ".venv/bin").mkdir()
-    command = tmp_path / ".venv/bin/hepatoclr"
-    command.write_text('#!/bin/sh\necho "$@"\n')
-    command.chmod(0o755)
+    for name_of_command in ("hepatoclr", "pip"):
+        command = tmp_path / ".venv/bin" / name_of_command
+        command.write_text('#!/bin/sh\necho "$@"\n')
+        command.chmod(0o755)
     rule, variable = target.split()
     given = {"PREDICTIONS": "y.csv", variable: name} if rule == "compare" else {variable: name}
     done = subprocess.run(
