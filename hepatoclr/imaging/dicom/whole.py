@@ -38,7 +38,7 @@ def check_whole(images: list[Image], found: Folder) -> None:
     And that each says of its pixels what the others say.
     """
     uids = {image.series_uid for image in images}
-    beside = _beside(images, found)
+    beside = _beside(uids | {""}, found)
     for kind, lacking in (
         (headers.NO_PIXELS, "their pixels"),
         (headers.UNPLACED, "their position, orientation or spacing"),
@@ -78,8 +78,7 @@ def signs_of_loss(images: list[Image], found: Folder) -> list[str]:
     signs = [f"{len(unread)} files beside the images cannot be read"] if unread else []
     if missing := _missing({number(image.header, "InstanceNumber") for image in images}):
         signs.append(f"{missing} instance numbers are missing")
-    uids = {image.series_uid for image in images} - {""}
-    others = sum((found.beside.get(uid, Counter()) for uid in uids), Counter())
+    others = _beside({image.series_uid for image in images} - {""}, found)
     del others[headers.LOCALIZER]
     return signs + [
         f"{count} x {kind} of the same series" for kind, count in sorted(others.items())
@@ -113,9 +112,8 @@ def _alternate(values: Sequence[float | None]) -> bool:
     return False
 
 
-def _beside(images: list[Image], found: Folder) -> Counter[str]:
-    """Count what else is of the series of some images, or of no series that is named."""
-    uids = {image.series_uid for image in images} | {""}
+def _beside(uids: set[str], found: Folder) -> Counter[str]:
+    """Count what of some series is no image; the empty UID is what belongs to none."""
     return sum((found.beside.get(uid, Counter()) for uid in uids), Counter())
 
 
