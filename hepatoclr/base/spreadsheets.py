@@ -66,8 +66,9 @@ def _text(path: str | Path) -> str:
         text = raw.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        told = f"{path}, line {line}: {messages.OTHER_LETTERS}. {messages.SAVE_AS_CSV}"
-        raise UserError(told) from None
+        raise UserError(
+            f"{path}, line {line}: {messages.OTHER_LETTERS}. {messages.SAVE_AS_CSV}"
+        ) from None
     if text.count("\0") > len(text) / 4:
         raise UserError(f"{path}: {messages.NO_TEXT}. {messages.SAVE_AS_CSV}")
     return text

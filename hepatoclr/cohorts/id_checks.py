@@ -69,32 +69,32 @@ def warnings(cohorts: Cohorts, settings: Mapping[str, Mapping]) -> list[str]:
         for one, other in combinations(group, 2):
             for place in {tuple(sorted({a, b})) for a in where[one] for b in where[other]}:
                 alike[place].append(f"{one!r} and {other!r}")
-    told = []
+    lines = []
     for place, pairs in alike.items():
         leaks = len({settings[name]["role"] for name in place}) > 1
-        told.append(
+        lines.append(
             f"{_named(place)}: ids of patients are alike, {_some(pairs)}; if they are one patient's"
             f"{', which is leakage' if leaks else ''}, give them one id, or set alike_ids: one"
         )
     for one, other in combinations(used, 2):
         both = sorted(used[one] & used[other])
         if both and settings[one]["role"] == settings[other]["role"]:
-            told.append(
+            lines.append(
                 f"{_named((one, other))}: ids stand in both, {_some(map(repr, both))}; they are "
                 "taken for one patient's; if not, tell the patients apart by their ids"
             )
     for name, rows in cohorts.items():
         for sites in _groups({row.site for row in rows}):
-            told.append(
+            lines.append(
                 f"cohorts.{name}: sites are alike, {_some(map(repr, sites))}; name each one way"
             )
     for name, ids in used.items():
         if rounded := sorted(filter(_is_rounded, ids)):
-            told.append(
+            lines.append(
                 f"cohorts.{name}: a spreadsheet seems to have rounded ids, {_some(rounded)}; "
                 "correct them, or two patients may have become one"
             )
-    return [f"warning: {messages.escape_control_characters(line)}\n" for line in told]
+    return [f"warning: {messages.escape_control_characters(line)}\n" for line in lines]
 
 
 def _used(rows: Sequence[Row], cohort: Mapping) -> set[str]:

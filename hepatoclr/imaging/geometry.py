@@ -56,6 +56,24 @@ def degrees_between(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.degrees(np.arctan2(across, abs(first @ second))))
 
 
+def affine(
+    row: np.ndarray, column: np.ndarray, spacing: np.ndarray, step: np.ndarray, corner: np.ndarray
+) -> np.ndarray:
+    """Where the pixels of a stack lie, as DICOM says it.
+
+    Args:
+        row, column: Unit vectors along a row and along a column.
+        spacing: Distance of pixels along a column and along a row, mm.
+        step: From one slice to the next, mm.
+        corner: Centre of the first pixel of the first slice, mm.
+
+    Returns:
+        4x4: pixel column, pixel row and slice to mm, in the axes of what is given.
+    """
+    axes = [row * spacing[1], column * spacing[0], step, corner]
+    return np.vstack([np.stack(axes, axis=1), [0, 0, 0, 1]])
+
+
 def fit_stack(positions: np.ndarray, normal: np.ndarray, most_missing: int = 0) -> Stack:
     """Find the even stack that slices form.
 

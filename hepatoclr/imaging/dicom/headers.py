@@ -59,15 +59,12 @@ NEVER_BACK = (
 )
 TAGS = [
     *("SOPClassUID", "ImageType", "Modality", "Manufacturer", "ManufacturerModelName"),
-    *("SeriesDescription", "InstanceNumber", *ONE_VALUE, *NEVER_BACK),
-    *("SliceThickness", "KVP", "GantryDetectorTilt", "ConvolutionKernel", "SeriesInstanceUID"),
+    *("SeriesInstanceUID", "InstanceNumber", "GantryDetectorTilt", *ONE_VALUE, *NEVER_BACK),
     *("ImagePositionPatient", "ImageOrientationPatient", "SamplesPerPixel", "NumberOfFrames"),
     *("Rows", "Columns", "PixelSpacing", "BitsAllocated", "BitsStored", "PixelRepresentation"),
-    *("PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleIntercept", "RescaleSlope"),
-    *("RescaleType", "ModalityLUTSequence", "LossyImageCompression", "BurnedInAnnotation"),
-    *("PixelData", SHARED, PER_FRAME),
+    *(*OF_PIXELS, "RescaleType", "ModalityLUTSequence", "LossyImageCompression"),
+    *("BurnedInAnnotation", "PixelData", SHARED, PER_FRAME),
 ]
-
 DECIMALS = {tag_for_keyword(name) for name in TAGS if dictionary_VR(name) == "DS"}
 
 

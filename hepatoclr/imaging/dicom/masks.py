@@ -139,8 +139,7 @@ def _where_it_says(
     normal = np.cross(row, column)
     order = np.argsort(places @ normal)
     step = geometry.fit_stack(places[order], normal).step
-    axes = [row * spacing[1], column * spacing[0], step, places[order[0]]]
-    affine = np.vstack([np.stack(axes, axis=1), [0, 0, 0, 1]])
+    affine = geometry.affine(row, column, spacing, step, places[order[0]])
     return volumes.canonical(array[order].transpose(2, 1, 0), volumes.LPS_TO_RAS @ affine)
 
 

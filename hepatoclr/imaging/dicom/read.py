@@ -52,7 +52,8 @@ def read(
     hu, flags = pixels.read(places, copies)
     if stack.missing:
         hu = geometry.fill_gap(hu, stack)
-    affine = _affine(first, stack.step)
+    lps = geometry.affine(first.row, first.column, first.spacing, stack.step, first.position)
+    affine = volumes.LPS_TO_RAS @ lps
     facts = {
         **series.technique(first),
         "stored_orientation": volumes.orientation(affine),
@@ -60,16 +61,6 @@ def read(
         "flags": {**_flags(places, copies, stack, affine), **_loss(images, found), **flags},
     }
     return replace(volumes.canonical(hu.transpose(2, 1, 0), affine), facts=facts)
-
-
-def _affine(first: Image, step: np.ndarray) -> np.ndarray:
-    """Pixel column, pixel row and slice to RAS mm; `first` is the lowest image."""
-    affine = np.eye(4)
-    affine[:3, 0] = first.row * first.spacing[1]
-    affine[:3, 1] = first.column * first.spacing[0]
-    affine[:3, 2] = step
-    affine[:3, 3] = first.position
-    return volumes.LPS_TO_RAS @ affine
 
 
 def _loss(images: list[Image], found: headers.Folder) -> dict[str, str]:
