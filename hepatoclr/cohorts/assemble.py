@@ -31,7 +31,7 @@ def table(
         name: The cohort.
         rows: The manifest.
         role: pretraining, evaluation or external.
-        labels: Lists of the labels: positive, negative, exclude.
+        labels: Lists of the labels: positive, negative, exclude, unlabelled.
         exclude: Patients to exclude.
         limits: What is checked, see `quality_flags.judge`; `exclude` lists the flags that exclude.
         scans: What ingestion found for each case.

@@ -11,6 +11,8 @@ from hepatoclr.cohorts import cohort_table, messages
 def check(tables: Sequence[str | Path], least: int) -> None:
     """Refuse cohorts of which too few patients of a class are left to train on.
 
+    Only labelled patients count. A cohort none of whose cases has a target is meant to have none.
+
     Args:
         tables: The cohorts' tables, `<cohort>.csv`.
         least: Number of patients that each class of each cohort must have.
@@ -26,6 +28,8 @@ def check(tables: Sequence[str | Path], least: int) -> None:
 def _lacking(path: Path, least: int) -> list[str]:
     cohort = cohort_table.read(path)
     used, lines = cohort["included"], []
+    if used.any() and cohort["target"].isna().all():
+        return []
     for side, target in cohort_table.TARGETS.items():
         rows = cohort["target"] == target
         left = cohort.loc[rows & used, "patient_id"].nunique()

@@ -58,6 +58,11 @@ def patients(cohort: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
+def targets(cases: pd.DataFrame) -> pd.Series:
+    """The target of each patient of some cases, by patient_id: that of any case that has one."""
+    return cases.groupby("patient_id", sort=False)["target"].first()
+
+
 def _distinct(texts: pd.Series) -> list[str]:
     return sorted(set(texts) - {""})
 
@@ -65,12 +70,13 @@ def _distinct(texts: pd.Series) -> list[str]:
 def counts(cohort: pd.DataFrame) -> dict[str, int]:
     """Count cases and patients of a cohort, and what of them is used."""
     used = cohort[cohort["included"]]
-    people = used.drop_duplicates("patient_id")
+    people = targets(used)
     return {
         "cases": len(cohort),
         "cases used": len(used),
         "patients": len(people),
-        "positive": int((people["target"] == 1).sum()),
-        "negative": int((people["target"] == 0).sum()),
+        "positive": int((people == 1).sum()),
+        "negative": int((people == 0).sum()),
+        "unlabelled": int(people.isna().sum()),
         "slices": int(used["slices"].sum()),
     }

@@ -11,10 +11,23 @@ from pathlib import Path
 from hepatoclr.base import messages, names, settings, texts
 from hepatoclr.base.errors import UserError
 from hepatoclr.cohorts import id_checks, manifests
-from hepatoclr.cohorts.manifests import EXCLUDED, NEGATIVE, PATHS, POSITIVE, Row, in_bucket, meaning
+from hepatoclr.cohorts.manifests import (
+    LISTS,
+    NEGATIVE,
+    PATHS,
+    POSITIVE,
+    UNLABELLED,
+    Row,
+    in_bucket,
+    meaning,
+)
 
 OBJECT = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9.-]+(/(?!\.{1,2}(/|$))[^/?#]+)+")
 VARIABLE = re.compile(r"[{}<>]")  # in paths a workflow takes what stands between them for one
+WITHOUT_LABEL = {
+    "evaluation": "whoever is tested needs a label: name such labels in labels.exclude",
+    "external": "leave such labels empty in the manifest",
+}
 LONGEST = 100  # two of these, a separator and a suffix stay below the 255 bytes of a file name
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
 
@@ -113,9 +126,17 @@ def _role_problems(cohorts: Mapping) -> Iterator[str]:
         yield f"cohorts: exactly one must have the role evaluation, got {roles['evaluation']}"
     if not roles["pretraining"]:
         yield "cohorts: at least one must have the role pretraining, got none"
+    elif all(_unlabelled(one) for one in cohorts.values() if one["role"] == "pretraining"):
+        yield "cohorts: at least one for pretraining must have positive and negative labels"
     for name, cohort in cohorts.items():
         if ("manifest" in cohort) == ("simulate" in cohort):
             yield f"cohorts.{name}: give either a manifest or simulate"
+
+
+def _unlabelled(cohort: Mapping) -> bool:
+    """Say whether a cohort is meant to have no weak label at all."""
+    labels = cohort["labels"]
+    return bool(labels.get(UNLABELLED)) and not (labels[POSITIVE] or labels[NEGATIVE])
 
 
 def invalid_id_reason(text: str) -> str | None:
@@ -159,6 +180,8 @@ def _row_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
     for label, numbers in nowhere.items():
         more = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
         hint = _alike(label, itertools.chain(*cohort["labels"].values()))
+        if not label and cohort["role"] == "pretraining":
+            hint = "; to use such cases without a weak label, name it in labels.unlabelled"
         yield (
             f"row {numbers[0]}{more}: label {label!r} stands in none of the lists of labels{hint}"
         )
@@ -216,10 +239,15 @@ def _series_problems(series: Mapping) -> Iterator[str]:
 def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str]:
     cohort = config["cohorts"][name]
     for label, count in Counter(
-        label for side in (POSITIVE, NEGATIVE, EXCLUDED) for label in cohort["labels"][side]
+        label for side in LISTS for label in cohort["labels"].get(side, ())
     ).items():
         if count > 1:
             yield f"labels: {label!r} stands in the lists {count} times"
+    if cohort["labels"].get(UNLABELLED) and cohort["role"] != "pretraining":
+        yield (
+            "labels.unlabelled is for pretraining only, and this cohort's role is "
+            f"{cohort['role']}; {WITHOUT_LABEL[cohort['role']]}"
+        )
     sides = defaultdict(set)
     for row in rows:
         if row.patient_id not in cohort["exclude"]:
@@ -237,6 +265,8 @@ def _class_problems(rows: list[Row], config: Mapping, name: str) -> Iterator[str
             )
     if cohort["role"] == "evaluation":
         yield from _fraction_problems(sum(len(sides[one]) for one in (POSITIVE, NEGATIVE)), config)
+    if _unlabelled(cohort):
+        return
     least = _folds(config["evaluation"]) if cohort["role"] == "evaluation" else 1
     for side in (POSITIVE, NEGATIVE):
         if len(sides[side]) < least:

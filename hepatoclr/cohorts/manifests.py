@@ -10,7 +10,8 @@ from pathlib import Path
 from hepatoclr.base import files, messages, names, spreadsheets
 from hepatoclr.base.errors import UserError
 
-POSITIVE, NEGATIVE, EXCLUDED = "positive", "negative", "exclude"
+POSITIVE, NEGATIVE, EXCLUDED, UNLABELLED = "positive", "negative", "exclude", "unlabelled"
+LISTS = (POSITIVE, NEGATIVE, EXCLUDED, UNLABELLED)
 
 COLUMNS = (
     *("patient_id", "scan_id", "image", "label", "weak_label"),
@@ -116,6 +117,6 @@ def write(records: Sequence[Mapping[str, str]], path: str | Path) -> None:
 
 
 def meaning(label: str, labels: Mapping) -> str:
-    """Say in which of the lists positive, negative and exclude a label stands; empty if in none."""
-    found = [side for side in (POSITIVE, NEGATIVE, EXCLUDED) if label in labels[side]]
+    """Say in which of the `LISTS` a label stands; empty if in none."""
+    found = [side for side in LISTS if label in labels.get(side, ())]
     return found[0] if found else ""

@@ -17,6 +17,7 @@ from hepatoclr.base.errors import UserError
 from hepatoclr.imaging import tensors
 
 CPU = torch.device("cpu")
+UNLABELLED = -1  # target of slices without a label
 
 
 @dataclass(frozen=True)
@@ -137,16 +138,17 @@ def _with_room_for(size: int, device: torch.device, memory_mb: float) -> str:
 
 
 def trainable_cases(
-    cohorts: Sequence[pd.DataFrame], caches: Sequence[str]
+    cohorts: Sequence[pd.DataFrame], caches: Sequence[str], *, unlabelled: bool = False
 ) -> tuple[pd.DataFrame, list[str]]:
     """Join cohorts and keep the cases that can be trained on, with their caches.
 
     Args:
         cohorts: Tables of the cohorts, see `assemble.table`.
         caches: A cache per case of all the tables, in their order.
+        unlabelled: Whether cases without a target can be trained on.
     """
     together = pd.concat(cohorts, ignore_index=True)
-    used = (together["included"] & together["target"].notna()).to_numpy()
+    used = (together["included"] & (unlabelled | together["target"].notna())).to_numpy()
     kept = [cache for cache, use in zip(caches, used, strict=True) if use]
     return together[used].reset_index(drop=True), kept
 
@@ -162,10 +164,12 @@ class Sampler:
 
     Attributes:
         patient: Patient of each slice, any hashable, shape (n,).
-        target: Class of each slice, 0 or 1, shape (n,).
-        kind: "weighted" draws both classes, and all patients of a class, equally often;
+        target: Class of each slice, 0 or 1, or `UNLABELLED`, shape (n,). A patient is of the class
+            of any of their slices, and unlabelled where none has one.
+        kind: "weighted" draws both classes, and all patients of a class, equally often, and
+            unlabelled patients, all equally often, at their share of the patients;
             "uniform" visits each slice once; "patients" takes one slice of each patient drawn, none
-            of them twice in a batch, where both classes are equally likely at each draw: the
+            of them twice in a batch, where the chances at each draw are those of "weighted": the
             fewer patients a batch leaves of a class, the less often it is drawn next.
         samples: Slices per epoch; 0 draws as many as there are, or one per patient.
         seed: Seed of the draws.
@@ -214,15 +218,20 @@ class Sampler:
 
         Returns:
             patients_per_batch, how many different patients a batch holds on average;
-            positive_share, the share of positive slices among the draws.
+            positive_share, the share of positive slices among the labelled draws, 0 if there are
+            none; where some slices are unlabelled, labelled_share, that of the labelled draws.
         """
         batches = list(self.batches(0, size))
         patients = np.mean([len(np.unique(self._patients[0][batch])) for batch in batches])
-        positive = self.target[np.concatenate(batches)].mean()
-        return {
+        target = self.target[np.concatenate(batches)]
+        labelled = target[target != UNLABELLED]
+        found = {
             "patients_per_batch": round(float(patients), 2),
-            "positive_share": round(float(positive), 4),
+            "positive_share": round(float(labelled.mean()), 4) if len(labelled) else 0.0,
         }
+        if (self.target == UNLABELLED).any():
+            found["labelled_share"] = round(len(labelled) / len(target), 4)
+        return found
 
     def _rounds(self, rng: np.random.Generator, size: int) -> Iterator[np.ndarray]:
         """Draws without end, none of which holds a slice (or patient) twice unless weighted."""
@@ -239,11 +248,20 @@ class Sampler:
             yield by_patient[first[drawn] + rng.integers(slices[drawn])]
 
     def _weights(self) -> np.ndarray:
-        """Weight of each slice, so that classes, then patients, then slices are equally likely."""
+        """Weight of each slice, so that classes, then patients, then slices are equally likely.
+
+        Unlabelled patients weigh as much together as is their share of the patients.
+        """
         patient, slices = self._patients
-        weight = 1.0 / slices[patient]
-        for side in (0, 1):
-            weight[self.target == side] /= max(weight[self.target == side].sum(), 1e-12)
+        classes = np.full(len(slices), UNLABELLED)
+        np.maximum.at(classes, patient, self.target)
+        weight, side = 1.0 / slices[patient], classes[patient]
+        for one in (0, 1):
+            weight[side == one] /= max(weight[side == one].sum(), 1e-12)
+        if (unlabelled := side == UNLABELLED).any():
+            share = np.mean(classes == UNLABELLED)
+            for part, total in ((unlabelled, share), (~unlabelled, 1 - share)):
+                weight[part] *= total / max(weight[part].sum(), 1e-12)
         return weight / weight.sum()
 
     @property
@@ -263,7 +281,7 @@ def sampler(
     """Make the sampler of some slices.
 
     Args:
-        cases: The cases of `slices`, with patient_id and target.
+        cases: The cases of `slices`, with patient_id and target, which may be missing.
         slices: All slices.
         chosen: Indices of those to draw from; the sampler counts within them.
         settings: Section of the configuration with `sampling` and `samples_per_epoch`.
@@ -272,7 +290,7 @@ def sampler(
     case = slices.case[chosen]
     return Sampler(
         patient=cases["patient_id"].to_numpy()[case],
-        target=cases["target"].to_numpy(int)[case],
+        target=cases["target"].fillna(UNLABELLED).to_numpy(int)[case],
         kind=settings["sampling"],
         samples=settings["samples_per_epoch"],
         seed=seed,

@@ -1,8 +1,27 @@
-"""The contrastive losses, in float32 or better: half precision overflows at temperature 0.1."""
+"""The losses, in float32 or better: half precision overflows at temperature 0.1."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from hepatoclr.learning.data import UNLABELLED
+
+
+def weak(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy on the weak label (L_weak of the paper).
+
+    A softmax on two outputs equals binary cross-entropy.
+
+    Args:
+        logits: Outputs of the classifying layer, shape (n, 2).
+        labels: Weak label of each slice, 0 or 1, or `UNLABELLED`, shape (n,).
+
+    Returns:
+        The mean over the labelled slices, a scalar; 0 if there are none.
+    """
+    loss = functional.cross_entropy(logits.float(), labels, ignore_index=UNLABELLED)
+    # the mean over none is NaN; its gradient is 0, so that the choice here leaves none of it
+    return torch.where((labels != UNLABELLED).any(), loss, torch.zeros_like(loss))
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1, scale: str = "mean") -> Tensor:
@@ -30,18 +49,21 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1, scale: str 
 def sup_con(first: Tensor, second: Tensor, labels: Tensor, temperature: float = 0.1) -> Tensor:
     """SupCon: all views of slices with the anchor's label are its positives.
 
+    An unlabelled slice is a class of its own: its other view is its only positive, as in NT-Xent.
     Khosla et al., "Supervised contrastive learning", 2020, equation 2, L_out: the mean over the
     positives stands outside the logarithm (arXiv 2004.11362).
 
     Args:
         first, second: Projections of the two views, shape (n, d).
-        labels: Class of each slice, shape (n,).
+        labels: Class of each slice, 0 or above, or `UNLABELLED`, shape (n,).
         temperature: Divisor of the cosine similarities.
 
     Returns:
         The mean over the 2n anchors, a scalar.
     """
     logits = _similarities(first, second, temperature)
+    own = UNLABELLED - torch.arange(len(labels), device=labels.device)
+    labels = torch.where(labels == UNLABELLED, own, labels)
     both = torch.cat([labels, labels])
     positive = both[:, None] == both[None, :]
     positive.fill_diagonal_(False)

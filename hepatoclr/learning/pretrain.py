@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -62,7 +63,9 @@ class Pretraining:
     def run(self) -> None:
         """Pretrain and write the encoder; one that is there already, made from the same, stays."""
         cases, used = data.trainable_cases(
-            [cohort_table.read(path) for path in self.cohorts], self.caches
+            [cohort_table.read(path) for path in self.cohorts],
+            self.caches,
+            unlabelled=self.method.uses_unlabelled,
         )
         in_force = self.in_force()
         contents = {"cases": data.identities(cases), "code": self.code, "device": self.device}
@@ -82,19 +85,25 @@ class Pretraining:
                 return
             files.write_csv(pd.DataFrame(lines), self.history)
             backbone.write(net, self.encoder)
-        facts = {"patients": cases["patient_id"].nunique(), "slices": len(slices), **mix}
+        labelled = cases.loc[cases["target"].notna(), "patient_id"]
+        facts = {"patients": cases["patient_id"].nunique(), "labelled": labelled.nunique()}
+        facts |= {"slices": len(slices), **mix}
         config = module.OptimiserConfig.of(self.settings)
         facts |= module.facts(config, self.trainer, device)
         made = {"settings": in_force, **about(net), **cutoff.record(key, outputs)}
         files.write_json({**self.spec, **facts, "seed": self.seed, **made}, self.metadata)
 
+    @cached_property
+    def method(self) -> methods.Method:
+        """The method with its settings."""
+        return methods.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
+
     def train(self, slices, draws, device, folder: Path) -> tuple[backbone.Network, list[dict]]:
         """Train the encoder; gives the history too, see `module.fit`."""
-        method = methods.load(**self.spec, **{key: self.settings[key] for key in METHOD_SETTINGS})
         net = backbone.initialise(self.seed, **self.network)
         lines = module.fit(
             net,
-            method,
+            self.method,
             slices,
             draws,
             Augmentation(**self.augmentation),

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from hepatoclr.base import cases, files
 from hepatoclr.base.errors import UserError
-from hepatoclr.cohorts.cohort_table import TARGETS
+from hepatoclr.cohorts.cohort_table import TARGETS, targets
 from hepatoclr.reporting.colours import BLACK
 from hepatoclr.reporting.plots import common
 
@@ -78,12 +78,11 @@ def _counts(cohort: pd.DataFrame) -> dict[str, tuple[int, int]]:
     for place, step in enumerate(steps):
         counts[step] = int((excluded["step"] == step).sum()), int((last == place).sum())
     counts[USED] = len(used), used["patient_id"].nunique()
-    # one class per patient, that of their first case, as in the evaluation
-    people = used.drop_duplicates("patient_id")
+    of_cases, of_people = used["target"], targets(used)
     for name, value in TARGETS.items():
-        counts[name] = tuple(int((part["target"] == value).sum()) for part in (used, people))
-    if used["target"].isna().any():
-        counts[UNLABELLED] = tuple(int(part["target"].isna().sum()) for part in (used, people))
+        counts[name] = tuple(int((part == value).sum()) for part in (of_cases, of_people))
+    if of_cases.isna().any():
+        counts[UNLABELLED] = tuple(int(part.isna().sum()) for part in (of_cases, of_people))
     return counts
 
 

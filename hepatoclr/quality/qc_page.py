@@ -12,6 +12,7 @@ from hepatoclr.reporting import formatting, html
 
 EXCLUDED, BY_CONFIGURATION, USED = "excluded", "excluded by configuration", "used"
 CLEAN = "used, no flag"
+UNLABELLED = "used without a label"
 COLUMNS = {
     "patient_id": "Patient",
     "scan_id": "Scan",
@@ -38,7 +39,7 @@ class Line:
         status: One of used, excluded, excluded by configuration.
         reason: Why it is not used.
         tags: What it can be filtered by: its flags, and that it is
-            excluded, by configuration or not, or clean.
+            excluded, by configuration or not, or clean; and that it is used without a label.
     """
 
     case: str
@@ -88,6 +89,8 @@ def _line(row: Mapping[str, str]) -> Line:
     step, flags = row["step"], row["flags"].split("; ") if row["flags"] else []
     status = BY_CONFIGURATION if step in cases.BY_CONFIGURATION else EXCLUDED if step else USED
     tags = [*flags, *([status] if step else [] if flags else [CLEAN])]
+    if not step and not row["target"]:
+        tags.append(UNLABELLED)
     shown = {**row, **{key: f"{float(row[key]):.0f}" for key in NUMBERS if row[key]}}
     shown["status"] = f"{status} ({step})" if step else status
     return Line(row["case"], {key: shown[key] for key in COLUMNS}, status, row["reason"], tags)
@@ -103,5 +106,5 @@ def _rank(line: Line) -> int:
 def _counted(lines: Sequence[Line]) -> dict[str, int]:
     """How many cases have each tag: excluded first, then the flags by number, the others last."""
     counts = Counter(tag for line in lines for tag in line.tags)
-    ends = {EXCLUDED: -1, CLEAN: 1, BY_CONFIGURATION: 2}
+    ends = {EXCLUDED: -1, CLEAN: 1, UNLABELLED: 2, BY_CONFIGURATION: 3}
     return dict(sorted(counts.items(), key=lambda item: (ends.get(item[0], 0), -item[1], item[0])))

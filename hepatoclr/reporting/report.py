@@ -17,6 +17,7 @@ import pandas as pd
 
 from hepatoclr.base import cases, files, fingerprint
 from hepatoclr.base.version import VERSION, git_state
+from hepatoclr.cohorts import cohort_table
 from hepatoclr.reporting import findings, formatting, html, html_tables, layouts, svg
 
 Table = pd.DataFrame | str | Path
@@ -175,6 +176,8 @@ def render_page(
 def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Count the cases of each cohort, used and excluded, and its used patients.
 
+    The column unlabelled is there where some patients have no label.
+
     Args:
         cohorts: Cohort to its table, see `assemble.table`.
     """
@@ -182,7 +185,7 @@ def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     for name, cohort in cohorts.items():
         used, excluded = cohort[cohort["included"]], cohort[~cohort["included"]]
         by_configuration = int(excluded["step"].isin(cases.BY_CONFIGURATION).sum())
-        people = used.drop_duplicates("patient_id")["target"]
+        people = cohort_table.targets(used)
         rows.append(
             {
                 "cohort": name,
@@ -194,10 +197,12 @@ def quality(cohorts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 "patients used": len(people),
                 "positive": int((people == 1).sum()),
                 "negative": int((people == 0).sum()),
+                "unlabelled": int(people.isna().sum()),
                 "slices": int(used["slices"].sum()),
             }
         )
-    return pd.DataFrame(rows)
+    counted = pd.DataFrame(rows)
+    return counted if counted["unlabelled"].any() else counted.drop(columns="unlabelled")
 
 
 def versions() -> dict[str, str]:

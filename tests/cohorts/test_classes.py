@@ -59,6 +59,13 @@ def test_an_emptied_cohort_lacks_both_classes(written):
     ] * 2
 
 
+def test_only_labelled_patients_count(written):
+    unread = [(None, ""), (None, "truncated"), (None, "")]
+    classes.check([written("a", (0, ""), (1, ""), *unread), written("unread", *unread)], 1)
+    (line,) = problems([written("b", (0, ""), (1, "volume"), *unread)], 1)
+    assert "cohort b: patients of the positive class left: 0, needed: 1" in line
+
+
 def test_patients_are_counted_not_scans(written):
     two = written("two", (1, "", "x"), (1, "", "x"), (1, "volume", "y"), (0, ""), (0, ""))
     assert ["positive class left: 1, needed: 2" in line for line in problems([two], 2)] == [True]

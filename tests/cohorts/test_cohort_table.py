@@ -116,6 +116,19 @@ def test_flags_are_listed_whether_or_not_they_exclude(table):
     assert table["included"].iloc[1]
 
 
+def test_unlabelled_cases_are_used_without_a_target_and_counted():
+    labels = {**LABELS, "unlabelled": ["", "unread"]}
+    rows = [row(1, ""), row(2, "unread"), row(3, "F3"), row(3, "", scan_id="b"), row(5, "F0")]
+    found = listed(rows, [LIVER] * 5, labels=labels, role="pretraining")
+    assert found["included"].all()
+    assert found["target"].fillna(-1).tolist() == [-1, -1, 1, -1, 0]
+    counted = cohort_table.counts(found)
+    assert [counted[name] for name in ("patients", "positive", "negative", "unlabelled")] == [
+        *(4, 1, 1, 2)
+    ]
+    assert cohort_table.targets(found.iloc[::-1]).to_dict()["0003"] == 1
+
+
 def test_the_configuration_says_which_flags_exclude():
     def step(facts, *exclude):
         limits = {**LIMITS, "exclude": list(exclude)}
@@ -140,7 +153,8 @@ def test_round_trip_keeps_text_as_text(table, tmp_path):
     ]).all(axis=None)  # fmt: skip
     assert cohort_table.patients(again)["patient_id"].tolist() == ["0001", "0002", "0007"]
     assert cohort_table.counts(again) == {
-        "cases": 7, "cases used": 3, "patients": 3, "positive": 1, "negative": 2, "slices": 27
+        "cases": 7, "cases used": 3, "patients": 3, "positive": 1, "negative": 2, "unlabelled": 0,
+        "slices": 27,
     }  # fmt: skip
 
 

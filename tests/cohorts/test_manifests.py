@@ -333,3 +333,63 @@ def test_a_manifest_is_read_with_aliases(tmp_path):
     manifests.write([{"patient_id": "12.0", "image": "a"}], tmp_path / "m.csv")
     (row,) = manifests.read(tmp_path / "m.csv", {"12.0": "12"})
     assert (row.patient_id, row.case) == ("12", "12_2e0")
+
+
+# --- cohorts for pretraining with CT that nobody labelled ---
+
+UNREAD = {"role": "pretraining", "labels": {**LABELS, "unlabelled": ["", "unclear"]}}
+
+
+def test_unlabelled_patients_are_used_but_count_for_no_class(write):
+    histo = write("histo", *HISTO)
+    some = write(*RADIO, "r3,ct.nii.gz,", "r4,ct.nii.gz,unclear")
+    manifest_checks.check({"radio": some, "histo": histo}, config(**ROLES | {"radio": UNREAD}))
+    assert manifests.meaning("", UNREAD["labels"]) == "unlabelled"
+    few = write("radio", RADIO[1], "r1,ct.nii.gz,F0", "r2,ct.nii.gz,", "r3,ct.nii.gz,unclear")
+    text = problems({"radio": few, "histo": histo}, config(**ROLES | {"radio": UNREAD}))
+    assert "the positive class has too few patients, 0; training needs both" in text
+    assert "one problem" in text
+
+
+def test_an_empty_label_names_the_list_that_would_take_it(write):
+    cohorts = {"radio": write(*RADIO, "r3,ct.nii.gz,"), "histo": write("histo", *HISTO)}
+    text = problems(cohorts, config(**ROLES))
+    assert (
+        "label '' stands in none of the lists of labels; to use such cases without a weak" in text
+    )
+    assert "label, name it in labels.unlabelled" in text
+
+
+@pytest.mark.parametrize(
+    ("role", "hint"),
+    [("evaluation", "name such labels in labels.exclude"), ("external", "leave such labels empty")],
+)
+def test_only_pretraining_goes_without_labels(write, role, hint):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO), "other": []}
+    roles = {**ROLES, "other": {"role": "external"}}
+    name = {"evaluation": "histo", "external": "other"}[role]
+    roles[name] = {**UNREAD, "role": role}
+    text = problems(cohorts, config(**roles))
+    said = f"cohorts.{name}: labels.unlabelled is for pretraining only, and this cohort's role is"
+    assert f"{said} {role}; " in text
+    assert hint in text
+    assert "one problem" in text
+
+
+def test_a_label_stands_in_one_list_only(write):
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    twice = {**UNREAD, "labels": {**LABELS, "unlabelled": ["?"]}}
+    text = problems(cohorts, config(**ROLES | {"radio": twice}))
+    assert "cohorts.radio: labels: '?' stands in the lists 2 times" in text
+
+
+def test_a_cohort_may_be_unlabelled_as_a_whole_beside_a_labelled_one(write):
+    nothing = {**LABELS, "positive": [], "negative": [], "unlabelled": [""]}
+    unread = {"role": "pretraining", "labels": nothing}
+    cohorts = {"radio": write(*RADIO), "histo": write("histo", *HISTO)}
+    cohorts["unread"] = write("unread", "patient_id,image", "u1,ct.nii.gz", "u2,ct.nii.gz")
+    manifest_checks.check(cohorts, config(**ROLES, unread=unread))
+    del cohorts["radio"]
+    text = problems(cohorts, config(histo=ROLES["histo"], unread=unread))
+    assert "cohorts: at least one for pretraining must have positive and negative labels" in text
+    assert "one problem" in text

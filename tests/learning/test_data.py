@@ -75,6 +75,17 @@ def test_only_included_cases_with_a_target_are_trained_on():
     assert kept == ["1", "4"]
 
 
+def test_cases_without_a_target_are_kept_for_what_can_be_trained_on_them():
+    table = pd.DataFrame({"patient_id": list("abc"), "included": [True, False, True]})
+    table["target"] = pd.array([1, None, None], dtype="Int64")
+    cases, kept = data.trainable_cases([table], list("123"), unlabelled=True)
+    assert cases["patient_id"].tolist() == ["a", "c"]
+    assert kept == ["1", "3"]
+    slices = data.Slices(None, np.array([0, 1, 1]), np.array([0, 0, 1]), WINDOW)
+    settings = {"sampling": "uniform", "samples_per_epoch": 0}
+    assert data.sampler(cases, slices, np.arange(3), settings, 1).target.tolist() == [1, -1, -1]
+
+
 def sampler(kind, samples=0, seed=1):
     """Four patients with 1, 2, 3 and 10 slices; only the last is positive."""
     patient = np.repeat(list("abcd"), [1, 2, 3, 10])
@@ -121,6 +132,56 @@ def test_mix_counts_the_draws_of_the_first_epoch():
         "patients_per_batch": round(np.mean([len(set(which.patient[one])) for one in batches]), 2),
         "positive_share": round(np.mean(which.patient[np.concatenate(batches)] == "d"), 4),
     }
+
+
+def with_unlabelled(kind, samples=0):
+    """The four patients of `sampler`, and three without a label, of 1, 4 and 3 slices."""
+    labelled = sampler(kind)
+    patient = np.concatenate([labelled.patient, np.repeat(list("xyz"), [1, 4, 3])])
+    target = np.concatenate([labelled.target, np.full(8, data.UNLABELLED)])
+    return data.Sampler(patient, target, kind, samples, 1)
+
+
+@pytest.mark.parametrize("kind", ["weighted", "patients"])
+def test_unlabelled_patients_are_drawn_at_their_share_of_the_patients(kind):
+    which = with_unlabelled(kind, samples=40_000)
+    indices = drawn(which, size=1)
+    share = {name: np.mean(which.patient[indices] == name) for name in "abcdxyz"}
+    assert [share[name] for name in "xyz"] == pytest.approx([1 / 7] * 3, abs=0.01)
+    assert share["d"] == pytest.approx(4 / 7 / 2, abs=0.01)
+    assert [share[name] for name in "abc"] == pytest.approx([4 / 7 / 6] * 3, abs=0.01)
+    of_y = np.bincount(indices[which.patient[indices] == "y"])[17:]
+    assert of_y / of_y.sum() == pytest.approx(np.full(4, 1 / 4), abs=0.02)
+
+
+def test_uniform_visits_unlabelled_slices_once_too():
+    assert sorted(drawn(with_unlabelled("uniform"))) == list(range(24))
+
+
+def test_without_unlabelled_patients_the_draws_are_those_of_two_classes_to_the_bit():
+    which = sampler("weighted", samples=64)
+    weights = 1 / np.repeat([1.0, 2, 3, 10], [1, 2, 3, 10])
+    weights[:6] /= weights[:6].sum()
+    weights[6:] /= weights[6:].sum()
+    expected = np.random.default_rng([1, 0]).choice(16, size=64, p=weights / weights.sum())
+    assert np.array_equal(drawn(which), expected)
+
+
+def test_an_unlabelled_ct_of_a_labelled_patient_is_drawn_with_the_class():
+    target = np.array([0, 0, 1, -1, -1, -1])
+    which = data.Sampler(np.array(list("aabbbb")), target, "weighted", 40_000, 1)
+    share = np.bincount(drawn(which, size=100)) / 40_000
+    assert share == pytest.approx([1 / 4] * 2 + [1 / 8] * 4, abs=0.01)
+
+
+def test_mix_tells_labelled_draws_from_others():
+    which = with_unlabelled("weighted", samples=64)
+    target = which.target[drawn(which, size=8)]
+    found = which.mix(8)
+    assert found["labelled_share"] == round(np.mean(target >= 0), 4)
+    assert found["positive_share"] == round(np.mean(target[target >= 0] == 1), 4)
+    nobody = data.Sampler(which.patient, np.full(24, data.UNLABELLED), "weighted", 8, 1)
+    assert nobody.mix(8)["positive_share"] == nobody.mix(8)["labelled_share"] == 0
 
 
 @pytest.mark.parametrize("kind", ["weighted", "uniform", "patients"])

@@ -105,3 +105,35 @@ def test_gradients_are_right(views):
     inputs = [view.requires_grad_() for view in views]
     assert torch.autograd.gradcheck(lambda a, b: losses.nt_xent(a, b, 0.5), inputs)
     assert torch.autograd.gradcheck(lambda a, b: losses.sup_con(a, b, labels, 0.5), inputs)
+
+
+# --- slices without a weak label
+
+
+def test_weak_is_the_mean_over_the_labelled_slices():
+    logits = torch.randn(6, 2, generator=torch.Generator().manual_seed(1))
+    labels = torch.tensor([0, -1, 1, 1, -1, 0])
+    odds = [math.exp(b) / (math.exp(a) + math.exp(b)) for a, b in logits.tolist()]
+    known = [-math.log(p if y else 1 - p) for p, y in zip(odds, labels, strict=True) if y >= 0]
+    assert float(losses.weak(logits, labels)) == pytest.approx(sum(known) / 4, abs=1e-6)
+    full = torch.tensor([0, 1, 1, 0, 1, 0])
+    assert torch.equal(losses.weak(logits, full), functional.cross_entropy(logits, full))
+
+
+def test_weak_of_a_batch_without_labels_is_0_and_moves_nothing():
+    logits = torch.randn(3, 2).requires_grad_()
+    loss = losses.weak(logits, torch.full((3,), -1))
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(logits.grad, torch.zeros(3, 2))
+
+
+def test_sup_con_takes_an_unlabelled_slice_for_a_class_of_its_own(views):
+    labels = torch.tensor([0, -1, 1, 0, -1, 0, 1])
+    own = [0, 2, 1, 0, 3, 0, 1]
+    found = float(losses.sup_con(*views, labels, 0.5))
+    assert found == pytest.approx(sup_con_slowly(*views, own, 0.5), abs=1e-6)
+    one_class = sup_con_slowly(*views, labels.tolist(), 0.5)
+    assert found != pytest.approx(one_class, abs=1e-3)
+    nobody = losses.sup_con(*views, torch.full((7,), -1))
+    assert float(nobody) == pytest.approx(float(losses.nt_xent(*views)))

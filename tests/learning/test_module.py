@@ -41,8 +41,12 @@ def slices(caches):
     return data.collect(caches, (-100, 400))
 
 
-def sampler(slices):
-    cases = pd.DataFrame({"patient_id": list("abcdefgh"), "target": [0, 1] * 4})
+LABELLED, HALF_LABELLED = [0, 1] * 4, [0, 1, 0, 1, None, None, None, None]
+
+
+def sampler(slices, targets=LABELLED):
+    cases = pd.DataFrame({"patient_id": list("abcdefgh")})
+    cases["target"] = pd.array(targets, dtype="Int64")
     settings = {"sampling": "weighted", "samples_per_epoch": 24}
     return data.sampler(cases, slices, np.arange(len(slices)), settings, 1)
 
@@ -50,12 +54,13 @@ def sampler(slices):
 def train(slices, name="simclr", epochs=2, rate=1e-3, batch_size=8, compiled="auto", **given):
     spec = {key: given.pop(key) for key in ("beta",) if key in given}
     chosen = {key: given.pop(key) for key in trainers.DEFAULTS if key in given}
+    draws = sampler(slices, given.pop("targets", LABELLED))
     network = backbone.initialise(1, **NETWORK)
     history = module.fit(
         network,
         methods.load(name, **spec),
         slices,
-        sampler(slices),
+        draws,
         Augmentation(),
         module.OptimiserConfig(epochs, batch_size, rate, 1e-4, "adam", compiled),
         CPU,
@@ -104,6 +109,36 @@ def test_weights_are_those_of_a_plain_loop(slices):
 def test_weak_simclr_takes_the_steps_of_its_ends(slices):
     assert equal(train(slices, "weak_simclr", beta=0)[0], train(slices, "simclr")[0])
     assert equal(train(slices, "weak_simclr", beta=1)[0], train(slices, "supervised")[0])
+    half = {"targets": HALF_LABELLED}
+    assert equal(train(slices, "weak_simclr", beta=0, **half)[0], train(slices, **half)[0])
+
+
+@pytest.mark.parametrize("name", ["simclr", "supcon", "weak_simclr"])
+def test_slices_without_a_weak_label_are_contrasted(slices, name):
+    assert methods.load(name).uses_unlabelled
+    network, history = train(slices, name, epochs=3, targets=HALF_LABELLED)
+    assert np.isfinite([line["loss"] for line in history]).all()
+    # every patient is as likely as before, and SimCLR looks at no label
+    assert equal(network, train(slices, name, epochs=3)[0]) == (name == "simclr")
+
+
+def test_what_classifies_alone_uses_no_unlabelled_slices():
+    assert not methods.load("supervised").uses_unlabelled
+    assert not methods.load("weak_simclr", beta=1).uses_unlabelled
+
+
+def test_the_weak_term_is_of_the_labelled_slices(slices):
+    network = backbone.initialise(1, **NETWORK)
+    images = slices.fetch(np.arange(8))
+    views = {"first": images, "second": images.flip(-1), "weak": images.flip(-2)}
+    labels, none = torch.tensor([0, 1, -1, -1] * 2), torch.full((8,), -1)
+    simclr = methods.load("simclr").loss(network, views, labels)
+    known = {"weak": views["weak"][labels >= 0]}
+    weak = methods.load("supervised").loss(network, known, labels[labels >= 0])
+    method = methods.load("weak_simclr", beta=0.2)
+    found = method.loss(network, views, labels)
+    assert torch.allclose(found, 0.2 * weak + 0.8 * simclr)
+    assert torch.equal(method.loss(network, views, none), 0.8 * simclr)
 
 
 def test_weak_simclr_between_is_the_weighted_sum(slices):

@@ -144,3 +144,44 @@ def test_a_killed_pretraining_goes_on_and_a_changed_one_begins(material, monkeyp
     run(material, seed=2)
     history = pd.read_csv(material[0] / "out/history.csv")
     assert history["seconds"].tolist() == [line["seconds"] for line in kept]
+
+
+HALF = [0, 1, pd.NA, pd.NA, pd.NA, 1]
+
+
+def made(material, **changed):
+    run(material, **changed)
+    out = material[0] / "out"
+    found = files.read_json(out / "metadata.json")
+    return (out / "encoder.safetensors").read_bytes(), found, pd.read_csv(out / "history.csv")
+
+
+def test_weak_simclr_trains_on_patients_without_a_weak_label(material):
+    edit_table(material, target=pd.array(HALF, dtype="Int64"))
+    _, found, history = made(material, settings={**SETTINGS, "epochs": 3})
+    assert (found["patients"], found["labelled"]) == (5, 2)
+    assert 0 < found["labelled_share"] < 1
+    assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize(
+    "spec", [{"method": "supervised"}, {"method": "weak_simclr", "beta": 1}], ids=str
+)
+def test_supervised_pretraining_is_that_without_the_unlabelled_patients(material, spec):
+    edit_table(material, target=pd.array(HALF, dtype="Int64"))
+    weights, found, history = made(material, spec=spec)
+    assert (found["patients"], found["labelled"]) == (2, 2)
+    assert "labelled_share" not in found
+    (material[0] / "out/metadata.json").unlink()
+    edit_table(material, included=[True] * 2 + [False] * 4)
+    again, _, expected = made(material, spec=spec)
+    assert weights == again
+    assert history["loss"].tolist() == expected["loss"].tolist()
+
+
+@pytest.mark.parametrize("method", ["simclr", "supcon"])
+def test_contrastive_pretraining_uses_the_unlabelled_patients(material, method):
+    edit_table(material, target=pd.array(HALF, dtype="Int64"))
+    _, found, history = made(material, spec={"method": method})
+    assert (found["patients"], found["labelled"], found["slices"]) == (5, 2, 15)
+    assert np.isfinite(history["loss"]).all()

@@ -90,6 +90,15 @@ def test_a_cohort_without_labels_is_counted_as_such():
     assert "tables" not in counts(table)
 
 
+def test_a_patient_is_unlabelled_if_no_ct_is_labelled():
+    lines = [("a", "", None), ("a", "", 1), ("b", "", 0), ("c", "", None), ("c", "", None)]
+    found = counts(patient_flow.table({"radio": cohort(lines, "pretraining")}, {}))
+    assert found["used"] == (5, 3)
+    assert [found[name] for name in ("positive", "negative", "unlabelled")] == [
+        *((1, 1), (1, 1), (3, 1))
+    ]
+
+
 @pytest.mark.parametrize(
     ("patients", "message"),
     [

@@ -68,6 +68,13 @@ def test_the_page_counts_the_cases():
     assert all(words.startswith(tag) for tag, words in boxes)
 
 
+def test_cases_used_without_a_label_are_counted():
+    rows = [{**row, "target": "", "label": ""} for row in example_cohort.rows()]
+    boxes = re.findall(r'value="(.*?)"> (.*?)</label>', page(rows))
+    assert ("used without a label", "used without a label 3") in boxes
+    assert "used without a label" not in page()
+
+
 def test_each_case_says_whether_it_is_used_or_why_not():
     status = table(page())["Used or why not"]
     assert status.to_dict() == {

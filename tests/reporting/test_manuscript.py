@@ -244,6 +244,20 @@ def test_exclusions_are_counted_with_their_reason():
     ) in text
 
 
+def test_patients_without_a_weak_label_are_counted():
+    some = pd.array([0, 1, 0, 1, 0, None, None, None, None, None], "Int64")
+    facts = known(cohorts={"radio": cases("pretraining", target=some)})
+    text = manuscript.render("results", MARKDOWN, facts)
+    said = "2 patients positive and 2 negative, and 5 patients without a label, with 180 slices."
+    assert said in text
+    methods = manuscript.render("methods", MARKDOWN, facts)
+    assert (
+        "5 further patients without a weak label took part in contrastive losses only, and not in "
+        "supervised pretraining."
+    ) in methods
+    assert "without a" not in manuscript.render("methods", MARKDOWN, external())
+
+
 def test_results_are_those_of_the_tables_with_their_intervals():
     facts = known()
     row = facts["table1"][0]["rows"][0]

@@ -305,6 +305,19 @@ def test_cases_are_counted_by_what_became_of_them():
     assert '<a href="qc/histo.html">histo</a>' in page
 
 
+def test_patients_without_a_label_are_counted_where_there_are_any():
+    cohort = example_report.cohort("radio", "pretraining")
+    some = cohort["patient_id"].isin(cohort["patient_id"].unique()[:6])
+    counted = report.quality(
+        {"radio": cohort.assign(target=cohort["target"].mask(some)), "histo": cohort}
+    )
+    assert counted["unlabelled"].tolist()[1] == 0
+    assert counted["unlabelled"].tolist()[0] > 0
+    classes = counted[["positive", "negative", "unlabelled"]].sum(axis=1)
+    assert classes.tolist() == counted["patients used"].tolist()
+    assert "unlabelled" not in report.quality({"histo": cohort})
+
+
 def test_provenance_follows_settings_and_predictions(tmp_path):
     (tmp_path / "a.csv").write_text("1")
     first = report.provenance({"seed": 1}, [tmp_path / "a.csv"])

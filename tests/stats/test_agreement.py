@@ -29,6 +29,12 @@ def test_words_mean_what_the_pretraining_cohorts_say():
     assert found["patient_id"].tolist() == ["000", "001", "002", "003", "004"]
 
 
+def test_words_that_mean_unlabelled_are_no_weak_label():
+    meanings = [{**MEANINGS[0], "unlabelled": ["", "unread"]}, MEANINGS[1]]
+    found = agreement.both(cohort(["none", "", "unread", "yes"], [0, 1, 1, 1]), meanings)
+    assert found["weak"].tolist() == [0, 1]
+
+
 def test_one_row_per_patient_and_only_those_used():
     twice = pd.concat([cohort(["none", "mild"], [0, 1]), cohort(["none"], [0])])
     assert len(agreement.both(twice, MEANINGS)) == 2

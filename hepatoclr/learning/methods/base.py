@@ -28,6 +28,11 @@ class Method(ABC):
     nt_xent: str = "mean"
 
     @property
+    def uses_unlabelled(self) -> bool:
+        """Whether slices without a weak label are trained on; else their patients are left out."""
+        return False
+
+    @property
     @abstractmethod
     def views(self) -> tuple[str, ...]:
         """Names of the views to draw; a view's randomness depends on its name, not on its rank."""
@@ -39,7 +44,8 @@ class Method(ABC):
         Args:
             network: Gives logits and projections.
             views: For each name of `views`, augmented slices (n, 1, rows, columns).
-            labels: Weak label of each slice, 0 or 1, shape (n,).
+            labels: Weak label of each slice, 0 or 1, shape (n,); `data.UNLABELLED`, -1, where there
+                is none, which only methods meet that use such slices.
         """
 
 

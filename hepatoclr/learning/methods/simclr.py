@@ -13,6 +13,7 @@ class SimCLR(Method):
     """NT-Xent on two augmented views; labels are not looked at."""
 
     views = (FIRST, SECOND)
+    uses_unlabelled = True
 
     def loss(self, network: Network, views: Mapping[str, Tensor], labels: Tensor) -> Tensor:
         """NT-Xent of the two projections."""

@@ -13,6 +13,7 @@ class SupCon(Method):
     """Supervised contrastive loss on two augmented views."""
 
     views = (FIRST, SECOND)
+    uses_unlabelled = True
 
     def loss(self, network: Network, views: Mapping[str, Tensor], labels: Tensor) -> Tensor:
         """L_out of the two projections, positives by weak label."""

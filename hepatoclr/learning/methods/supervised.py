@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from torch import Tensor
-from torch.nn import functional
 
+from hepatoclr.learning import losses
 from hepatoclr.learning.backbone import Network
 from hepatoclr.learning.methods.base import WEAK, Method
 
@@ -15,8 +15,8 @@ class Supervised(Method):
     views = (WEAK,)
 
     def loss(self, network: Network, views: Mapping[str, Tensor], labels: Tensor) -> Tensor:
-        """Softmax cross-entropy on two outputs, which equals binary cross-entropy."""
-        return functional.cross_entropy(network.classify(views[WEAK]).float(), labels)
+        """L_weak of the logits."""
+        return losses.weak(network.classify(views[WEAK]), labels)
 
 
 METHOD = Supervised

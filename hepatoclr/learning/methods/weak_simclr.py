@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from torch import Tensor
-from torch.nn import functional
 
 from hepatoclr.learning import losses
 from hepatoclr.learning.backbone import Network
@@ -14,13 +13,18 @@ class WeakSimCLR(Method):
     """Contrast two views and classify a third one.
 
     A term without weight is not computed, so beta 0 takes exactly SimCLR's steps and beta 1
-    those of supervised pretraining.
+    those of supervised pretraining. Slices without a weak label are contrasted only.
     """
 
     @property
     def views(self) -> tuple[str, ...]:
         """The views of the terms that carry weight."""
         return ((FIRST, SECOND) if self.beta < 1 else ()) + ((WEAK,) if self.beta > 0 else ())
+
+    @property
+    def uses_unlabelled(self) -> bool:
+        """Whether there is a term that needs no weak label."""
+        return self.beta < 1
 
     def loss(self, network: Network, views: Mapping[str, Tensor], labels: Tensor) -> Tensor:
         """The weighted sum of the two terms."""
@@ -30,8 +34,7 @@ class WeakSimCLR(Method):
             simclr = losses.nt_xent(first, second, self.temperature, self.nt_xent)
             terms.append((1 - self.beta) * simclr)
         if self.beta > 0:
-            weak = functional.cross_entropy(network.classify(views[WEAK]).float(), labels)
-            terms.append(self.beta * weak)
+            terms.append(self.beta * losses.weak(network.classify(views[WEAK]), labels))
         return sum(terms)
 
 

@@ -113,7 +113,7 @@ def facts(
     Args:
         settings: The resolved configuration without its cohorts.
         origins: What `settings.origins` returns of it.
-        described: Cohort to its role, its labels (positive, negative, exclude), its own checks as
+        described: Cohort to its role, its labels (lists as in the configuration), its own checks as
             text, and whether it is synthetic.
         cohorts: Cohort to its table, see `assemble.table`.
         flow: What `patient_flow.table` returns.
