@@ -249,10 +249,12 @@ def another(value, about: dict):
 
 
 F2_TO_F4 = {"positive": ["F2", "F3", "F4"], "negative": ["F0", "F1"]}
+UNREAD = {"positive": ["moderate", "severe"], "unlabelled": ["mild"]}
 COHORTS = [
     Change("a row more in the manifest for pretraining", edit=partial(add_row, cohort="radio")),
     Change("a row more in the manifest for evaluation", edit=partial(add_row, cohort="histo")),
     Change("`cohorts.histo.labels`", {"cohorts": {"histo": {"labels": F2_TO_F4}}}),
+    Change("`cohorts.radio.labels.unlabelled`", {"cohorts": {"radio": {"labels": UNREAD}}}),
     Change("`cohorts.radio.exclude`", {"cohorts": {"radio": {"exclude": ["radio-0003"]}}}),
     Change("`cohorts.histo.exclude`", {"cohorts": {"histo": {"exclude": ["histo-0003"]}}}),
     Change("`cohorts.histo.checks`", {"cohorts": {"histo": {"checks": {"liver_ml": [300, 5400]}}}}),
