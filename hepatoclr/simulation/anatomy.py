@@ -27,6 +27,8 @@ from hepatoclr.simulation.shapes import (
 
 LIVER, SPLEEN, KIDNEY, ASCITES = 1, 2, 3, 4
 BOTTOM, TOP = -172.0, 0.0  # reference heights that hold every liver, mm
+TEXTURE_MM = (5, 9, 22)  # sizes in the pattern of the parenchyma: lobules, nodules, perfusion
+FAINT = 0.5  # a vessel that fills less of a pixel is left out
 WHOLE = (slice(None),) * 3
 
 
@@ -63,8 +65,9 @@ def liver(g: Grid, atrophy: float) -> np.ndarray:
     left = ellipsoid(rising, (14, -44, -46), (66 + 6 * a, 33 + 4 * a, 36 + 8 * a))
     caudate = ellipsoid(g, (-12, 10, -54), (15 + 7 * a, 15 + 6 * a, 26 + 10 * a))
     whole = blend(blend(blend(right, middle, 14.0), left, 12.0), caudate, 5.0)
-    teres = np.maximum(np.abs(g.x - 4 - 0.15 * g.y) - 2, np.maximum(g.y + 24, g.z + 58))
-    venosum = np.maximum(np.abs(g.y + 10 - 0.25 * g.x) - 1.5, np.abs(g.x - 4) - 22)
+    wedge = np.abs(g.x - 4 - 0.15 * g.y) - 0.2 + 0.035 * (g.y + 24)  # wider in front
+    teres = np.maximum(wedge, np.maximum(g.y + 24, g.z + 58))
+    venosum = np.maximum(np.abs(g.y + 10 - 0.25 * g.x) - 0.9, np.abs(g.x - 4) - 22)
     venosum = np.maximum(venosum, np.abs(g.z + 52) - 24)
     renal_bed = ellipsoid(g, (-42, 66, -135), (36, 46, 88))
     return np.maximum(whole, -np.minimum(np.minimum(teres, venosum), renal_bed))
@@ -135,7 +138,7 @@ def paint_wall(b: Body) -> None:
     g, hu = b.g, b.who.hu
     wall = ellipsoid(g, (0, 0), (148, 108), 2.3)
     skin = wall - b.who.sizes["fat"] * (1 - 0.003 * g.y)
-    b.paint(skin, 15)
+    b.paint(skin, 60)
     b.paint(skin + 2, hu["fat"])
     b.paint(wall, hu["muscle"] + 5 * field(b.who.rng("muscle"), g.axes, 16))
     wobble = field(b.who.rng("planes"), g.axes, 45)
@@ -245,7 +248,7 @@ def paint_portal_vein(b: Body) -> None:
     splenic = [(0, -2, -108, 0.8 * r), (30, 4, -98, 0.75 * r), (72, 26, -80, 0.6 * r)]
     mesenteric = [(-2, -4, -108, r), (-8, -16, -150, 5), (-4, -20, -260, 4)]
     vein = np.minimum(tube(g, trunk), np.minimum(tube(g, splenic), tube(g, mesenteric)))
-    b.place(vein, b.who.hu["portal"], box, gap=0.5, margin=-1)
+    b.place(vein, b.who.hu["portal"], box, gap=0.5, margin=-1.5)
     artery = tube(g, [(4, 6, -100, 4), (8, -14, -118, 4), (10, -20, -260, 3)])
     b.place(artery, b.who.hu["aorta"], box, gap=0.5)
 
@@ -264,7 +267,7 @@ def liver_trees(who: Patient) -> list[Sequence[tuple]]:
         [(-18, 4, -22, 5), (2, -26, -34, 4), (44, -50, -44, 2)],
     ]
     rng = who.rng("trees")
-    return [path for trunk in portal + hepatic for path in branches(rng, trunk, 2)]
+    return [path for trunk in portal + hepatic for path in branches(rng, trunk, 3)]
 
 
 def paint_liver(b: Body) -> None:
@@ -274,18 +277,25 @@ def paint_liver(b: Body) -> None:
     bladder = ellipsoid(replace(g, y=g.y - 0.3 * (g.z + 108)), (-46, -42, -108), (14, 16, 27))
     b.place(bladder, 12, box, gap=1, margin=-1)
     surface = sizes["nodularity"] * field(b.who.rng("nodules"), g.axes, 15)
-    inset = 0.5 * sizes["gap"] + sizes["nodularity"] + 0.5 * sizes["ascites"]
+    inset = 0.15 * sizes["gap"] + 0.6 * sizes["nodularity"] + 0.5 * sizes["ascites"]
     # the wall presses nodules flat, and near the dome a little displacement goes a long way
     pressed = b.abdomen[box] + inset + 0.6 * surface
-    whole = np.maximum(liver(g, sizes["atrophy"]) + surface, pressed)
-    grain = 1.2 * np.tanh(1.5 * field(b.who.rng("texture"), g.axes, 18))
+    bent = replace(g, x=g.x + 4 * field(b.who.rng("lobes"), g.axes, 75, 12))
+    whole = np.maximum(liver(bent, sizes["atrophy"]) + surface, pressed)
+    pattern = [field(b.who.rng(f"texture{mm}"), g.axes, mm) for mm in TEXTURE_MM]
+    grain = sum(pattern) / np.sqrt(len(pattern))
     whole = b.place(whole, hu["liver"] + sizes["texture"] * grain, box, gap=1.5, label=LIVER)
     within = np.full_like(b.room, 1000)
     within[box] = whole
     for path in liver_trees(b.who):
+        # a vessel thinner than a pixel fills only a share of it
+        share = min(1.0, 2 * float(np.mean(path, 0)[3]) / b.edge)
         low, high = np.min(path, 0)[:3] - 9, np.max(path, 0)[:3] + 9
         part, near = b.g.crop(tuple(low), tuple(high))
-        b.paint(np.maximum(tube(near, path), within[part] + 1.5), hu["portal"], part)
+        if share < FAINT or not near.x.size:
+            continue
+        blood = hu["liver"] + share * (hu["portal"] - hu["liver"])
+        b.paint(np.maximum(tube(near, path), within[part] + 1.5), blood, part)
     _paint_cysts(b, within)
 
 

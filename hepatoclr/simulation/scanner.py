@@ -1,6 +1,6 @@
 """A CT scanner: samples a synthetic patient, blurs, adds noise, and says where the voxels lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,10 @@ class Scanner:
         overlap: Share of each neighbour in a slice's profile.
         noise: Standard deviation of the noise.
         grain: Cut-off of the noise spectrum, cycles per pixel.
+        floor: Where the ramp of the noise spectrum begins, cycles per pixel: denoising lifts it.
+        streaks: How much of the noise lies along x, where rays meet most bone: 0 none, 1 all.
+        shading: Depth of the dark band that beam hardening leaves across the body (the rest
+            is brighter), and its middle and width along y, in the body.
         table: Height of the table's top (along y, in the body), or infinity where none is seen.
     """
 
@@ -33,6 +37,9 @@ class Scanner:
     overlap: float
     noise: float
     grain: float
+    floor: float
+    streaks: float
+    shading: tuple[float, float, float]
     table: float
 
 
@@ -45,32 +52,50 @@ def protocol(who: Patient, matrix: int, slice_mm: float) -> Scanner:
     bottom = who.scale[0] * (anatomy.BOTTOM - rng.uniform(12, 40))
     top = who.scale[0] * (anatomy.TOP + rng.uniform(16, 45))
     back = who.scale[1] * (108 + 0.7 * who.sizes["fat"])
-    across = (np.arange(matrix) - (matrix - 1) / 2) * view / matrix
+    pixel = view / matrix
+    across = (np.arange(matrix) - (matrix - 1) / 2) * pixel
     return Scanner(
         z=bottom + spacing * np.arange(int((top - bottom) / spacing) + 1),
         y=across + rng.uniform(-8, 12),
         x=across + rng.uniform(-8, 8),
         origin=tuple(float(o) for o in rng.uniform((-15, -180, -900), (15, -120, -200))),
-        blur=float(rng.uniform(0.35, 0.55)),
-        overlap=float(rng.uniform(0.04, 0.16)),
-        noise=float(rng.uniform(9, 20)),
-        grain=float(rng.uniform(0.22, 0.45)),
+        # what the tube's focus and the kernel blur, in mm, and what the pixels do
+        blur=float(np.hypot(rng.uniform(0.4, 1.0) / pixel, rng.uniform(0.3, 0.5))),
+        # thin slices overlap more than thick ones
+        overlap=float(rng.uniform(0.04, 0.24) * min(1, 5 / spacing)),
+        noise=float(np.exp(rng.uniform(np.log(7), np.log(26)))),
+        grain=float(rng.uniform(0.26, 0.50)),
+        floor=float(np.exp(rng.uniform(np.log(0.002), np.log(0.15)))),
+        streaks=float(rng.uniform(0.1, 0.65)),
+        shading=_shading(rng),
         table=back + 5 if rng.random() < 0.5 else np.inf,
     )
 
 
-def scan(who: Patient, matrix: int, slice_mm: float) -> tuple[Volume, Volume]:
+def _shading(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Draw the dark band of beam hardening: deep in those whose arms lie beside the body."""
+    depth = rng.uniform(15, 60) if rng.random() < 0.35 else rng.uniform(0, 8)
+    return float(depth), float(rng.uniform(20, 60)), float(rng.uniform(35, 70))
+
+
+def scan(
+    who: Patient, matrix: int, slice_mm: float, heights: tuple[float, float] | None = None
+) -> tuple[Volume, Volume]:
     """Scan a patient.
 
     Args:
         who: The patient.
         matrix: Pixels along a side of a slice.
         slice_mm: Nominal distance between slices; each patient's is 0.8 to 1.25 times this.
+        heights: Scan only between these heights of the reference body, mm; whole if None.
 
     Returns:
         The CT (int16 HU) and the true liver mask (uint8), canonical, on one grid.
     """
     scanner = protocol(who, matrix, slice_mm)
+    if heights:
+        low, high = np.searchsorted(scanner.z, np.multiply(heights, who.scale[0]))
+        scanner = replace(scanner, z=scanner.z[low:high])
     pixel = float(scanner.x[1] - scanner.x[0])
     step = max(SLAB // matrix**2, 1)
     slabs = [
@@ -107,20 +132,29 @@ def placement(scanner: Scanner) -> np.ndarray:
 
 
 def reconstruct(density: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
-    """Blur as a scanner does, add its noise, leave air outside the circle it sees.
+    """Blur as a scanner does, add its noise and shading, leave air outside the circle it sees.
 
-    Noise power rises with frequency (the ramp of filtered back-projection) up to the kernel's
-    cut-off, and noise is strongest in the middle of the body, where most dose is absorbed.
+    Noise power rises with frequency (the ramp of filtered back-projection, flattened by what is
+    done against noise) and falls at the kernel's cut-off. Most of it lies along x, and it is
+    strongest in the middle of the body, where most dose is absorbed.
     """
     size = density.shape[1]
-    frequency = np.hypot(np.fft.rfftfreq(size), np.fft.fftfreq(size)[:, None])
+    along, across = np.fft.rfftfreq(size), np.fft.fftfreq(size)[:, None]
+    frequency = np.hypot(along, across)
     transfer = np.exp(-2 * (np.pi * scanner.blur * frequency) ** 2)
-    ramp = np.sqrt(frequency + 0.01) * np.exp(-((frequency / scanner.grain) ** 2))
+    turned = (across**2 - along**2) / np.maximum(frequency**2, 1e-9)
+    ramp = np.sqrt((frequency + scanner.floor) * (1 + scanner.streaks * turned))
+    ramp *= np.exp(-((frequency / scanner.grain) ** 2))
     noise = _filter(rng.standard_normal(density.shape, dtype=np.float32), ramp)
+    noise = _through_slices(noise, scanner.overlap)
     side = np.linspace(-1, 1, size, dtype=np.float32)
     radius = np.hypot(side, side[:, None])
     strength = scanner.noise * (0.65 + 0.5 * np.exp(-2 * radius**2)) / float(noise.std())
-    seen = _filter(_through_slices(density, scanner.overlap), transfer) + strength * noise
+    depth, middle, width = scanner.shading
+    dark = depth * (np.exp(-(((scanner.y - middle) / width) ** 2)) - 0.3)
+    seen = _through_slices(density, scanner.overlap)
+    seen -= dark.astype(np.float32)[:, None] * (seen > -200)
+    seen = _filter(seen, transfer) + strength * noise
     seen = np.clip(np.rint(seen), AIR, 3071).astype(np.int16)
     seen[:, radius > 1] = AIR
     return seen

@@ -113,6 +113,6 @@ def branches(rng: np.random.Generator, path: Sequence[tuple], depth: int) -> lis
             root = np.add(start, share * trunk)
             aside = rng.normal(size=3) * np.linalg.norm(trunk[:3]) * 0.45
             tip = root[:3] + 0.7 * trunk[:3] + aside
-            twig = [(*root[:3], 0.65 * root[3]), (*tip, 0.35 * root[3])]
+            twig = [(*root[:3], 0.7 * root[3]), (*tip, 0.42 * root[3])]
             tree += branches(rng, [tuple(map(float, point)) for point in twig], depth - 1)
     return tree
