@@ -20,7 +20,6 @@ SUITES = (
     *("ceiling", "rewrites", "losses", "loading", "augment", "step", "learning", "growth"),
     *("startup", "evaluation"),
 )
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def page(results: dict[str, dict]) -> str:
@@ -31,15 +30,6 @@ def page(results: dict[str, dict]) -> str:
     about = "; ".join(f"{name} {value}" for name, value in facts.items())
     rows = {name: common.rows_of(content) for name, content in results.items()}
     return f"{about}. All of it took {seconds / 60:.0f} minutes.\n\n{common.table(rows)}\n"
-
-
-def fill(path: Path, text: str) -> None:
-    """Put the table into a page, between its disclaimers."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise SystemExit(f"{path} has no {BEGIN} with {END} after it")
-    files.write_text(f"{before}{BEGIN}\n{text}{END}{after}", path)
 
 
 def main() -> None:
@@ -66,7 +56,7 @@ def main() -> None:
     files.write_text(text, common.RESULTS / "table.md")
     files.write_json(results, common.RESULTS / "table.json")
     if given.fill:
-        fill(given.fill, text)
+        common.fill(given.fill, text, "measured")
     print(text)
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")

@@ -200,6 +200,16 @@ def table(results: Mapping[str, Sequence[Row]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def fill(path: Path, text: str, name: str) -> None:
+    """Put a text into a page, between its comments `<name>: begin` and `<name>: end`."""
+    begin, end = (f"<!-- {name}: {place} -->" for place in ("begin", "end"))
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{path} has no {begin} with {end} after it")
+    files.write_text(f"{before}{begin}\n{text}{end}{after}", path)
+
+
 def spread(values: Sequence[float], form: str = "") -> str:
     """Median, and range where it says something; three digits, or in a given form."""
     if not values:

@@ -26,7 +26,11 @@ rule simulate:
         "read"
     params:
         code=code("simulate"),
-        patient=lambda wildcards: SIMULATED[wildcards.cohort][wildcards.case],
+        patient=lambda wildcards: {  # without what was read of it: other labels scan nobody again
+            key: value
+            for key, value in SIMULATED[wildcards.cohort][wildcards.case].items()
+            if key not in ("label", "weak_label")
+        },
         settings=section("simulate", "seed", "matrix", "slice_mm"),
     script:
         "../scripts/simulate.py"

@@ -47,7 +47,7 @@ def test_a_cohort_has_the_keys_of_checks_that_it_is_given_and_no_others():
             own(wrong)
 
 
-@pytest.mark.parametrize("preset", ["demo", "tiny"])
+@pytest.mark.parametrize("preset", ["demo", "tiny", "positive-control"])
 def test_presets_are_complete_configurations(preset):
     assert settings.resolve({"preset": preset}, SCHEMA, PRESETS)["run"] == preset
 

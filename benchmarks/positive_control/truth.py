@@ -1,0 +1,71 @@
+"""What the simulation knows of its patients, and what a regression makes of it."""
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.positive_control import cells
+from hepatoclr.simulation import simulate
+from hepatoclr.stats import comparison_tests, metrics
+
+SEVERITY = {"none": 0, "mild": 1, "moderate": 2, "severe": 3}
+SEVERE_FIBROSIS = 3  # F3 and F4 are positive
+
+
+def rows(config: Mapping, cohort: str) -> pd.DataFrame:
+    """Draw who is in a cohort: patient_id, label, stage and more, a row per patient.
+
+    Args:
+        config: All settings.
+        cohort: Its name.
+    """
+    wanted = inspect.signature(simulate.cohort).parameters
+    shared = {key: value for key, value in config["simulate"].items() if key in wanted}
+    return pd.DataFrame(simulate.cohort(cohort, **config["cohorts"][cohort]["simulate"], **shared))
+
+
+def true_signs(config: Mapping, cohort: str) -> pd.DataFrame:
+    """The true signs and habitus of each patient of a cohort, a column each, by patient_id."""
+    return import_module(cells.SIGNS).true_signs(config, cohort)
+
+
+def reader(config: Mapping) -> dict[str, float]:
+    """How well the pretraining labels tell F3-F4, of the patients who were read.
+
+    Returns:
+        reader_auc, of the order of severity, and reader_positive, the share called cirrhotic.
+    """
+    found = rows(config, "radio")
+    read = found[found["label"].isin(SEVERITY)]
+    severity = read["label"].map(SEVERITY).to_numpy()
+    fibrosis = (read["stage"] >= SEVERE_FIBROSIS).to_numpy(int)
+    auc = metrics.auc(fibrosis, severity / max(SEVERITY.values())) if fibrosis.std() else np.nan
+    return {"reader_auc": auc, "reader_positive": float((severity > 0).mean())}
+
+
+def oracle(signs: pd.DataFrame, split: pd.DataFrame) -> tuple[float, float]:
+    """Evaluate a logistic regression on the true signs, cross-validated in the folds of a split.
+
+    Args:
+        signs: True signs by patient_id, a column each.
+        split: Rows patient_id, fold, target, as `splits.read` gives them.
+
+    Returns:
+        AUC within folds, averaged, and its DeLong variance.
+    """
+    inputs, targets = signs.loc[split["patient_id"]].to_numpy(float), split["target"].to_numpy(int)
+    scores = np.empty(len(split))
+    for fold in split["fold"].unique():
+        test = (split["fold"] == fold).to_numpy()
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=10_000))
+        model.fit(inputs[~test], targets[~test])
+        scores[test] = model.decision_function(inputs[test])
+    folds = split["fold"].to_numpy()[None]
+    aucs, covariance = comparison_tests.delong(targets, scores[None, None], folds)
+    return float(aucs[0]), float(covariance[0, 0])
