@@ -14,7 +14,7 @@ same code, is passed over. Cells of two data seeds run at once, on a core each.
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -77,33 +77,45 @@ def show(plan: cells.Plan, given: argparse.Namespace) -> None:
 
 def work(plan: cells.Plan, given: argparse.Namespace) -> list[str]:
     """Run the missing cells while the budget lasts; gives what failed."""
-    waiting = dict(costs(plan, given))
+    waiting, failed = dict(costs(plan, given)), []
     running: dict[Future, cells.Cell] = {}
-    start, failed = time.monotonic(), []
+    end = time.monotonic() + 60 * (given.budget_minutes or float("inf"))
     with ThreadPoolExecutor(given.at_once) as pool:
-        while waiting or running:
-            busy = {cell.data_seed for cell in running.values()}
-            left = (given.budget_minutes or float("inf")) * 60 - (time.monotonic() - start)
-            ready = [
-                c for c in waiting if c.data_seed not in busy and waiting[c] <= left * given.cores
-            ]
-            while ready and len(running) < given.at_once:
-                cell = ready.pop(0)
-                ready = [other for other in ready if other.data_seed != cell.data_seed]
-                print(
-                    f"{run.describe(cell)}: about {waiting.pop(cell) / 60:.0f} core minutes",
-                    flush=True,
-                )
+        while True:
+            while len(running) < given.at_once:
+                left = (end - time.monotonic()) * given.cores
+                cell = following(waiting, {one.data_seed for one in running.values()}, left)
+                if cell is None:
+                    break
+                minutes = waiting.pop(cell) / 60
+                print(f"{run.describe(cell)}: about {minutes:.0f} core minutes", flush=True)
                 running[pool.submit(run.run, cell, plan, given.scratch, given.cores)] = cell
             if not running:
-                print(f"{len(waiting)} cells do not fit in the budget any more")
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                cell = running.pop(future)
-                if error := future.exception():
+                cell, error = running.pop(future), future.exception()
+                if isinstance(error, run.CodeChanged):  # nor would the others be of this code
+                    waiting = {}
+                if error:
                     failed.append(f"{run.describe(cell)}: {error}")
                     print(failed[-1], file=sys.stderr, flush=True)
+    if waiting:
+        print(f"{len(waiting)} cells do not fit in the budget any more")
     return failed
+
+
+def following(
+    waiting: Mapping[cells.Cell, float], busy: Collection[int], left: float
+) -> cells.Cell | None:
+    """The next cell to begin.
+
+    Args:
+        waiting: Core seconds of each cell, in the order in which they should run.
+        busy: Data seeds of which a cell runs: they share a folder.
+        left: Core seconds that a cell may take.
+    """
+    fit = (cell for cell, cost in waiting.items() if cost <= left and cell.data_seed not in busy)
+    return next(fit, None)
 
 
 def summarise() -> None:

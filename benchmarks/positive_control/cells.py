@@ -178,6 +178,7 @@ def chosen(cell: Cell, plan: Plan) -> dict:
     own = {
         "preset": PRESET,
         "run": f"seed{cell.data_seed}",
+        **({"trainings_per_job": 1} if plan.finetune else {}),  # or all would be fine-tuned
         "cohorts": {"radio": radio},
         "simulate": {"seed": cell.data_seed, **NOISE[cell.noise]},
         "experiment": {
@@ -289,7 +290,16 @@ def core_seconds(cell: Cell, plan: Plan, simulated: int = 0) -> float:
     trained = STEP_S * steps * share * views * seeds
     images = PATIENT_S * max(0, all_patients(cell, plan) - simulated)
     jobs = PLAN_S + JOB_S * seeds * (2 + 3 * len(encoders))
-    return trained + jobs + images
+    return _tuned(cell, plan, found) + trained + jobs + images
+
+
+def _tuned(cell: Cell, plan: Plan, config: Mapping) -> float:
+    """Core seconds of fine-tuning."""
+    how, folds = config["finetune"], config["evaluation"]["folds"]
+    trainings = sum("finetune" in plan.protocols(cell, encoder) for encoder in plan.work[cell])
+    trainings *= folds * config["evaluation"]["repeats"] * len(plan.training_seeds)
+    slices = how["epochs"] * how["samples_per_epoch"] * (config["tensors"]["size"] / 96) ** 2
+    return trainings * slices / 64 * STEP_S
 
 
 def all_patients(cell: Cell, plan: Plan) -> int:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from benchmarks.positive_control import cells
 from hepatoclr.learning import experiment
 
 DRAWS = 10_000
+WITH_LABELS = {"supervised": cells.SUPERVISED, "weak": cells.WEAK}
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,24 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
 
 def trained(table: pd.DataFrame, arm: Arm, protocol: str) -> pd.Series:
     """AUC of each training of an arm, averaged over repeats, by (data_seed, training_seed)."""
-    part = table[
+    own = "linear" if arm.encoder == cells.ORACLE else protocol  # its inputs are scaled always
+    part = _rows(table, arm)
+    return part[part["protocol"] == own].groupby(["data_seed", "training_seed"])["auc"].mean()
+
+
+def _rows(table: pd.DataFrame, arm: Arm) -> pd.DataFrame:
+    return table[
         (table["encoder"] == arm.encoder)
-        & (table["protocol"] == protocol)
         & (table["patients"] == arm.patients)
         & (table["noise"] == arm.noise)
         & (table["labelled"] == arm.labelled)
     ]
-    return part.groupby(["data_seed", "training_seed"])["auc"].mean()
+
+
+def learnt(table: pd.DataFrame, arm: Arm) -> bool:
+    """Whether an arm's last loss is below that of equal features; no training, nothing to ask."""
+    part = _rows(table, arm)
+    return not part["loss"].mean() >= part["equal_loss"].mean()
 
 
 def by_seed(table: pd.DataFrame, arm: Arm, protocol: str) -> pd.Series:
@@ -81,8 +93,13 @@ def by_seed(table: pd.DataFrame, arm: Arm, protocol: str) -> pd.Series:
 
 
 def auc(table: pd.DataFrame, arm: Arm, protocol: str) -> Estimate:
-    """AUC of an arm."""
-    return estimate(by_seed(table, arm, protocol))
+    """AUC of an arm; its interval is symmetric on the logit scale: it stays inside (0, 1)."""
+    found = estimate(by_seed(table, arm, protocol))
+    if not (np.isfinite(found.low) and 0 < found.mean < 1):
+        return found
+    half = (found.high - found.mean) / (found.mean * (1 - found.mean))
+    ends = expit(logit(found.mean) + half * np.array([-1, 1]))
+    return Estimate(found.mean, *map(float, ends), found.seeds)
 
 
 def difference(table: pd.DataFrame, one: Arm, other: Arm, protocol: str) -> Estimate:
@@ -91,8 +108,8 @@ def difference(table: pd.DataFrame, one: Arm, other: Arm, protocol: str) -> Esti
 
 
 def best(table: pd.DataFrame, protocol: str, arms: Sequence[Arm]) -> Arm | None:
-    """The arm of the highest mean AUC among those that were measured."""
-    means = {arm: auc(table, arm, protocol).mean for arm in arms}
+    """The arm of the highest mean AUC among those that were measured and learnt something."""
+    means = {arm: auc(table, arm, protocol).mean for arm in arms if learnt(table, arm)}
     known = {arm: mean for arm, mean in means.items() if np.isfinite(mean)}
     return max(known, key=known.get) if known else None
 
@@ -156,8 +173,8 @@ def noise_curve(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     """What weak labels are worth, by how well the radiologist reads, the best reader first.
 
     Returns:
-        A row per level: noise, reader_auc, reader_positive, of each encoder its AUC (mean, low,
-        high after its name), and gain, gain_low, gain_high: weak-SimCLR above SimCLR.
+        A row per level: noise, reader_auc, reader_positive, and of `supervised` and `weak` the AUC
+        and (`_gain`) how much it lies above SimCLR's, each followed by `_low` and `_high`.
     """
     simclr, rows = Arm(cells.SIMCLR), []
     for noise in cells.NOISE:
@@ -166,17 +183,21 @@ def noise_curve(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
         if part.empty:
             continue
         row = {"noise": noise, **part[["reader_auc", "reader_positive"]].mean()}
-        for name, encoder in (("supervised", cells.SUPERVISED), ("weak", cells.WEAK)):
-            found = auc(table, Arm(encoder, noise=noise), protocol)
-            row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-        gain = difference(table, Arm(cells.WEAK, noise=noise), simclr, protocol)
-        rows.append(row | {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high})
+        for name, encoder in WITH_LABELS.items():
+            arm = Arm(encoder, noise=noise)
+            row |= _flat(name, auc(table, arm, protocol))
+            row |= _flat(f"{name}_gain", difference(table, arm, simclr, protocol))
+        rows.append(row)
     found = pd.DataFrame(rows)
     return (
         found
         if found.empty
         else found.sort_values("reader_auc", ascending=False, ignore_index=True)
     )
+
+
+def _flat(name: str, one: Estimate) -> dict[str, float]:
+    return {name: one.mean, f"{name}_low": one.low, f"{name}_high": one.high}
 
 
 def crossing(x: np.ndarray, y: np.ndarray) -> float:

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.positive_control import cells, effects
-from benchmarks.positive_control.effects import Arm
+from benchmarks.positive_control.effects import Arm, Estimate
+from hepatoclr.learning import experiment
 from hepatoclr.reporting.plots import common as style
 
 NAMES = {
@@ -30,7 +31,7 @@ LOOK = {  # as the methods look in table 1's figures
     cells.ORACLE: style.STYLES[7],
 }
 PANELS = {"linear": "features as they are", "linear_scaled": "features standardised"}
-NOISE_NAMES = {"truth": "true stage", cells.DEFAULT: "as published"}
+NOISE_NAMES = {"truth": "true stage", cells.DEFAULT: "default"}
 
 
 def draw(table: pd.DataFrame, folder: Path) -> list[Path]:
@@ -65,7 +66,9 @@ def methods(table: pd.DataFrame, paths: Sequence[Path]) -> Figure | None:
             values = effects.by_seed(table, arm, protocol)
             axes.plot(values, np.full(len(values), place + 0.18), ".", color=style.FAINT)
             marker = "o" if arm.noise == cells.DEFAULT else "D"
-            _whisker(axes, one.mean, place, one, colour, marker, across=True)
+            ends = np.nan_to_num([[one.mean - one.low], [one.high - one.mean]])
+            look = {"color": colour, "marker": marker, "elinewidth": 1, "capsize": 2.5}
+            axes.errorbar(one.mean, place, xerr=ends, **look)
         axes.set_yticks(range(len(rows)), [label for _, label in rows])
         axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="AUC for F3-F4", title=title)
         axes.grid(True, axis="x")
@@ -75,43 +78,46 @@ def methods(table: pd.DataFrame, paths: Sequence[Path]) -> Figure | None:
 
 @matplotlib.rc_context(style.SETTINGS)
 def beta(table: pd.DataFrame, paths: Sequence[Path]) -> Figure | None:
-    """AUC over the weight of the weak label's loss."""
-    figure, found = Figure(figsize=(4.6, 3.2)), False
-    axes = figure.subplots()
-    for number, (protocol, label) in zip((2, 4), PANELS.items(), strict=True):
-        curve = effects.betas(table, protocol)
-        if len(curve) > 1:
-            _line(axes, curve["beta"], curve, "", style.STYLES[number], label)
-            found = True
-    _axes(axes, "beta: 0 is SimCLR, 1 supervised")
+    """AUC over the weight of the weak label's loss, and above SimCLR."""
+    figure, found = Figure(figsize=(7.4, 3.2)), False
+    left, right = figure.subplots(1, 2)
+    for place, (protocol, label) in enumerate(PANELS.items()):
+        curve, look = effects.betas(table, protocol), style.STYLES[2 * place + 2]
+        if len(curve) < 2:
+            continue
+        found, arms = True, [Arm(experiment.name(experiment.WEIGHTED, b)) for b in curve["beta"]]
+        x = curve["beta"].to_numpy() + 0.012 * (2 * place - 1)
+        _line(left, x, [effects.auc(table, arm, protocol) for arm in arms], look, label)
+        simclr = Arm(cells.SIMCLR)
+        gains = [effects.difference(table, arm, simclr, protocol) for arm in arms]
+        _line(right, x, gains, look, label)
+    for axes, label in ((left, "AUC for F3-F4"), (right, "AUC above SimCLR")):
+        axes.set_xticks(cells.BETAS)
+        _axes(axes, "beta: 0 is SimCLR, 1 supervised", label)
     return _save(figure, paths) if found else None
 
 
 @matplotlib.rc_context(style.SETTINGS)
 def noise(table: pd.DataFrame, paths: Sequence[Path]) -> Figure | None:
     """AUC over the reader's noise, from the best reader to one who sees nothing."""
-    figure, found = Figure(figsize=(7.8, 3.6)), False
-    for axes, (protocol, title) in zip(
-        figure.subplots(1, 2, sharey=True), PANELS.items(), strict=True
-    ):
-        curve = effects.noise_curve(table, protocol)
-        if len(curve) < 2:
-            continue
-        found, x = True, np.arange(len(curve))
-        for name, encoder in (("supervised", cells.SUPERVISED), ("weak", cells.WEAK)):
-            part = curve[[name, f"{name}_low", f"{name}_high"]].set_axis(
-                ["mean", "low", "high"], axis=1
-            )
-            _line(axes, x, part, "", LOOK[encoder], NAMES[encoder])
-        _level(axes, table, Arm(cells.SIMCLR), protocol)
-        _level(axes, table, Arm(cells.RANDOM), protocol)
-        ticks = [
-            f"{NOISE_NAMES.get(n, n)}\n{a:.2f}"
-            for n, a in zip(curve["noise"], curve["reader_auc"], strict=True)
-        ]
-        axes.set_xticks(x, ticks, fontsize=7.5)
-        _axes(axes, "noise of the reader (SD), and the reader's own AUC for F3-F4", title)
-    return _save(figure, paths) if found else None
+    figure, curve = Figure(figsize=(7.8, 3.6)), effects.noise_curve(table, "linear")
+    if len(curve) < 2:
+        return None
+    left, right = figure.subplots(1, 2)
+    pairs = zip(curve["noise"], curve["reader_auc"], strict=True)
+    ticks = [f"{NOISE_NAMES.get(noise, noise)}\n{auc:.2f}" for noise, auc in pairs]
+    for place, (name, encoder) in enumerate(effects.WITH_LABELS.items()):
+        x = np.arange(len(curve)) + 0.06 * (2 * place - 1)
+        for axes, column in ((left, name), (right, f"{name}_gain")):
+            columns = [column, f"{column}_low", f"{column}_high"]
+            estimates = [Estimate(*row, 0) for row in curve[columns].to_numpy(float)]
+            _line(axes, x, estimates, LOOK[encoder], NAMES[encoder])
+    for encoder in (cells.SIMCLR, cells.RANDOM):
+        _level(left, table, Arm(encoder), "linear")
+    for axes, label in ((left, "AUC for F3-F4"), (right, "AUC above SimCLR")):
+        axes.set_xticks(range(len(curve)), ticks, fontsize=7.5)
+        _axes(axes, "the reader's noise (SD) and own AUC", label)
+    return _save(figure, paths)
 
 
 @matplotlib.rc_context(style.SETTINGS)
@@ -124,24 +130,22 @@ def sizes(table: pd.DataFrame, paths: Sequence[Path]) -> Figure | None:
         (right, "labelled", cells.SHARES, (cells.SUPERVISED, cells.WEAK)),
     )
     for axes, key, values, encoders in arms:
-        for encoder in encoders:
+        for place, encoder in enumerate(encoders):
             estimates = [effects.auc(table, Arm(encoder, **{key: v}), "linear") for v in values]
-            part = pd.DataFrame(
-                [(e.mean, e.low, e.high) for e in estimates], columns=["mean", "low", "high"]
-            )
-            known = part["mean"].notna().to_numpy()
-            if known.any():
-                x = np.array(values)[known]
-                _line(axes, x, part[known], "", LOOK[encoder], NAMES[encoder])
+            known = [number for number, one in enumerate(estimates) if np.isfinite(one.mean)]
+            x = np.array(values)[known] * 1.04 ** (place - 1)
+            if known:
+                estimates = [estimates[number] for number in known]
+                _line(axes, x, estimates, LOOK[encoder], NAMES[encoder])
                 found = True
         axes.set_xscale("log")
-        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.set_xticks(values, [f"{value:,}" for value in values])
         axes.minorticks_off()
     _level(right, table, Arm(cells.SIMCLR), "linear")
     for axes in (left, right):
         _level(axes, table, Arm(cells.RANDOM), "linear")
     _axes(left, "patients for pretraining")
-    _axes(right, f"share of {cells.PATIENTS} patients whom the radiologist has read")
+    _axes(right, f"share of {cells.PATIENTS} patients who were read", "")
     return _save(figure, paths) if found else None
 
 
@@ -149,35 +153,28 @@ def _known(table: pd.DataFrame, arm: Arm, protocol: str) -> bool:
     return bool(len(effects.by_seed(table, arm, protocol)))
 
 
-def _axes(axes: Axes, x: str, title: str = "") -> None:
-    axes.set(xlabel=x, ylabel="AUC for F3-F4", title=title)
+def _axes(axes: Axes, x: str, y: str = "AUC for F3-F4") -> None:
+    axes.set(xlabel=x, ylabel=y)
     axes.grid(True, axis="y")
+    if y.endswith("above SimCLR"):
+        axes.axhline(0, color=style.FAINT, linewidth=0.8)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=7.5)
 
 
 def _level(axes: Axes, table: pd.DataFrame, arm: Arm, protocol: str) -> None:
-    """A method that what varies does not concern: a line across, with its interval as a band."""
+    """A method that what varies does not concern: a line across."""
     one, (colour, line, _) = effects.auc(table, arm, protocol), LOOK[arm.encoder]
     if np.isfinite(one.mean):
         axes.axhline(one.mean, color=colour, linestyle=line, linewidth=1, label=NAMES[arm.encoder])
-    if np.isfinite(one.low):
-        axes.axhspan(one.low, one.high, color=colour, alpha=0.08, linewidth=0)
 
 
-def _line(axes: Axes, x, part: pd.DataFrame, prefix: str, look: tuple, label: str) -> None:
+def _line(axes: Axes, x: np.ndarray, estimates: list[Estimate], look: tuple, label: str) -> None:
+    """A curve with intervals as whiskers, none where there is none."""
     colour, line, marker = look
-    axes.plot(x, part["mean"], color=colour, linestyle=line, marker=marker, label=label)
-    axes.fill_between(
-        x,
-        part["low"].astype(float),
-        part["high"].astype(float),
-        color=colour,
-        alpha=0.12,
-        linewidth=0,
+    mean, low, high = np.array([(one.mean, one.low, one.high) for one in estimates]).T
+    axes.errorbar(
+        *(x, mean),
+        **{"yerr": np.nan_to_num([mean - low, high - mean]), "elinewidth": 1, "capsize": 2.5},
+        **{"color": colour, "linestyle": line, "marker": marker, "label": label},
     )
-
-
-def _whisker(axes: Axes, x: float, y: float, one, colour: str, marker: str, across: bool) -> None:
-    arms = [[one.mean - one.low], [one.high - one.mean]] if np.isfinite(one.low) else None
-    axes.errorbar(x, y, xerr=arms, color=colour, marker=marker, elinewidth=1, capsize=2.5)

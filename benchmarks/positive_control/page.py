@@ -64,7 +64,8 @@ def about(table: pd.DataFrame) -> str:
     text = (
         f"{len(runs)} cells of {table['data_seed'].nunique()} data seeds, {seeds} training seed"
         f"{'s' * (seeds > 1)} each, {trainings} pretrainings; {hours:.1f} core hours. "
-        f"{positive:.0f} positive and {negative:.0f} negative patients in the evaluation cohort."
+        f"{positive:.0f} positive and {negative:.0f} negative patients in an evaluation cohort; "
+        f"the standard error of one AUC (DeLong) is {np.sqrt(table['variance'].mean()):.3f}."
     )
     if table["code"].nunique() > 1:
         text += f" **The rows are of {table['code'].nunique()} states of the code.**"
@@ -92,7 +93,7 @@ def questions(table: pd.DataFrame) -> list[tuple[str, Arm | None, Arm | None]]:
     random, simclr, weak = Arm(cells.RANDOM), Arm(cells.SIMCLR), Arm(cells.WEAK)
     supervised, oracle = Arm(cells.SUPERVISED), Arm(cells.ORACLE)
     best = effects.best(table, MAIN, effects.candidates())
-    name = figures.NAMES.get(best.encoder, best.encoder) if best else "the best"
+    chosen = figures.NAMES.get(best.encoder, best.encoder) if best else "?"
     return [
         ("SimCLR above random weights", simclr, random),
         ("supervised above random weights", supervised, random),
@@ -100,8 +101,13 @@ def questions(table: pd.DataFrame) -> list[tuple[str, Arm | None, Arm | None]]:
         ("weak-SimCLR above SimCLR", weak, simclr),
         ("supervised above SimCLR", supervised, simclr),
         ("weak-SimCLR above supervised", weak, supervised),
-        (f"the oracle above the best ({name})", oracle, best),
-        (f"trained on the true stage, above {name}", effects.ceiling(table, MAIN), best),
+        *(
+            (f"{name}, {more:,} patients above {less:,}", Arm(encoder, more), Arm(encoder, less))
+            for encoder, name in ((cells.SIMCLR, "SimCLR"), (cells.WEAK, "weak-SimCLR"))
+            for less, more in ((cells.SIZES[0], cells.PATIENTS), (cells.PATIENTS, cells.SIZES[-1]))
+        ),
+        (f"the oracle above the best ({chosen})", oracle, best),
+        (f"trained on the true stage, above {chosen}", effects.ceiling(table, MAIN), best),
     ]
 
 
@@ -118,7 +124,8 @@ def by_method(table: pd.DataFrame) -> str:
                 f"{part[name].mean():.2f}" if part[name].notna().any() else ""
                 for name in ("loss", "equal_loss")
             ]
-            rows.append([figures.NAMES.get(encoder, encoder), *aucs, *loss])
+            note = "" if effects.learnt(table, Arm(encoder)) else ", **did not learn**"
+            rows.append([f"{figures.NAMES.get(encoder, encoder)}{note}", *aucs, *loss])
     head = ["AUC", *(PROTOCOLS[name] for name in present), "last loss", "loss of equal features"]
     return markdown(head, rows) if rows else ""
 
@@ -146,7 +153,7 @@ def by_noise(table: pd.DataFrame) -> str:
             f"{row['reader_auc']:.2f}",
             f"{row['reader_positive']:.0%}",
             *(plain(_of(row, name)) for name in ("supervised", "weak")),
-            signed(Estimate(row["gain"], row["gain_low"], row["gain_high"], 0)),
+            signed(_of(row, "weak_gain")),
         ]
         for row in curve.to_dict("records")
     ]
@@ -158,8 +165,8 @@ def by_noise(table: pd.DataFrame) -> str:
         "weak-SimCLR",
         "weak-SimCLR above SimCLR",
     ]
-    x = curve["reader_auc"].to_numpy(float)
-    sure, even = (effects.crossing(x, curve[name].to_numpy(float)) for name in ("gain_low", "gain"))
+    x, ends = curve["reader_auc"].to_numpy(float), ("weak_gain_low", "weak_gain")
+    sure, even = (effects.crossing(x, curve[name].to_numpy(float)) for name in ends)
     text = (
         f"Weak labels help beyond doubt (the interval is above 0) {where(sure)}; "
         f"their mean gain is above 0 {where(even)}."

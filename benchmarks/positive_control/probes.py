@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score, roc_auc_score
-from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -29,11 +29,17 @@ def probe(features: np.ndarray, target: np.ndarray, groups: np.ndarray | None = 
     Returns:
         measure, "AUC" or "R2", and value; R2 below 0 is worse than the mean.
     """
-    folds = KFold(FOLDS, shuffle=True, random_state=0) if groups is None else GroupKFold(FOLDS)
     model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS))
-    found = cross_val_predict(model, features, target, groups=groups, cv=folds)
     if len(np.unique(target)) == 2:  # of two classes, ridge regression is a linear discriminant
-        return {"measure": "AUC", "value": float(roc_auc_score(target == target.max(), found))}
+        folds, classes = (
+            StratifiedKFold(FOLDS, shuffle=True, random_state=0),
+            target == target.max(),
+        )
+        splits = list(folds.split(features, classes))
+        found = cross_val_predict(model, features, classes.astype(float), cv=splits)
+        return {"measure": "AUC", "value": float(roc_auc_score(classes, found))}
+    folds = KFold(FOLDS, shuffle=True, random_state=0) if groups is None else GroupKFold(FOLDS)
+    found = cross_val_predict(model, features, target, groups=groups, cv=folds)
     return {"measure": "R2", "value": float(r2_score(target, found))}
 
 

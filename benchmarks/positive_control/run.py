@@ -26,6 +26,10 @@ class CellFailed(Exception):
     """Snakemake did not end well."""
 
 
+class CodeChanged(Exception):
+    """The code is not that which was there at the start."""
+
+
 @dataclass(frozen=True)
 class Folder:
     """Where the cells of one simulation run, one after another: what they share is made once.
@@ -116,12 +120,19 @@ def snakemake(place: Folder, paths: Sequence[str], cores: int) -> float:
 
 
 def run(cell: cells.Cell, plan: cells.Plan, scratch: Path, cores: int = 1) -> None:
-    """Run a cell, and put what it found into the tables."""
+    """Run a cell, and put what it found into the tables.
+
+    Raises:
+        CellFailed: Snakemake did not end well.
+        CodeChanged: The code was edited since the start: whose result this is nobody could tell.
+    """
     place = folder(scratch, cell, plan.quick)
     place.path.mkdir(parents=True, exist_ok=True)
     files.write_text(yaml.safe_dump(cells.chosen(cell, plan)), place.path / "config.yaml")
     start = time.monotonic()
     used = snakemake(place, targets(cell, plan), cores)
+    if code_now() != cells.code_digest():
+        raise CodeChanged("the code has changed since the start; start again")
     found = rows(cell, plan, place)
     took = {"seconds": round(time.monotonic() - start, 1), "core_seconds": round(used, 1)}
     probed_rows = probe_rows(cell, plan, place)
@@ -129,6 +140,13 @@ def run(cell: cells.Cell, plan: cells.Plan, scratch: Path, cores: int = 1) -> No
     if len(probed_rows):
         table.add(probed_rows, probe_results, table.PROBE_KEY)
     table.add(found.assign(**took), results, cells.KEY)  # last: it says that the cell is done
+
+
+def code_now() -> str:
+    """The digest of the code as it is, by a process that has read nothing before."""
+    program = "from benchmarks.positive_control import cells; print(cells.code_digest())"
+    command, options = [sys.executable, "-c", program], {"cwd": cells.ROOT, "text": True}
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, **options).stdout.strip()
 
 
 def tables(plan: cells.Plan, scratch: Path) -> list[Path]:
