@@ -144,21 +144,23 @@ def noise(parts: np.ndarray, pixel: float) -> dict[str, float]:
 
 
 def autocorrelation(hu: np.ndarray, inside: np.ndarray, pixel: float) -> np.ndarray:
-    """Autocorrelation in the slices at lags of 0, 1, 2 ... pixels, along x and y together."""
-    values = np.where(inside, hu - hu[inside].mean(), 0).astype(float)
-    mask = inside.astype(float)
-    lags = int(np.ceil(14 / pixel)) + 1
+    """Autocorrelation in the slices at lags of 0, 1, 2 ... pixels, along x and y together.
+
+    It ends beyond the largest of LAGS_MM where it has fallen below 1/e, or at 60 mm.
+    """
+    values = np.where(inside, hu - hu[inside].mean(), 0).astype(np.float32)
     found = []
-    for lag in range(lags):
+    for lag in range(int(60 / pixel)):
         product = pairs = 0.0
         for axis in (1, 2):
-            here = [slice(None)] * 3
-            there = [slice(None)] * 3
+            here, there = [slice(None)] * 3, [slice(None)] * 3
             here[axis], there[axis] = slice(0, hu.shape[axis] - lag), slice(lag, None)
             here, there = tuple(here), tuple(there)
-            product += (values[here] * values[there]).sum()
-            pairs += (mask[here] * mask[there]).sum()
+            product += float(np.einsum("zyx,zyx->", values[here], values[there], dtype=float))
+            pairs += np.count_nonzero(inside[here] & inside[there])
         found.append(product / max(pairs, 1))
+        if found[-1] < found[0] / np.e and (lag - 1) * pixel > max(LAGS_MM):
+            break
     return np.array(found) / found[0]
 
 
@@ -254,8 +256,8 @@ def _compared(values: Sequence[float], drawn: np.ndarray) -> list[str]:
     if np.isnan(values).all() or np.isnan(drawn).all():
         return ["-"] * (len(values) + 2)
     low, lower, upper, high = np.nanquantile(drawn, (0, 0.05, 0.95, 1))
-    size = max(abs(low), abs(high))
-    form = "{:.0f}" if size > 20 else "{:.1f}" if size > 2.5 else "{:.2f}"
+    size = np.nanmax(np.abs(drawn))
+    form = "{:.0f}" if size > 60 else "{:.1f}" if size > 2 else "{:.3f}"
     spread = f"{form} to {form} ({form} to {form})".format(low, high, lower, upper)
     within = sum(low <= value <= high for value in values)
     return [*(form.format(value) for value in values), spread, f"{within} of {len(values)}"]

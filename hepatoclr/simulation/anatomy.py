@@ -280,7 +280,10 @@ def paint_liver(b: Body) -> None:
     inset = 0.15 * sizes["gap"] + 0.6 * sizes["nodularity"] + 0.5 * sizes["ascites"]
     # the wall presses nodules flat, and near the dome a little displacement goes a long way
     pressed = b.abdomen[box] + inset + 0.6 * surface
-    bent = replace(g, x=g.x + 4 * field(b.who.rng("lobes"), g.axes, 75, 12))
+    # the less fat there is, the closer the liver comes to the wall in front
+    forward = np.where(g.y < 0, 1 - 0.16 * np.clip(1.2 - sizes["fat"] / 30, 0, 1), 1)
+    lean = 4 * field(b.who.rng("lobes"), g.axes, 75, 12)
+    bent = replace(g, x=g.x + lean, y=g.y * forward.astype(np.float32))
     whole = np.maximum(liver(bent, sizes["atrophy"]) + surface, pressed)
     pattern = [field(b.who.rng(f"texture{mm}"), g.axes, mm) for mm in TEXTURE_MM]
     grain = sum(pattern) / np.sqrt(len(pattern))

@@ -64,8 +64,8 @@ def protocol(who: Patient, matrix: int, slice_mm: float) -> Scanner:
         # thin slices overlap more than thick ones
         overlap=float(rng.uniform(0.04, 0.24) * min(1, 5 / spacing)),
         noise=float(np.exp(rng.uniform(np.log(7), np.log(26)))),
-        grain=float(rng.uniform(0.26, 0.50)),
-        floor=float(np.exp(rng.uniform(np.log(0.002), np.log(0.15)))),
+        grain=float(np.exp(rng.uniform(np.log(0.16), np.log(0.5)))),
+        floor=float(np.exp(rng.uniform(np.log(0.001), np.log(0.12)))),
         streaks=float(rng.uniform(0.1, 0.65)),
         shading=_shading(rng),
         table=back + 5 if rng.random() < 0.5 else np.inf,
@@ -74,8 +74,8 @@ def protocol(who: Patient, matrix: int, slice_mm: float) -> Scanner:
 
 def _shading(rng: np.random.Generator) -> tuple[float, float, float]:
     """Draw the dark band of beam hardening: deep in those whose arms lie beside the body."""
-    depth = rng.uniform(15, 60) if rng.random() < 0.35 else rng.uniform(0, 8)
-    return float(depth), float(rng.uniform(20, 60)), float(rng.uniform(35, 70))
+    depth = rng.uniform(15, 65) if rng.random() < 0.35 else rng.uniform(0, 8)
+    return float(depth), float(rng.uniform(20, 60)), float(rng.uniform(35, 85))
 
 
 def scan(

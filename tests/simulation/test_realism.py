@@ -1,6 +1,7 @@
 """Simulated CT looks like real CT: noise, structure and edges, measured as in real scans."""
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from multiprocessing import get_context
 
@@ -15,7 +16,7 @@ PATIENTS = 12
 PLAUSIBLE = {
     "SD, HU": (8, 40),
     "SD of 9 mm squares, HU": (3, 20),
-    "NPS mean, 1/mm": (0.15, 0.55),
+    "NPS mean, 1/mm": (0.1, 0.55),
     "noise SD (root of NPS integral), HU": (5, 30),
     "autocorrelation at 1 mm": (0.1, 0.9),
     "autocorrelation at 4 mm": (0.0, 0.7),
@@ -35,6 +36,12 @@ def simulated():
     return {name: np.array([one[name] for one in found]) for name in found[0]}
 
 
+def middle(*volumes):
+    """The same eleven slices of CT and liver, around the one that holds most liver."""
+    most = int(volumes[1].array.sum(axis=(1, 2)).argmax())
+    return [replace(one, array=one.array[max(most - 5, 0) : most + 6]) for one in volumes]
+
+
 @pytest.mark.parametrize("measure", PLAUSIBLE)
 def test_simulated_livers_are_plausible(measure):
     low, high = PLAUSIBLE[measure]
@@ -49,7 +56,7 @@ def test_patients_and_scanners_differ():
 
 @pytest.mark.parametrize("name", realism.NATIVE)
 def test_real_livers_lie_within_the_simulated_range(shared_ct, name):
-    found = realism.measures(*realism.real(name, shared_ct))
+    found = realism.measures(*middle(*realism.real(name, shared_ct)))
     for measure in PLAUSIBLE:
         values = simulated()[measure]
         room = 0.1 * np.ptp(values)  # so few patients do not reach the ends of the range
