@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.positive_control import truth
 from hepatoclr.base import fingerprint, settings
 from hepatoclr.learning import experiment
 
@@ -23,7 +23,6 @@ BETAS = (0, 0.2, 0.4, 0.5, 0.8, 1)
 WEAK = experiment.name(experiment.WEIGHTED, 0.5)
 RANDOM, SIMCLR, SUPERVISED = experiment.NONE, "simclr", "supervised"
 ORACLE = "oracle"  # no network: regression on the true signs
-SIGNS = "hepatoclr.simulation.signs"
 DEFAULT = "default"
 # What the radiologist reads, from the stage itself to nothing; the numbers are SDs of the reader's
 # own error, in units of the SD of what can be seen.
@@ -59,7 +58,7 @@ CODE = (
 )
 # Core seconds on the machine of docs/does-it-work.md.
 PATIENT_S, JOB_S, PLAN_S = 2.5, 6.0, 20.0
-STEP_S = 0.15  # a view of a batch of 64 slices of 96 pixels
+STEP_S = 0.16  # a view of a batch of 64 slices of 96 pixels
 
 
 @dataclass(frozen=True, order=True)
@@ -143,18 +142,13 @@ def _rank(cell: Cell) -> tuple:
     return cell.patients > PATIENTS, sum(n * v for n, v in enumerate(varied[::-1], 1)), cell
 
 
-def has_signs() -> bool:
-    """Whether the simulation tells the true signs of its patients."""
-    return find_spec(SIGNS) is not None
-
-
 def _part(group: str, seed: int, quick: bool) -> list[tuple[Cell, list[str]]]:
     """What one part of the study needs of one simulation; all need what they are compared with."""
     usual = QUICK_PATIENTS if quick else PATIENTS
     sizes = (usual // 2, usual) if quick else SIZES
     sizes = [size for size in sizes if size <= usual or seed in SEEDS_OF_MORE]
     middle = Cell(seed, usual)
-    beside = [RANDOM, *([ORACLE] if has_signs() else [])]  # neither sees a pretraining cohort
+    beside = [RANDOM, *([ORACLE] if truth.has_signs() else [])]  # neither sees a pretraining cohort
     parts = {
         "methods": [(middle, methods())],
         "sizes": [(Cell(seed, size), [SUPERVISED, SIMCLR, WEAK]) for size in sizes],

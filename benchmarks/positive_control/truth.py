@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from importlib import import_module
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.positive_control import cells
-from hepatoclr.simulation import simulate
+from hepatoclr.simulation import patients, scanner, simulate
 from hepatoclr.stats import comparison_tests, metrics
 
 SEVERITY = {"none": 0, "mild": 1, "moderate": 2, "severe": 3}
@@ -30,9 +29,45 @@ def rows(config: Mapping, cohort: str) -> pd.DataFrame:
     return pd.DataFrame(simulate.cohort(cohort, **config["cohorts"][cohort]["simulate"], **shared))
 
 
+def has_signs() -> bool:
+    """Whether the simulation tells the true signs of its patients."""
+    return "signs" in {field.name for field in fields(patients.Patient)}
+
+
+def drawn(config: Mapping, cohort: str) -> dict[str, patients.Patient]:
+    """Draw the patients of a cohort as the simulation does, by patient_id.
+
+    Args:
+        config: All settings.
+        cohort: Its name.
+    """
+    shared, own = config["simulate"], config["cohorts"][cohort]["simulate"]
+    effects = {"effect": shared["effect"], "confounding": own.get("confounding", 0.0)}
+    stages = rows(config, cohort).set_index("patient_id")["stage"]
+    return {
+        name: patients.patient(simulate._key(cohort, index, shared["seed"]), int(stage), **effects)
+        for index, (name, stage) in enumerate(stages.items())
+    }
+
+
 def true_signs(config: Mapping, cohort: str) -> pd.DataFrame:
-    """The true signs and habitus of each patient of a cohort, a column each, by patient_id."""
-    return import_module(cells.SIGNS).true_signs(config, cohort)
+    """The true signs of each patient of a cohort, a column each, by patient_id."""
+    found = {name: who.signs for name, who in drawn(config, cohort).items()}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def surroundings(config: Mapping, cohort: str) -> pd.DataFrame:
+    """What is no sign: build, age, hospital and scan of each patient, by patient_id."""
+    matrix, slice_mm = config["simulate"]["matrix"], config["simulate"]["slice_mm"]
+    found = {}
+    for name, who in drawn(config, cohort).items():
+        scan = scanner.protocol(who, matrix, slice_mm)
+        found[name] = {"fat": who.sizes["fat"], "age": who.sizes["age"], "noise": scan.noise}
+        found[name] |= {
+            "blur": scan.blur,
+            "first site": float(who.site == next(iter(patients.SITES))),
+        }
+    return pd.DataFrame.from_dict(found, orient="index")
 
 
 def reader(config: Mapping) -> dict[str, float]:

@@ -291,6 +291,20 @@ def test_the_oracle_finds_a_sign_and_nothing_in_noise():
     assert 0.3 < truth.oracle(signs.assign(sign=noise), split)[0] < 0.65
 
 
+@pytest.mark.skipif(not truth.has_signs(), reason="this simulation keeps its signs to itself")
+def test_the_oracle_sees_what_the_simulation_drew():
+    config = cells.in_force(cells.Cell(1, 300), cells.plan(["noise"], [1]))
+    drawn = truth.rows(config, "histo").set_index("patient_id")
+    split = pd.DataFrame({"patient_id": drawn.index, "target": drawn["stage"] >= 3})
+    split["fold"] = np.random.default_rng(1).permutation(len(split)) % 5
+    signs = truth.true_signs(config, "histo")
+    assert list(signs.index) == list(drawn.index)
+    assert 0.8 < truth.oracle(signs, split)[0] < 0.97
+    around = truth.surroundings(config, "histo")
+    assert truth.oracle(around, split)[0] < 0.7
+    assert 0.7 < truth.reader(config)["reader_auc"] < 0.85
+
+
 def test_probes_find_what_features_hold():
     rng = np.random.default_rng(1)
     patients = [f"p{n}" for n in range(60)]
