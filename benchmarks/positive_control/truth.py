@@ -59,13 +59,13 @@ def true_signs(config: Mapping, cohort: str) -> pd.DataFrame:
 def surroundings(config: Mapping, cohort: str) -> pd.DataFrame:
     """What is no sign: build, age, hospital and scan of each patient, by patient_id."""
     matrix, slice_mm = config["simulate"]["matrix"], config["simulate"]["slice_mm"]
-    found = {}
+    first, found = next(iter(patients.SITES)), {}
     for name, who in drawn(config, cohort).items():
         scan = scanner.protocol(who, matrix, slice_mm)
         found[name] = {"fat": who.sizes["fat"], "age": who.sizes["age"], "noise": scan.noise}
         found[name] |= {
             "blur": scan.blur,
-            "first site": float(who.site == next(iter(patients.SITES))),
+            "first site": float(who.site == first),
         }
     return pd.DataFrame.from_dict(found, orient="index")
 
