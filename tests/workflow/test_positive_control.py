@@ -266,6 +266,15 @@ def test_the_page_says_what_the_table_says(measured, tmp_path):
     assert page.section(table.read(tmp_path / "none.csv"), probed) == "Not measured yet.\n"
 
 
+def test_the_page_in_the_docs_is_of_the_table_beside_it(tmp_path):
+    found = table.read()
+    drawn = [] if found.empty else figures.draw(found, tmp_path)
+    text = page.section(found, table.read_probes(), [f"images/{path.name}" for path in drawn])
+    docs = cells.ROOT / "docs"
+    assert f"begin -->\n{text}<!-- study: end" in (docs / "does-it-work.md").read_text()
+    assert all((docs / "images" / path.name).exists() for path in drawn)
+
+
 def test_the_page_is_filled_between_its_comments(tmp_path):
     copy = tmp_path / "page.md"
     shutil.copy(cells.ROOT / "docs/does-it-work.md", copy)
