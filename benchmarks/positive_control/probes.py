@@ -62,10 +62,16 @@ def of_encoder(features: pd.DataFrame, targets: pd.DataFrame, position: np.ndarr
     known = targets.loc[means.index]
     for name in known:
         target = known[name].to_numpy(float)
-        if np.isfinite(target).all() and target.std():
+        if np.isfinite(target).all() and _varies(target):
             found[name] = probe(means.to_numpy(float), target)
     table = pd.DataFrame([{"target": name, **one} for name, one in found.items()])
     return table.assign(patients=len(means))
+
+
+def _varies(target: np.ndarray) -> bool:
+    """Whether there is something to predict, of two classes in every fold."""
+    counts = np.unique(target, return_counts=True)[1]
+    return len(counts) > 2 or (len(counts) == 2 and counts.min() >= FOLDS)
 
 
 def positions(features: pd.DataFrame, folder: Path) -> np.ndarray:

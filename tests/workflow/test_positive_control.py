@@ -327,7 +327,9 @@ def test_probes_find_what_features_hold():
     features = pd.DataFrame(vectors, columns=["f0", "f1", "f2"])
     features.insert(0, "patient_id", np.repeat(patients, 4))
     known = pd.DataFrame({"fat": fat, "other": rng.normal(size=60), "F3-F4": side}, index=patients)
+    known["rare"] = [1.0, 1.0, *[0.0] * 58]
     found = probes.of_encoder(features, known, position.ravel()).set_index("target")
+    assert "rare" not in found.index  # not in every fold
     assert found.loc[["fat", "slice position"], "value"].min() > 0.85
     assert found.loc["F3-F4", ["measure", "value"]].tolist() == ["AUC", 1.0]
     assert found.loc["other", "value"] < 0.15
