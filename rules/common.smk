@@ -58,7 +58,7 @@ try:
     chosen = settings.layers(sys.argv, workflow.config_settings)
     config = settings.resolve(chosen, SCHEMAS["config"], ROOT / "presets")
     manifest_checks.check_simulated(config)
-    SIMULATED = simulate.by_cohort(config["cohorts"], **section("simulate", "confusion", "seed"))
+    SIMULATED = simulate.by_cohort(config["cohorts"], **section("simulate", *simulate.DRAWN))
     experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")
     experiment.check_values(*(config[key] for key in ("experiment", "tensors", "network")))
     backends.check(config["segment"]["backend"])

@@ -9,7 +9,7 @@ rule manifest:
     params:
         code=code("manifest"),
         cohort=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"],
-        settings=section("simulate", "confusion", "seed"),
+        settings=section("simulate", *simulate.DRAWN),
     script:
         "../scripts/manifest.py"
 
@@ -26,11 +26,8 @@ rule simulate:
         "read"
     params:
         code=code("simulate"),
-        patient=lambda wildcards: {  # without what was read of it: other labels scan nobody again
-            key: value
-            for key, value in SIMULATED[wildcards.cohort][wildcards.case].items()
-            if key not in ("label", "weak_label")
-        },
-        settings=section("simulate", "seed", "matrix", "slice_mm"),
+        patient=lambda wildcards: simulate.pictured(SIMULATED[wildcards.cohort][wildcards.case]),
+        confounding=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"]["confounding"],
+        settings=section("simulate", "seed", "effect", "matrix", "slice_mm"),
     script:
         "../scripts/simulate.py"

@@ -6,131 +6,14 @@ are (x, y, z), those of tubes (x, y, z, radius). Organs are painted in turn, and
 of those before it, so they never overlap however fibrosis has changed their size.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
+from hepatoclr.simulation.body import ASCITES, KIDNEY, SPLEEN, Body
+from hepatoclr.simulation.liver import paint_liver
 from hepatoclr.simulation.patients import Patient, grid
-from hepatoclr.simulation.shapes import (
-    Box,
-    Grid,
-    blend,
-    branches,
-    ellipsoid,
-    field,
-    threads,
-    tube,
-    wrap,
-)
-
-LIVER, SPLEEN, KIDNEY, ASCITES = 1, 2, 3, 4
-BOTTOM, TOP = -172.0, 0.0  # reference heights that hold every liver, mm
-TEXTURE_MM = (5, 9, 22)  # sizes in the pattern of the parenchyma: lobules, nodules, perfusion
-FAINT = 0.5  # a vessel that fills less of a pixel is left out
-WHOLE = (slice(None),) * 3
-
-
-def cavity(g: Grid) -> np.ndarray:
-    """Inside of the ribs and the abdominal wall: narrower in the chest, pushed in by the spine."""
-    narrow = 1 - 0.0009 * np.maximum(g.z + 80, 0)
-    inside = ellipsoid(replace(g, x=g.x / narrow), (0, -11), (126, 86), 2.4)
-    return -blend(-inside, ellipsoid(g, (0, 76), (36, 50)), 8.0)
-
-
-def diaphragm(g: Grid, left_dome: float) -> np.ndarray:
-    """Distance to the underside of the diaphragm: a high right dome, a saddle, a left dome."""
-    domes = ((-60, -2, 0, 74), (6, -28, 22, 64), (66, 0, left_dome, 70))
-    depths = []
-    for x, y, low, reach in domes:
-        outwards = ((g.x - x) ** 2 + (g.y - y) ** 2) / reach**2
-        depths.append(low + (70 + 0.55 * g.y) * outwards**2)
-    right, saddle, left = depths
-    # 0.6: the domes slope, so what lies straight above is nearer than it seems
-    return 0.6 * (g.z + blend(blend(right, saddle, 12.0), left, 12.0))
-
-
-def liver(g: Grid, atrophy: float) -> np.ndarray:
-    """The liver before the organs around it leave their marks.
-
-    Fibrosis shrinks the right lobe and segment IV; the caudate and the left lateral lobe grow.
-    """
-    a = atrophy
-    leaning = replace(g, x=g.x - 0.18 * (g.z + 72))
-    radii = (66 - 9 * a, 82 - 10 * a, 90 - 8 * a)
-    right = ellipsoid(leaning, (-76 - 4 * a, 4, -72), radii, 2.4)
-    middle = ellipsoid(g, (-28, -32, -58), (42 - 6 * a, 46 - 5 * a, 46 - 8 * a))
-    rising = replace(g, z=g.z + 0.12 * g.x)
-    left = ellipsoid(rising, (14, -44, -46), (66 + 6 * a, 33 + 4 * a, 36 + 8 * a))
-    caudate = ellipsoid(g, (-12, 10, -54), (15 + 7 * a, 15 + 6 * a, 26 + 10 * a))
-    whole = blend(blend(blend(right, middle, 14.0), left, 12.0), caudate, 5.0)
-    wedge = np.abs(g.x - 4 - 0.15 * g.y) - 0.2 + 0.035 * (g.y + 24)  # wider in front
-    teres = np.maximum(wedge, np.maximum(g.y + 24, g.z + 58))
-    venosum = np.maximum(np.abs(g.y + 10 - 0.25 * g.x) - 0.9, np.abs(g.x - 4) - 22)
-    venosum = np.maximum(venosum, np.abs(g.z + 52) - 24)
-    renal_bed = ellipsoid(g, (-42, 66, -135), (36, 46, 88))
-    return np.maximum(whole, -np.minimum(np.minimum(teres, venosum), renal_bed))
-
-
-class Body:
-    """A body being painted onto a grid.
-
-    Attributes:
-        hu: Density, HU, shape (z, y, x).
-        labels: LIVER, SPLEEN, KIDNEY, ASCITES or 0.
-        room: Distance to the organs placed so far: a later organ keeps clear of them.
-    """
-
-    def __init__(self, who: Patient, g: Grid, edge: float) -> None:
-        self.who, self.g, self.edge = who, g, edge
-        self.hu = np.full(g.x.shape, -1000, np.float32)
-        self.labels = np.zeros(g.x.shape, np.uint8)
-        self.room = np.full(g.x.shape, 1000, np.float32)
-
-    @cached_property
-    def cavity(self) -> np.ndarray:
-        """Distance to the inside of the wall."""
-        return cavity(self.g)
-
-    @cached_property
-    def abdomen(self) -> np.ndarray:
-        """Distance to the space within the wall and below the diaphragm."""
-        return np.maximum(self.cavity, diaphragm(self.g, self.who.sizes["left_dome"]))
-
-    def paint(self, distance: np.ndarray, hu: float | np.ndarray, box: Box = WHOLE) -> None:
-        """Cover what lies within `distance` < 0, with an edge one pixel wide."""
-        cover = np.clip(0.5 - distance / self.edge, 0, 1)
-        self.hu[box] += cover * (hu - self.hu[box])
-
-    def place(
-        self,
-        distance: np.ndarray,
-        hu: float | np.ndarray,
-        box: Box,
-        gap: float = 2.0,
-        margin: float = 0.0,
-        label: int = 0,
-    ) -> np.ndarray:
-        """Paint an organ where no other is.
-
-        Args:
-            distance: Distance to the organ in `box`, as if it were alone.
-            hu: Its density.
-            box: Part of the grid that holds it.
-            gap: Fat between it and the organs before it, mm.
-            margin: Fat it adds to the gap of the organs after it, mm.
-            label: Its label.
-
-        Returns:
-            Distance to what is left of the organ, in `box`.
-        """
-        distance = np.maximum(distance, gap - self.room[box])
-        self.room[box] = np.minimum(self.room[box], distance - margin)
-        self.paint(distance, hu, box)
-        if label:
-            self.labels[box][distance < 0] = label
-        return distance
+from hepatoclr.simulation.shapes import ellipsoid, field, threads, tube, wrap
 
 
 def paint_wall(b: Body) -> None:
@@ -211,7 +94,11 @@ def paint_great_vessels(b: Body) -> None:
     box, g = b.g.crop((-70, -30, -1e3), (70, 75, 1e3))
     aorta = tube(g, [(20, 20, 60, 11.5), (14, 17, -40, 11), (5, 15, -110, 10), (3, 16, -260, 8)])
     b.place(aorta, hu["aorta"], box, gap=-3)
-    cava = [(-20, -4, 20, 13), (-20, 8, -20, 12), (-22, 13, -90, 11), (-19, 16, -260, 10)]
+    if hu["calcium"]:  # plaques in the wall of the aorta
+        plaque = np.abs(aorta) - 1.2 + np.maximum(1.2 - field(b.who.rng("plaques"), g.axes, 18), 0)
+        b.paint(plaque, hu["calcium"], box)
+    k = b.who.sizes["cava"]
+    cava = [(-20, -4, 20, 13), (-20, 8, -20, 12 * k), (-22, 13, -90, 11 * k), (-19, 16, -260, 10)]
     flat = replace(g, y=1.2 * g.y - 2.5)
     b.place(tube(flat, cava), hu["portal"] - 8, box, gap=0, margin=-1.5)
     gullet = [(8, 4, 60, 8), (12, 2, -5, 8), (34, 4, -30, 9)]
@@ -234,7 +121,7 @@ def paint_kidneys(b: Body) -> None:
         kidney = np.maximum(ellipsoid(tilted, (x, 36, low), (27, 23, 52), 2.2), -sinus)
         kidney = b.place(kidney, hu["kidney"], box, margin=b.who.sizes["gap"] - 1, label=KIDNEY)
         pyramids = kidney + 6 + 3 * field(b.who.rng("pyramids"), g.axes, 17)
-        b.paint(pyramids, hu["kidney"] - 45, box)
+        b.paint(pyramids, hu["medulla"], box)
         b.paint(sinus + 6, 8, box)
         hilum = tube(g, [(side * 12, 18, low + 6, 4), (side * 44, 29, low + 2, 4)])
         b.paint(np.maximum(hilum, 1 - b.room[box]), hu["portal"] - 10, box)
@@ -253,70 +140,12 @@ def paint_portal_vein(b: Body) -> None:
     b.place(artery, b.who.hu["aorta"], box, gap=0.5)
 
 
-def liver_trees(who: Patient) -> list[Sequence[tuple]]:
-    """Portal and hepatic veins inside the liver."""
-    r = who.sizes["portal"]
-    portal = [
-        [(-34, -4, -76, 0.9 * r), (-62, 6, -72, 5), (-98, 28, -92, 3)],
-        [(-48, 0, -74, 5), (-74, -22, -58, 4), (-92, -40, -52, 2)],
-        [(-34, -4, -76, 0.8 * r), (-8, -24, -64, 5), (6, -44, -58, 4), (34, -52, -56, 2)],
-    ]
-    hepatic = [
-        [(-22, 8, -20, 6), (-60, 14, -36, 5), (-108, 18, -80, 2)],
-        [(-20, 4, -22, 5), (-34, -22, -40, 4), (-52, -54, -84, 2)],
-        [(-18, 4, -22, 5), (2, -26, -34, 4), (44, -50, -44, 2)],
-    ]
-    rng = who.rng("trees")
-    return [path for trunk in portal + hepatic for path in branches(rng, trunk, 3)]
-
-
-def paint_liver(b: Body) -> None:
-    """Gallbladder, then the liver with its surface, texture, vessels and, in some, cysts."""
-    sizes, hu = b.who.sizes, b.who.hu
-    box, g = b.g.crop((-150, -110, BOTTOM - 15), (110, 100, TOP + 15))
-    bladder = ellipsoid(replace(g, y=g.y - 0.3 * (g.z + 108)), (-46, -42, -108), (14, 16, 27))
-    b.place(bladder, 12, box, gap=1, margin=-1)
-    surface = sizes["nodularity"] * field(b.who.rng("nodules"), g.axes, 15)
-    inset = 0.15 * sizes["gap"] + 0.6 * sizes["nodularity"] + 0.5 * sizes["ascites"]
-    # the wall presses nodules flat, and near the dome a little displacement goes a long way
-    pressed = b.abdomen[box] + inset + 0.6 * surface
-    # the less fat there is, the closer the liver comes to the wall in front
-    forward = np.where(g.y < 0, 1 - 0.16 * np.clip(1.2 - sizes["fat"] / 30, 0, 1), 1)
-    lean = 4 * field(b.who.rng("lobes"), g.axes, 75, 12)
-    bent = replace(g, x=g.x + lean, y=g.y * forward.astype(np.float32))
-    whole = np.maximum(liver(bent, sizes["atrophy"]) + surface, pressed)
-    pattern = [field(b.who.rng(f"texture{mm}"), g.axes, mm) for mm in TEXTURE_MM]
-    grain = sum(pattern) / np.sqrt(len(pattern))
-    whole = b.place(whole, hu["liver"] + sizes["texture"] * grain, box, gap=1.5, label=LIVER)
-    within = np.full_like(b.room, 1000)
-    within[box] = whole
-    for path in liver_trees(b.who):
-        # a vessel thinner than a pixel fills only a share of it
-        share = min(1.0, 2 * float(np.mean(path, 0)[3]) / b.edge)
-        low, high = np.min(path, 0)[:3] - 9, np.max(path, 0)[:3] + 9
-        part, near = b.g.crop(tuple(low), tuple(high))
-        if share < FAINT or not near.x.size:
-            continue
-        blood = hu["liver"] + share * (hu["portal"] - hu["liver"])
-        b.paint(np.maximum(tube(near, path), within[part] + 1.5), blood, part)
-    _paint_cysts(b, within)
-
-
-def _paint_cysts(b: Body, within: np.ndarray) -> None:
-    """Cysts, which many livers have whatever their stage."""
-    rng = b.who.rng("cysts")
-    for _ in range(round(max(b.who.sizes["cysts"], 0))):
-        centre = rng.uniform((-110, -40, -120), (-30, 40, -30))
-        radius = float(rng.uniform(4, 12))
-        part, near = b.g.crop(tuple(centre - 25), tuple(centre + 25))
-        cyst = ellipsoid(near, tuple(map(float, centre)), (radius, radius, radius))
-        b.paint(np.maximum(cyst, within[part] + 1), b.who.hu["fluid"], part)
-
-
 def paint_spleen(b: Body) -> None:
     """A crescent along the left wall, hollow towards the stomach."""
+    if b.who.sizes["removed_spleen"]:
+        return
     k = b.who.sizes["spleen"]
-    box, g = b.g.crop((10, -60, -175), (150, 110, 10))
+    box, g = b.g.crop((10, -60, -200), (150, 110, 10))
     along, across = 0.80 * (g.y - 36) - 0.6 * (g.x - 92), 0.6 * (g.y - 36) + 0.8 * (g.x - 92)
     own = replace(g, x=across, y=along)
     spleen = ellipsoid(own, (6 - 10 * k, 0, -44 - 22 * k), (27 * k, 52 * k, 52 * k))
@@ -348,7 +177,7 @@ def paint_stomach(b: Body) -> None:
     outside = np.maximum(tube(g, fundus + antrum + duodenum) + folds, b.abdomen[box] + 4)
     outside = b.place(outside, hu["muscle"] + 25, box, gap=sizes["gap"])
     level = g.axes[1][:, None] + 25 - 25 * sizes["gas"]
-    content = hu["fluid"] + 10 - 950 * np.clip(0.5 - level / b.edge, 0, 1)
+    content = hu["fluid"] + 10 + sizes["oral"] - 950 * np.clip(0.5 - level / b.edge, 0, 1)
     b.paint(outside + 4 + 1.5 * folds, content, box)
 
 
@@ -369,7 +198,7 @@ def paint_bowel(b: Body) -> None:
     loops = (0.3 - sizes["bowel"] - field(b.who.rng("loops"), g.axes, 36)) * 5
     region = ellipsoid(g, (0, -30, -205), (100, 52, 90))
     loops = b.place(np.maximum(np.maximum(loops, region), inside), 85, box, gap=1.5)
-    b.paint(loops + 3, 30 + 15 * field(b.who.rng("chyme"), g.axes, 15), box)
+    b.paint(loops + 3, 30 + 0.7 * sizes["oral"] + 15 * field(b.who.rng("chyme"), g.axes, 15), box)
     vessels = threads(b.who.rng("mesentery"), g.axes, 30) - 1.6
     b.place(np.maximum(vessels, np.maximum(inside + 6, g.y - 20)), hu["portal"] - 20, box, gap=0)
 
@@ -388,7 +217,21 @@ def paint_ascites(b: Body) -> None:
     b.labels[fluid < 0] = ASCITES
 
 
+def paint_arms(b: Body) -> None:
+    """Arms at the side of the body, where they could not be raised."""
+    if not b.who.sizes["arms"]:
+        return
+    g, hu, reach = b.g, b.who.hu, 152 + b.who.sizes["fat"] + 38
+    for side in (-1, 1):
+        arm = ellipsoid(g, (side * reach, 12), (38, 44))
+        b.paint(arm, hu["fat"])
+        b.paint(arm + 9 + 3 * field(b.who.rng("arms"), g.axes, 40), hu["muscle"])
+        b.paint(ellipsoid(g, (side * reach, 14), (11, 11)), hu["bone"] + 350)
+        b.paint(ellipsoid(g, (side * reach, 14), (6, 6)), hu["marrow"] - 120)
+
+
 LAYERS = (
+    paint_arms,
     *(paint_wall, paint_chest, paint_spine, paint_ribs, paint_great_vessels, paint_kidneys),
     *(paint_portal_vein, paint_liver, paint_spleen, paint_pancreas, paint_stomach, paint_bowel),
     paint_ascites,

@@ -1,11 +1,43 @@
-"""Synthetic patients: their build, the contrast of their scan, and what fibrosis did to them."""
+"""Synthetic patients: build, other disease, signs of fibrosis, and where they were scanned."""
 
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
+from hepatoclr.simulation import signs
 from hepatoclr.simulation.shapes import Grid, field
+
+
+@dataclass(frozen=True)
+class Site:
+    """How a hospital scans; factors of what `scanner` draws, and chances.
+
+    Attributes:
+        sharpness: Of the reconstruction kernel.
+        noise: Of the images.
+        thickness: Of the slices.
+        delay: Mean time after the portal-venous peak, standard deviations of the delay.
+        oral: Chance of positive oral contrast medium.
+        table: Chance that the field of view shows the table.
+    """
+
+    sharpness: float
+    noise: float
+    thickness: float
+    delay: float
+    oral: float
+    table: float
+
+
+SITES = {
+    "A": Site(sharpness=1.1, noise=1.1, thickness=0.9, delay=-0.3, oral=0.1, table=0.8),
+    "B": Site(sharpness=1.0, noise=1.0, thickness=1.0, delay=0.0, oral=0.2, table=0.5),
+    "C": Site(sharpness=0.9, noise=0.9, thickness=1.1, delay=0.3, oral=0.4, table=0.2),
+}
+ADVANCED = 3  # the least stage of advanced fibrosis
+TUMOUR = (0.005, 0.005, 0.01, 0.03, 0.08)  # chance of a hepatocellular carcinoma at F0..F4
+ATTENUATION = 8.0  # HU of a standard deviation of the liver's enhancement
 
 
 @dataclass(frozen=True)
@@ -17,27 +49,59 @@ class Patient:
         scale: Stretch of the reference body along (z, y, x).
         sizes: Lengths and factors by name: fat, stomach, spleen, ascites ...
         hu: Density by tissue.
+        signs: Signs of fibrosis, see `signs.draw`.
+        site: Name of the hospital, of `SITES`.
     """
 
     key: tuple[int, ...]
     scale: tuple[float, float, float]
     sizes: dict[str, float]
     hu: dict[str, float]
+    signs: dict[str, float]
+    site: str
 
     def rng(self, name: str) -> np.random.Generator:
         """A stream of its own for each named thing, so that adding one changes no other."""
-        return np.random.default_rng([*self.key, zlib.crc32(name.encode())])
+        return _stream(self.key, name)
 
 
-def patient(key: tuple[int, ...], stage: int) -> Patient:
-    """Draw a patient with fibrosis of METAVIR stage 0..4."""
-    rng = np.random.default_rng([*key, zlib.crc32(b"patient")])
-    scale = tuple(float(s) for s in rng.normal(1.0, (0.05, 0.07, 0.055)).clip(0.88, 1.12))
-    return Patient(key, scale, _habitus(rng) | _signs(rng, stage), _densities(rng))
+def _stream(key: tuple[int, ...], name: str) -> np.random.Generator:
+    return np.random.default_rng([*key, zlib.crc32(name.encode())])
+
+
+def patient(
+    key: tuple[int, ...], stage: int, effect: float = 1.0, confounding: float = 0.0
+) -> Patient:
+    """Draw a patient.
+
+    Args:
+        key: Integers that seed everything random about the patient.
+        stage: METAVIR stage, 0..4.
+        effect: Multiple of the effect of fibrosis on its signs.
+        confounding: Chance that the site follows the stage: F3-F4 to the first, others to the
+            last. Else every site is equally likely.
+    """
+    where = _site(_stream(key, "site"), stage, confounding)
+    scale = _stream(key, "scale").normal(1.0, (0.05, 0.07, 0.055)).clip(0.88, 1.12)
+    sizes = _habitus(_stream(key, "habitus"))
+    disease, other = _other_disease(_stream(key, "disease"), stage, effect)
+    found = signs.draw(_stream(key, "signs"), stage, sizes["age"], effect, other)
+    sizes |= disease | _sizes(_stream(key, "sizes"), found, disease)
+    hu = _densities(_stream(key, "densities"), SITES[where], sizes["age"])
+    hu["liver"] += ATTENUATION * found["attenuation"]
+    sizes["oral"] = _oral(_stream(key, "oral"), SITES[where])
+    return Patient(key, tuple(map(float, scale)), sizes, hu, found, where)
+
+
+def _site(rng: np.random.Generator, stage: int, confounding: float) -> str:
+    names = list(SITES)
+    if rng.random() < confounding:
+        return names[0] if stage >= ADVANCED else names[-1]
+    return names[rng.integers(len(names))]
 
 
 def _habitus(rng: np.random.Generator) -> dict[str, float]:
-    """Draw what differs between patients whatever their liver: sizes in mm, or factors."""
+    """Draw what differs between patients whatever their liver: years, sizes in mm, or factors."""
     uniform = {
         "fat": (4, 34),
         "gap": (1.5, 5.0),
@@ -49,37 +113,75 @@ def _habitus(rng: np.random.Generator) -> dict[str, float]:
         "rib_phase": (0, 29),
         "disc_phase": (0, 34),
         "left_dome": (12, 26),
+        "age": (25, 85),
     }
-    return {name: float(rng.uniform(low, high)) for name, (low, high) in uniform.items()}
+    drawn = {name: float(rng.uniform(low, high)) for name, (low, high) in uniform.items()}
+    arms = float(rng.random() < 0.07)  # at the side, where they could not be raised
+    return drawn | {"liver": float(np.exp(rng.normal(0, 0.05)).clip(0.88, 1.1)), "arms": arms}
 
 
-def _signs(rng: np.random.Generator, stage: int) -> dict[str, float]:
-    """Draw the signs of fibrosis: each follows the stage with a spread of its own."""
-    severity = stage / 4 + rng.normal(0, 0.05)
-
-    def ramp(start: float, end: float) -> float:
-        return float(np.clip((severity + rng.normal(0, 0.07) - start) / (end - start), 0, 1))
-
+def _other_disease(
+    rng: np.random.Generator, stage: int, effect: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Draw disease and surgery that is no fibrosis, and what it adds to the signs."""
+    chances = (0.25, 0.04, 0.05, 0.02)
+    steatosis, congestion, splenomegaly, resection = (rng.random(4) < chances).astype(float)
+    other = {
+        "attenuation": -steatosis * rng.uniform(0.5, 3.5) - congestion,
+        "spleen": splenomegaly * rng.uniform(1.0, 3.5),
+        "atrophy": 1.5 * resection - congestion,
+        "hypertrophy": 1.5 * resection,
+        "texture": 1.5 * congestion,
+    }
+    chance = TUMOUR[0] + effect * (TUMOUR[stage] - TUMOUR[0])
     return {
-        "nodularity": 0.3 + 1.4 * ramp(0.15, 1.0),
-        "texture": 2.0 + 18.0 * ramp(0.2, 0.95),
-        "atrophy": ramp(0.2, 1.0),
-        "spleen": float(np.exp(rng.normal(0, 0.07))) * (1 + 0.5 * ramp(0.25, 1.0)),
-        "portal": 6.0 + 2.0 * ramp(0.2, 1.0),
-        "ascites": 24.0 * ramp(0.77, 1.08),
+        "hepatic": 1.6 if congestion else 1.0,  # width of the hepatic veins
+        "cava": 1.25 if congestion else 1.0,
+        "effusion": float(congestion and rng.random() < 0.2),
+        "removed_spleen": float(rng.random() < 0.015),
+        "removed_gallbladder": float(rng.random() < 0.12),
+        "metastases": float(rng.integers(1, 7) if rng.random() < 0.06 else 0),
+        "carcinoma": float(rng.random() < chance),
+    }, other
+
+
+def _sizes(
+    rng: np.random.Generator, found: dict[str, float], disease: dict[str, float]
+) -> dict[str, float]:
+    """Turn the standard scores of the signs into mm, HU and factors of the reference body."""
+    wet = found["ascites"] or disease["effusion"]
+    return {
+        "nodularity": float(np.clip(0.75 * np.exp(0.40 * found["nodularity"]), 0.1, 3.5)),
+        "texture": float(np.clip(4.0 * np.exp(0.25 * found["texture"]), 1.5, 10.0)),
+        "atrophy": float(np.clip(0.40 * found["atrophy"], -1.0, 1.7)),
+        "hypertrophy": float(np.clip(0.45 * found["hypertrophy"], -1.0, 1.9)),
+        "spleen": float(np.clip(1.03 * np.exp(0.15 * found["spleen"]), 0.7, 1.9)),
+        "portal": float(np.clip(6.0 + 0.8 * found["portal"], 3.8, 10.0)),
+        "ascites": float(rng.uniform(4, 26)) if wet else 0.0,
     }
 
 
-def _densities(rng: np.random.Generator) -> dict[str, float]:
+def _densities(rng: np.random.Generator, where: Site, age: float) -> dict[str, float]:
     """Draw portal-venous densities; how well contrast arrived does not depend on the liver."""
-    contrast = rng.normal(1.0, 0.10)
-    enhanced = {"liver": 57, "spleen": 75, "kidney": 150, "aorta": 112, "portal": 128, "muscle": 12}
+    contrast = rng.normal(1.0, 0.12)
+    late = where.delay + rng.normal()  # arteries wash out while the parenchyma still fills
+    enhanced = {"liver": 55, "spleen": 75, "kidney": 150, "aorta": 112, "portal": 120, "muscle": 12}
     plain = {"liver": 58, "spleen": 48, "kidney": 32, "aorta": 42, "portal": 40, "muscle": 48}
-    hu = {name: plain[name] + contrast * rise for name, rise in enhanced.items()}
-    hu["liver"] += rng.normal(0, 9)
+    delay = {"liver": 3, "spleen": -6, "kidney": 0, "aorta": -16, "portal": -5, "muscle": 1}
+    hu = {
+        name: plain[name] + contrast * rise + late * delay[name] for name, rise in enhanced.items()
+    }
+    hu["medulla"] = hu["kidney"] - max(45 - 22 * late, 5)
     hu |= {"fat": rng.normal(-103, 5), "lung": rng.normal(-850, 25), "fluid": rng.uniform(2, 22)}
-    hu |= {"bone": rng.uniform(420, 650), "marrow": rng.uniform(140, 240)}
+    aged = (age - 55) / 30  # bone loses calcium, arteries gain it
+    hu |= {"bone": rng.uniform(420, 650) - 60 * aged, "marrow": rng.uniform(150, 230) - 55 * aged}
+    hu["calcium"] = 700.0 if rng.random() < 0.35 + 0.45 * aged else 0.0
     return {name: float(value) for name, value in hu.items()}
+
+
+def _oral(rng: np.random.Generator, where: Site) -> float:
+    """HU that oral contrast medium adds to what stomach and bowel hold."""
+    return float(rng.uniform(80, 260)) if rng.random() < where.oral else 0.0
 
 
 def grid(who: Patient, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> Grid:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hepatoclr.imaging.volumes import AIR, Volume
-from hepatoclr.simulation import anatomy
-from hepatoclr.simulation.patients import Patient
+from hepatoclr.simulation import anatomy, liver
+from hepatoclr.simulation.body import LIVER
+from hepatoclr.simulation.patients import SITES, Patient
 
 SLAB = 2_000_000  # voxels painted at a time: bounds the memory at 512 x 512
 
@@ -45,12 +46,12 @@ class Scanner:
 
 def protocol(who: Patient, matrix: int, slice_mm: float) -> Scanner:
     """Draw a protocol; the scan holds the whole liver, some lung above and some bowel below."""
-    rng = who.rng("scanner")
+    rng, site = who.rng("scanner"), SITES[who.site]
     width = 2 * who.scale[2] * (150 + 1.1 * who.sizes["fat"])
     view = float(np.clip(width * rng.uniform(1.02, 1.2), 320, 440))
-    spacing = slice_mm * float(rng.uniform(0.8, 1.25))
-    bottom = who.scale[0] * (anatomy.BOTTOM - rng.uniform(12, 40))
-    top = who.scale[0] * (anatomy.TOP + rng.uniform(16, 45))
+    spacing = slice_mm * site.thickness * float(rng.uniform(0.8, 1.25))
+    bottom = who.scale[0] * (liver.BOTTOM - rng.uniform(12, 40))
+    top = who.scale[0] * (liver.TOP + rng.uniform(16, 45))
     back = who.scale[1] * (108 + 0.7 * who.sizes["fat"])
     pixel = view / matrix
     across = (np.arange(matrix) - (matrix - 1) / 2) * pixel
@@ -63,18 +64,19 @@ def protocol(who: Patient, matrix: int, slice_mm: float) -> Scanner:
         blur=float(np.hypot(rng.uniform(0.4, 1.0) / pixel, rng.uniform(0.3, 0.5))),
         # thin slices overlap more than thick ones
         overlap=float(rng.uniform(0.04, 0.24) * min(1, 5 / spacing)),
-        noise=float(np.exp(rng.uniform(np.log(7), np.log(26)))),
-        grain=float(np.exp(rng.uniform(np.log(0.16), np.log(0.5)))),
+        noise=site.noise * float(np.exp(rng.uniform(np.log(7), np.log(26)))),
+        grain=site.sharpness * float(np.exp(rng.uniform(np.log(0.16), np.log(0.5)))),
         floor=float(np.exp(rng.uniform(np.log(0.001), np.log(0.12)))),
         streaks=float(rng.uniform(0.1, 0.65)),
-        shading=_shading(rng),
-        table=back + 5 if rng.random() < 0.5 else np.inf,
+        shading=_shading(rng, who),
+        table=back + 5 if rng.random() < site.table else np.inf,
     )
 
 
-def _shading(rng: np.random.Generator) -> tuple[float, float, float]:
+def _shading(rng: np.random.Generator, who: Patient) -> tuple[float, float, float]:
     """Draw the dark band of beam hardening: deep in those whose arms lie beside the body."""
-    depth = rng.uniform(15, 65) if rng.random() < 0.35 else rng.uniform(0, 8)
+    deep = rng.random() < 0.35 or who.sizes["arms"]
+    depth = rng.uniform(15, 65) if deep else rng.uniform(0, 8)
     return float(depth), float(rng.uniform(20, 60)), float(rng.uniform(35, 85))
 
 
@@ -86,7 +88,7 @@ def scan(
     Args:
         who: The patient.
         matrix: Pixels along a side of a slice.
-        slice_mm: Nominal distance between slices; each patient's is 0.8 to 1.25 times this.
+        slice_mm: Nominal distance between slices; each patient's is 0.7 to 1.4 times this.
         heights: Scan only between these heights of the reference body, mm; whole if None.
 
     Returns:
@@ -106,8 +108,8 @@ def scan(
     density = np.maximum(density, table(scanner))
     seen = reconstruct(density, scanner, who.rng("noise"))
     affine = placement(scanner)
-    liver = (labels == anatomy.LIVER).astype(np.uint8)
-    return Volume(seen, affine), Volume(liver, affine)
+    mask = (labels == LIVER).astype(np.uint8)
+    return Volume(seen, affine), Volume(mask, affine)
 
 
 def table(scanner: Scanner) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Synthetic cohorts: labelled CT of patients who never lived, the pipeline's embedded demo.
 
-`cohort` draws who is in it and what a reader wrote; `volume` scans one patient; `write_case` stores
-the scan the way hospitals do, in one of several formats, with a true mask of the liver. Everything
+`cohort` draws who is in it and what a reader wrote; `write_case` scans a patient and stores the
+scan the way hospitals do, in one of several formats, with a true mask of the liver. Everything
 about a patient follows from (seed, cohort, index), never from the other patients.
 """
 
@@ -18,13 +18,15 @@ import numpy as np
 from hepatoclr.base import files, imports, names
 from hepatoclr.base.errors import UserError
 from hepatoclr.imaging.volumes import AIR, Volume, nib
-from hepatoclr.simulation import scanner
-from hepatoclr.simulation.patients import patient
+from hepatoclr.simulation import scanner, signs
+from hepatoclr.simulation.patients import Patient, patient
+from hepatoclr.simulation.signs import STAGES
 
-STAGES = ("F0", "F1", "F2", "F3", "F4")
 IMAGES = ("ct.nii.gz", "dicom", "dicom.zip")
 ORIENTATIONS = ("RAS", "LPS", "LPI", "PIR", "RSA", "ASL", "LAS", "SPR")
 PADDING = -2000  # outside the field of view, in series that declare a padding value
+UNREAD = "unread"
+DRAWN = ("confusion", "reader_noise", "effect", "seed")  # settings that say who is in a cohort
 BLOCK = 10  # patients among whom the stages are balanced
 
 
@@ -50,7 +52,11 @@ def cohort(
     patients: int,
     stages: Sequence[float],
     reader: str,
+    labelled: float,
+    confounding: float,
     confusion: Mapping[str, Sequence[float]],
+    reader_noise: float,
+    effect: float,
     seed: int,
 ) -> list[dict]:
     """Draw a cohort.
@@ -59,13 +65,17 @@ def cohort(
         name: Name of the cohort.
         patients: Number of patients; more patients leave the first ones as they are.
         stages: Share of F0..F4 among the patients, adding to 1.
-        reader: "histology" writes the stage, "radiologist" what `confusion` makes of it.
-        confusion: For each label of the radiologist, its probability at F0..F4.
+        reader: "histology" writes the stage, "radiologist" a grade.
+        labelled: Share of the patients whose CT was read; the label of others is `UNREAD`.
+        confounding, effect: See `patients.patient`.
+        confusion: For each label of the radiologist, its probability at F0..F4; with none the
+            radiologist goes by the signs, see `signs.reading`.
+        reader_noise: The radiologist's error.
         seed: Seed of the demo.
 
     Returns:
         One manifest row per patient: patient_id, image, liver_mask (paths relative to the
-        parent of the case's folder), label, and the true stage 0..4; from histology also
+        parent of the case's folder), label, site, and the true stage 0..4; from histology also
         weak_label, what the radiologist would have written.
 
     Raises:
@@ -74,19 +84,33 @@ def cohort(
     if reader not in ("histology", "radiologist"):
         raise UserError(f'reader must be "histology" or "radiologist", not "{reader}".')
     _check_shares(f"cohorts.{name}.simulate.stages", stages)
-    _check_confusion(confusion)
+    if confusion:
+        _check_confusion(confusion)
     rows = []
     for index in range(patients):
-        stage = _stage(name, index, stages, seed)
-        reading = _read(name, index, stage, confusion, seed)
+        key, stage = _key(name, index, seed), _stage(name, index, stages, seed)
+        who = patient(key, stage, effect, confounding)
+        rng = np.random.default_rng([*key, zlib.crc32(b"reader")])
+        if confusion:
+            reading = _pick_label(stage, confusion, rng)
+        else:
+            reading = signs.reading(who.signs, reader_noise, rng)
+        if rng.random() >= labelled:
+            reading = UNREAD
         labels = {"label": reading}
         if reader == "histology":
             labels = {"label": STAGES[stage], "weak_label": reading}
         patient_id = f"{name}-{index + 1:04d}"
         case = names.case(patient_id)
         row = {"patient_id": patient_id, "image": f"{case}/{IMAGES[index % len(IMAGES)]}"}
-        rows.append(row | {"liver_mask": f"{case}/liver.nii.gz", **labels, "stage": stage})
+        row |= {"liver_mask": f"{case}/liver.nii.gz", **labels, "site": who.site, "stage": stage}
+        rows.append(row)
     return rows
+
+
+def pictured(row: Mapping) -> dict:
+    """What a patient's CT depends on of its manifest row: not on what a reader wrote."""
+    return {key: row[key] for key in ("patient_id", "image", "liver_mask", "stage")}
 
 
 def _key(name: str, index: int, seed: int) -> tuple[int, int, int]:
@@ -134,36 +158,38 @@ def _stage(name: str, index: int, stages: Sequence[float], seed: int) -> int:
     return _pick(stages, (rank + (start + block * 0.6180339887) % 1) / BLOCK)
 
 
-def _read(name: str, index: int, stage: int, confusion: Mapping, seed: int) -> str:
+def _pick_label(stage: int, confusion: Mapping, rng: np.random.Generator) -> str:
     """Draw what the radiologist makes of a stage."""
-    rng = np.random.default_rng([*_key(name, index, seed), zlib.crc32(b"reader")])
     return list(confusion)[_pick([row[stage] for row in confusion.values()], rng.random())]
 
 
 # --- scans and files -----------------------------------------------------------------------
 
 
-def volume(
-    cohort: str, index: int, stage: int, seed: int, matrix: int, slice_mm: float
-) -> tuple[Volume, Volume]:
-    """Scan one synthetic patient.
+def person(
+    cohort: str, index: int, stage: int, seed: int, effect: float, confounding: float
+) -> Patient:
+    """Draw a patient of a cohort.
 
     Args:
         cohort: Name of the cohort.
         index: Number of the patient in it, from 0.
         stage: METAVIR stage, 0..4.
         seed: Seed of the demo.
-        matrix: Pixels along a side of a slice.
-        slice_mm: Nominal distance between slices; each patient's is 0.8 to 1.25 times this.
-
-    Returns:
-        The CT (int16 HU) and the true liver mask (uint8), canonical, on one grid.
+        effect, confounding: See `patients.patient`.
     """
-    return scanner.scan(patient(_key(cohort, index, seed), stage), matrix, slice_mm)
+    return patient(_key(cohort, index, seed), stage, effect, confounding)
 
 
 def write_case(
-    row: Mapping, folder: Path, cohort: str, seed: int, matrix: int, slice_mm: float
+    row: Mapping,
+    folder: Path,
+    cohort: str,
+    confounding: float,
+    seed: int,
+    effect: float,
+    matrix: int,
+    slice_mm: float,
 ) -> None:
     """Scan the patient of a manifest row; write the image and the true liver mask.
 
@@ -172,11 +198,13 @@ def write_case(
         folder: The case's folder.
         cohort: Name of the cohort.
         seed: Seed of the demo.
+        confounding, effect: See `patients.patient`.
         matrix: Pixels along a side of a slice.
-        slice_mm: Nominal distance between slices.
+        slice_mm: Nominal distance between slices; each patient's is 0.7 to 1.4 times this.
     """
     index = int(row["patient_id"].rsplit("-", 1)[1]) - 1
-    ct, liver = volume(cohort, index, int(row["stage"]), seed, matrix, slice_mm)
+    who = person(cohort, index, int(row["stage"]), seed, effect, confounding)
+    ct, liver = scanner.scan(who, matrix, slice_mm)
     key = _key(cohort, index, seed)
     rng = np.random.default_rng([*key, zlib.crc32(b"files")])
     image, mask = (Path(folder) / Path(row[name]).name for name in ("image", "liver_mask"))
