@@ -152,7 +152,7 @@ def _sizes(
     wet = found["ascites"] or disease["effusion"]
     return {
         "nodularity": float(np.clip(0.75 * np.exp(0.40 * found["nodularity"]), 0.1, 3.5)),
-        "texture": float(np.clip(4.0 * np.exp(0.25 * found["texture"]), 1.5, 10.0)),
+        "texture": float(np.clip(3.2 * np.exp(0.30 * found["texture"]), 1.2, 8.0)),
         "atrophy": float(np.clip(0.40 * found["atrophy"], -1.0, 1.7)),
         "hypertrophy": float(np.clip(0.45 * found["hypertrophy"], -1.0, 1.9)),
         "spleen": float(np.clip(1.03 * np.exp(0.15 * found["spleen"]), 0.7, 1.9)),
