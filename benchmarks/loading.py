@@ -23,7 +23,8 @@ from benchmarks import common, ours
 from hepatoclr.imaging import ingest, slices, tensors, volumes
 from hepatoclr.imaging.volumes import Volume
 from hepatoclr.learning import data
-from hepatoclr.simulation import simulate
+from hepatoclr.simulation import scanner
+from hepatoclr.simulation.patients import patient
 
 SIZE, VOLUMES, BATCH = 512, 4, 16
 PATIENTS, SLICES = 2905, 50  # 70 % of a liver of 180 mm, in slices of 2.5 mm
@@ -39,7 +40,7 @@ def cohort(source: Path | None, quick: bool) -> list[np.ndarray]:
         return np.array_split(clipped, VOLUMES)
     made = []
     for number in range(1 if quick else VOLUMES):
-        ct, liver = simulate.volume("radio", number, number, 1, SIZE, 5.0)
+        ct, liver = scanner.scan(patient((1, number), number), SIZE, 5.0)
         made.append(tensors.preprocess(ct, slices.central(liver)[:20], ours.WINDOW, SIZE))
     return made
 

@@ -133,7 +133,7 @@ def demo_cohorts(folder: Path) -> None:
         if table.exists():
             continue
         rows = []
-        drawn = {key: chosen["simulate"][key] for key in ("confusion", "seed")}
+        drawn = {key: chosen["simulate"][key] for key in simulate.DRAWN}
         for row in simulate.cohort(cohort, **given["simulate"], **drawn):
             case = names.case(row["patient_id"])
             count = _demo_case(row, cohort, folder / "tensors" / cohort / f"{case}.b2nd")
@@ -147,11 +147,11 @@ def demo_cohorts(folder: Path) -> None:
 def _demo_case(row: Mapping, cohort: str, path: Path) -> int:
     """Bring one simulated patient from raw files to tensors; returns the slices kept."""
     chosen = config(DEMO)
-    scan = {key: chosen["simulate"][key] for key in ("seed", "matrix", "slice_mm")}
+    scan = {key: chosen["simulate"][key] for key in ("seed", "effect", "matrix", "slice_mm")}
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch, names.case(row["patient_id"]))
         raw.mkdir()
-        simulate.write_case(row, raw, cohort, **scan)
+        simulate.write_case(row, raw, cohort, confounding=0, **scan)
         image, mask = (raw.parent / row[key] for key in ("image", "liver_mask"))
         ct = ingest.read_ct(image)
         liver = segment.liver(ct, "provided", mask=mask)

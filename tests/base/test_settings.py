@@ -92,7 +92,7 @@ def test_presets_are_complete_configurations(preset):
         ({"augmentation": {"kornia": {"RandomShear": {"p": float("inf")}}}}, "RandomShear.p: inf"),
         ({"trainer": {"limit_train_batches": "1.5"}}, "1.5 must be a share up to 1, or a count"),
         ({"run": 1.5}, "run: must be a string, got 1.5; put it in quotation marks"),
-        ({"preset": "tiny", "simulate": {"confusion": {}}}, "simulate.confusion: {} should be"),
+        ({"preset": "tiny", "simulate": {"confusion": {"none": [1]}}}, "confusion.none: [1] "),
     ],
 )
 def test_mistakes_are_named(chosen, message):
