@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.__main__ import fill
+from benchmarks import common
 from hepatoclr.simulation import anatomy, body, liver, patients, signs
 from hepatoclr.simulation.patients import Patient
 from hepatoclr.simulation.shapes import ellipsoid
@@ -149,4 +149,4 @@ if __name__ == "__main__":
     found = page(measured(chosen.patients))
     print(found)
     if chosen.fill:
-        fill(chosen.fill, found)
+        common.fill(chosen.fill, found, "signs")
