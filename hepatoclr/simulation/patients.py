@@ -151,7 +151,7 @@ def _sizes(
     """Turn the standard scores of the signs into mm, HU and factors of the reference body."""
     wet = found["ascites"] or disease["effusion"]
     return {
-        "nodularity": float(np.clip(0.75 * np.exp(0.40 * found["nodularity"]), 0.1, 3.5)),
+        "nodularity": float(np.clip(0.6 * np.exp(0.36 * found["nodularity"]), 0.1, 2.4)),
         "texture": float(np.clip(3.2 * np.exp(0.30 * found["texture"]), 1.2, 8.0)),
         "atrophy": float(np.clip(0.40 * found["atrophy"], -1.0, 1.7)),
         "hypertrophy": float(np.clip(0.45 * found["hypertrophy"], -1.0, 1.9)),
