@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.positive_control import truth
 from hepatoclr.base import fingerprint, settings
 from hepatoclr.learning import experiment
 
@@ -148,7 +147,7 @@ def _part(group: str, seed: int, quick: bool) -> list[tuple[Cell, list[str]]]:
     sizes = (usual // 2, usual) if quick else SIZES
     sizes = [size for size in sizes if size <= usual or seed in SEEDS_OF_MORE]
     middle = Cell(seed, usual)
-    beside = [RANDOM, *([ORACLE] if truth.has_signs() else [])]  # neither sees a pretraining cohort
+    beside = [RANDOM, ORACLE]  # neither sees a pretraining cohort
     parts = {
         "methods": [(middle, methods())],
         "sizes": [(Cell(seed, size), [SUPERVISED, SIMCLR, WEAK]) for size in sizes],

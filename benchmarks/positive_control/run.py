@@ -218,9 +218,8 @@ def probe_rows(cell: cells.Cell, plan: cells.Plan, place: Folder) -> pd.DataFram
         return known
     drawn = truth.rows(config, "radio").set_index("patient_id")
     known = (drawn[["stage"]] >= truth.SEVERE_FIBROSIS).rename(columns={"stage": "F3-F4"})
-    if truth.has_signs():
-        known = known.join(truth.true_signs(config, "radio").add_prefix("sign: "))
-        known = known.join(truth.surroundings(config, "radio"))
+    known = known.join(truth.true_signs(config, "radio").add_prefix("sign: "))
+    known = known.join(truth.surroundings(config, "radio"))
     cohort = cohort_table.read(place.results / "cohorts/radio.csv")
     found = [
         probes.run(place.results, encoder, seed, cohort, known.astype(float))

@@ -1,8 +1,6 @@
 """What the simulation knows of its patients, and what a regression makes of it."""
 
-import inspect
 from collections.abc import Mapping
-from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -24,14 +22,8 @@ def rows(config: Mapping, cohort: str) -> pd.DataFrame:
         config: All settings.
         cohort: Its name.
     """
-    wanted = inspect.signature(simulate.cohort).parameters
-    shared = {key: value for key, value in config["simulate"].items() if key in wanted}
+    shared = {key: config["simulate"][key] for key in simulate.DRAWN}
     return pd.DataFrame(simulate.cohort(cohort, **config["cohorts"][cohort]["simulate"], **shared))
-
-
-def has_signs() -> bool:
-    """Whether the simulation tells the true signs of its patients."""
-    return "signs" in {field.name for field in fields(patients.Patient)}
 
 
 def drawn(config: Mapping, cohort: str) -> dict[str, patients.Patient]:
@@ -41,11 +33,11 @@ def drawn(config: Mapping, cohort: str) -> dict[str, patients.Patient]:
         config: All settings.
         cohort: Its name.
     """
-    shared, own = config["simulate"], config["cohorts"][cohort]["simulate"]
-    effects = {"effect": shared["effect"], "confounding": own.get("confounding", 0.0)}
+    shared = {key: config["simulate"][key] for key in ("seed", "effect")}
+    shared["confounding"] = config["cohorts"][cohort]["simulate"]["confounding"]
     stages = rows(config, cohort).set_index("patient_id")["stage"]
     return {
-        name: patients.patient(simulate._key(cohort, index, shared["seed"]), int(stage), **effects)
+        name: simulate.person(cohort, index, int(stage), **shared)
         for index, (name, stage) in enumerate(stages.items())
     }
 

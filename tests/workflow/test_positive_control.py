@@ -300,7 +300,6 @@ def test_the_oracle_finds_a_sign_and_nothing_in_noise():
     assert 0.3 < truth.oracle(signs.assign(sign=noise), split)[0] < 0.65
 
 
-@pytest.mark.skipif(not truth.has_signs(), reason="this simulation keeps its signs to itself")
 def test_the_oracle_sees_what_the_simulation_drew():
     config = cells.in_force(cells.Cell(1, 300), cells.plan(["noise"], [1]))
     drawn = truth.rows(config, "histo").set_index("patient_id")
