@@ -7,9 +7,10 @@ import yaml
 from tiny_project import ROOT, Project
 
 from hepatoclr.base import settings
-from hepatoclr.cohorts import assemble, cohort_table, messages, splits
+from hepatoclr.cohorts import assemble, cohort_table, manifests, messages, splits
 from hepatoclr.learning import linear
-from hepatoclr.stats import comparison_tests, predictions
+from hepatoclr.simulation import simulate
+from hepatoclr.stats import comparison_tests, predictions, shortcuts
 
 RUN = "results/control-signal"
 LINEAR = [f"{RUN}/predictions/linear/{encoder}/seed1/repeat1.csv" for encoder in ("none", "simclr")]
@@ -99,3 +100,31 @@ def test_over_many_permutations_nothing_is_learnt(controls):
         aucs.append(comparison_tests.delong(targets.to_numpy(), scores)[0].item())
     error = np.std(aucs, ddof=1) / np.sqrt(len(aucs))
     assert np.mean(aucs) < 0.5 + 2 * error
+
+
+def site_shortcut(seed, confounding):
+    """What the site alone says of F3-F4 in a simulated cohort without any sign of fibrosis."""
+    stages = [0.09, 0.085, 0.09, 0.3, 0.435]
+    drawn = simulate.cohort(
+        *("histo", 106, stages, "histology"),
+        **{"labelled": 1, "confounding": confounding, "confusion": {}, "reader_noise": 1},
+        **{"effect": 0, "seed": seed},
+    )
+    rows = manifests.rows(enumerate(drawn, 2), "data/histo.csv")
+    found = pd.DataFrame({"case": [row.case for row in rows], "site": [row.site for row in rows]})
+    found = found.assign(patient_id=found["case"], included=True, scanner="")
+    found["target"] = [int(one["stage"] >= 3) for one in drawn]
+    found[list(shortcuts.NUMBERS.values())] = 0.0
+    dealt = [splits.stratified(cohort_table.patients(found), 5, 1, seed)]
+    return shortcuts.table(found, rows, dealt).set_index("shortcut").loc["site"]
+
+
+def test_an_effect_planted_in_the_site_alone_is_exposed():
+    found = [site_shortcut(seed, confounding=0.6) for seed in range(1, 21)]
+    assert sum(row["low"] > 0.5 for row in found) >= 19
+
+
+def test_a_site_that_says_nothing_is_not_accused():
+    found = [site_shortcut(seed, confounding=0.0) for seed in range(1, 21)]
+    assert sum(row["low"] > 0.5 for row in found) <= 2
+    assert np.mean([row["auc"] for row in found]) < 0.55
