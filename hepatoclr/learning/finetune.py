@@ -1,6 +1,7 @@
 """The fine-tuning protocol: the whole network trained on the strong labels."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ class Classification:
     ) -> Tensor:
         """Softmax cross-entropy on two outputs, which equals binary cross-entropy."""
         return functional.cross_entropy(network.classify(views["strong"]).float(), labels)
+
+    def chance(self, batch_size: int) -> float:
+        """That of two classes, drawn equally often."""
+        return math.log(2)
 
 
 def start(encoder: str, network: Mapping, seed: int, last_layer: str) -> backbone.Network:
@@ -117,8 +122,9 @@ class FineTuning:
                 self.predict(cases, slices, split, fold, device, folder / f"fold{fold}")
                 for fold in self.folds or sorted(split["fold"].unique())
             ]
-            rows = [fold.assign(**facts, **leaky) for fold in found]
+            rows = [fold.assign(**facts, **leaky) for fold, _ in found]
             predictions.write(rows, self.predictions)
+        facts["folds"] = [ending for _, ending in found]
         made = {"settings": in_force, **cutoff.record(key, [self.predictions])}
         files.write_json({**facts, **made}, self.metadata)
 
@@ -130,14 +136,17 @@ class FineTuning:
         number: int,
         device: torch.device,
         folder: Path,
-    ) -> pd.DataFrame:
-        """Predict the patients of one fold, a row each."""
+    ) -> tuple[pd.DataFrame, dict]:
+        """Predict the patients of one fold, a row each; and say how its training ended."""
         fold = Fold(cases, slices, split, number, self.fraction, self.settings, self.seed)
         log.info("fold %d: %d training patients", number, len(fold.train))
         net = start(self.weights, self.network, self.seed, self.settings["last_layer"])
         trainer = {**self.trainer, **trainers.ONE_PROCESS}
-        fold.fit(net, Augmentation(**self.augmentation), device, trainer, folder)
-        return fold.predict(net, device)
+        history = fold.fit(net, Augmentation(**self.augmentation), device, trainer, folder)
+        found, accuracy = fold.predict(net, device)
+        chance = Classification().chance(self.settings["batch_size"])
+        ending = module.ending(f"{self.encoder}, fold {number},", history, chance)
+        return found, {"fold": int(number), **ending, "training_balanced_accuracy": accuracy}
 
     def in_force(self) -> dict:
         """The settings that make the predictions what they are."""
@@ -196,15 +205,15 @@ class Fold:
         device: torch.device,
         trainer: Mapping,
         folder: Path | None,
-    ) -> None:
+    ) -> list[dict]:
         """Train a network in place, to the epoch that the settings choose; see `module.fit`."""
-        chosen = self._slices_of(self.train["patient_id"])
+        chosen = self._indices_of(self.train["patient_id"])
         sampler = data.sampler(self.cases, self.slices, chosen, self.settings, self.seed)
         # a small share of the patients is one batch
         batch_size = min(self.settings["batch_size"], sampler.max_batch_size)
         log.info("batches of the first epoch: %s", sampler.mix(batch_size))
         best = BestEpoch(self, device) if self.val is not None else None
-        module.fit(
+        history = module.fit(
             network,
             Classification(),
             self.slices.subset(chosen),
@@ -219,28 +228,44 @@ class Fold:
         )
         if best:
             network.load_state_dict(best.weights)
+        return history
 
-    def predict(self, network: backbone.Network, device: torch.device) -> pd.DataFrame:
-        """Predict the test patients: a row each.
+    def predict(
+        self, network: backbone.Network, device: torch.device
+    ) -> tuple[pd.DataFrame, float]:
+        """Predict the test patients: a row each; and tell the slices of the training patients.
 
         The threshold is Youden's on the training patients, or those held out of them (`inner`).
+
+        Returns:
+            The predictions, and the balanced accuracy at 0.5 of the training slices.
         """
-        held_out = self.val if self.settings["epoch"] == "inner" else self.train["patient_id"]
-        cut = predictions.youden(self.patients(network, held_out, device), self.targets)
+        own = self.slices_of(network, self.train["patient_id"], device)
+        accuracy = metrics.balanced_accuracy(self.targets.loc[own[0]].to_numpy(int), own[1])
+        inner = self.settings["epoch"] == "inner"
+        held_out = self.slices_of(network, self.val, device) if inner else own
+        cut = predictions.youden(predictions.per_patient(*held_out), self.targets)
         found = self.patients(network, self.test, device)
         labels = self.targets.loc[found["patient_id"]].to_numpy(int)
-        return found.assign(repeat=self.repeat, fold=self.fold, label=labels, threshold=cut)
+        found = found.assign(repeat=self.repeat, fold=self.fold, label=labels, threshold=cut)
+        return found, accuracy
 
     def patients(
         self, network: backbone.Network, patients: pd.Series, device: torch.device
     ) -> pd.DataFrame:
         """Probability of some patients: patient_id, probability, slices."""
-        chosen = self._slices_of(patients)
+        return predictions.per_patient(*self.slices_of(network, patients, device))
+
+    def slices_of(
+        self, network: backbone.Network, patients: pd.Series, device: torch.device
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Patient and probability of each slice of some patients."""
+        chosen = self._indices_of(patients)
         odds = module.probabilities(network, self.slices.subset(chosen), device)
         ids = self.cases["patient_id"].to_numpy()[self.slices.case[chosen]]
-        return predictions.per_patient(ids, odds)
+        return ids, odds
 
-    def _slices_of(self, patients: pd.Series) -> np.ndarray:
+    def _indices_of(self, patients: pd.Series) -> np.ndarray:
         """Indices of the slices of some patients."""
         return np.flatnonzero(self.cases["patient_id"].isin(patients).to_numpy()[self.slices.case])
 

@@ -1,10 +1,18 @@
-"""The losses, in float32 or better: half precision overflows at temperature 0.1."""
+"""The losses, in float32 or better: half precision overflows at temperature 0.1.
+
+The level of chance of a loss is its value where a network maps all slices to one vector.
+"""
+
+import math
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from hepatoclr.learning.data import UNLABELLED
+
+WEAK_CHANCE = math.log(2)  # of `weak`: both classes drawn equally often are equally likely
+SCALES = {"mean": 1, "sum": 2}  # of `nt_xent`
 
 
 def weak(logits: Tensor, labels: Tensor) -> Tensor:
@@ -43,7 +51,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1, scale: str 
     logits = _similarities(first, second, temperature)
     n = len(first)
     partner = torch.arange(2 * n, device=logits.device).roll(n)
-    return functional.cross_entropy(logits, partner) * {"mean": 1, "sum": 2}[scale]
+    return functional.cross_entropy(logits, partner) * SCALES[scale]
 
 
 def sup_con(first: Tensor, second: Tensor, labels: Tensor, temperature: float = 0.1) -> Tensor:
@@ -69,6 +77,17 @@ def sup_con(first: Tensor, second: Tensor, labels: Tensor, temperature: float = 
     positive.fill_diagonal_(False)
     log_share = functional.log_softmax(logits, dim=1).masked_fill(~positive, 0)
     return -(log_share.sum(1) / positive.sum(1)).mean()
+
+
+def contrastive_chance(batch_size: int) -> float:
+    """The level of chance of `nt_xent` ("mean") and `sup_con`.
+
+    Each anchor's positives are as likely as any of the other 2n - 1 views.
+
+    Args:
+        batch_size: Slices of a batch, n.
+    """
+    return math.log(2 * batch_size - 1)
 
 
 def _similarities(first: Tensor, second: Tensor, temperature: float) -> Tensor:

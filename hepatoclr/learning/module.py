@@ -31,6 +31,9 @@ from hepatoclr.learning.data import Sampler, Slices
 
 log = logging.getLogger(__name__)
 
+# By which share of the level of chance a loss must lie below it. Near it the mean over the few
+# hundred slices of a short epoch scatters by about 1 %.
+MARGIN = 0.02
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -262,6 +265,28 @@ def fit(
     with _compiled(network.backbone, config, device):
         engine.fit(training, batches, ckpt_path=last, weights_only=True)
     return history.lines
+
+
+def ending(name: str, history: Sequence[Mapping], chance: float) -> dict:
+    """Say how a training ended, and warn where it learned nothing.
+
+    Args:
+        name: Of the training, for the log.
+        history: What `fit` returns.
+        chance: The level of chance of its loss.
+
+    Returns:
+        loss, the mean of the last epoch; chance; learned, whether the loss is below chance by
+        `MARGIN` of it.
+    """
+    loss = history[-1]["loss"]
+    learned = loss < chance - MARGIN * abs(chance)
+    if not learned:
+        message = (
+            "%s did not learn: the loss of its last epoch is %.4f, that of equal features %.4f"
+        )
+        log.warning(message, name, loss, chance)
+    return {"loss": loss, "chance": chance, "learned": learned}
 
 
 @torch.inference_mode()

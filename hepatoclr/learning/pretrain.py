@@ -90,6 +90,8 @@ class Pretraining:
         facts |= {"slices": len(slices), **mix}
         config = module.OptimiserConfig.of(self.settings)
         facts |= module.facts(config, self.trainer, device)
+        name = " ".join(map(str, self.spec.values()))
+        facts |= module.ending(name, lines, self.method.chance(config.batch_size))
         made = {"settings": in_force, **about(net), **cutoff.record(key, outputs)}
         files.write_json({**self.spec, **facts, "seed": self.seed, **made}, self.metadata)
 

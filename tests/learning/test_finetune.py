@@ -85,6 +85,21 @@ def test_folds_hold_their_patients_and_leave_no_checkpoint(material, tmp_path):
 def test_it_learns_what_can_be_seen(material, tmp_path):
     found = predict(material, tmp_path / "x.csv", folds=(1, 2, 3), epochs=12, learning_rate=3e-3)
     assert metrics.auc(found["label"], found["probability"]) > 0.9
+    for number, ending in enumerate(files.read_json(tmp_path / "x.json")["folds"], start=1):
+        assert ending["fold"] == number
+        assert ending["learned"]
+        assert ending["loss"] < 0.5 < ending["chance"] == pytest.approx(np.log(2))
+        assert ending["training_balanced_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("epoch", ["last", "inner"])
+def test_a_fold_that_did_not_learn_says_so(material, tmp_path, caplog, epoch):
+    predict(material, tmp_path / "x.csv", epochs=1, learning_rate=0.0, epoch=epoch)
+    (ending,) = files.read_json(tmp_path / "x.json")["folds"]
+    assert not ending["learned"]
+    assert ending["loss"] > 0.67
+    assert 0 <= ending["training_balanced_accuracy"] <= 1
+    assert "none, fold 1, did not learn" in caplog.text
 
 
 @pytest.mark.parametrize("epoch", ["inner", "best-on-validation"])
@@ -120,6 +135,8 @@ def test_a_killed_choice_of_the_best_epoch_goes_on_where_it_was(material, tmp_pa
         predict(material, tmp_path / "x.csv", **given)
     assert len(list(tmp_path.glob("x.*.checkpoints/fold*/last.ckpt"))) == 2
     pd.testing.assert_frame_equal(predict(material, tmp_path / "x.csv", **given), whole)
+    kept = [files.read_json(tmp_path / f"{name}.json")["folds"] for name in ("whole", "x")]
+    assert kept[0] == kept[1]
     assert len(calls) == 7  # of six epochs the fifth was begun twice, the first four once
     assert not list(tmp_path.glob("x.*.checkpoints"))
 

@@ -74,6 +74,21 @@ def test_it_writes_encoder_history_and_settings_in_force(material):
     assert sorted(found["sha256"]) == ["encoder.safetensors", "history.csv"]
 
 
+@pytest.mark.parametrize(("rate", "learned"), [(0.0, False), (3e-3, True)])
+def test_it_says_whether_it_learned(material, caplog, rate, learned):
+    for number, path in enumerate(material[2]):  # positive patients are brighter
+        pixels = np.random.default_rng(number).integers(-100, 100, (3, 32, 32))
+        tensors.write((pixels + 200 * (number % 2)).astype(np.int16), path)
+    network = {**NETWORK, "padding": 2, "initialisation": "he"}
+    spec = {"method": "supervised"}
+    settings = {**SETTINGS, "epochs": 12, "samples_per_epoch": 24, "learning_rate": rate}
+    _, found, history = made(material, spec=spec, network=network, settings=settings)
+    assert found["loss"] == history["loss"].iloc[-1]
+    assert found["chance"] == pytest.approx(np.log(2))
+    assert found["learned"] is learned
+    assert ("supervised did not learn" in caplog.text) is not learned
+
+
 def rewrite_tensor(path, change):
     pixels = np.array(tensors.load(path)[:])
     pixels.flat[7] += change

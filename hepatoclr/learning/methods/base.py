@@ -48,6 +48,18 @@ class Method(ABC):
                 is none, which only methods meet that use such slices.
         """
 
+    @abstractmethod
+    def chance(self, batch_size: int) -> float:
+        """The level of chance: the loss of a network that maps all slices to one vector.
+
+        A training that does not end below it has learned nothing, see `module.ending`. Classes are
+        taken to be equally frequent, as the sampling `weighted` draws them; of others that are not,
+        a network can learn the frequencies alone.
+
+        Args:
+            batch_size: Slices of a batch.
+        """
+
 
 def load(method: str, **settings) -> Method:
     """Make the method of the file `methods/<method>.py`; only that one is imported.

@@ -20,5 +20,9 @@ class SimCLR(Method):
         first, second = network.project(views[FIRST]), network.project(views[SECOND])
         return losses.nt_xent(first, second, self.temperature, self.nt_xent)
 
+    def chance(self, batch_size: int) -> float:
+        """That of NT-Xent: a choice among all other views."""
+        return losses.SCALES[self.nt_xent] * losses.contrastive_chance(batch_size)
+
 
 METHOD = SimCLR

@@ -20,5 +20,9 @@ class SupCon(Method):
         first, second = network.project(views[FIRST]), network.project(views[SECOND])
         return losses.sup_con(first, second, labels, self.temperature)
 
+    def chance(self, batch_size: int) -> float:
+        """That of NT-Xent, whatever the labels: a mean over positives that are equally likely."""
+        return losses.contrastive_chance(batch_size)
+
 
 METHOD = SupCon

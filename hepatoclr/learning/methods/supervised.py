@@ -18,5 +18,9 @@ class Supervised(Method):
         """L_weak of the logits."""
         return losses.weak(network.classify(views[WEAK]), labels)
 
+    def chance(self, batch_size: int) -> float:
+        """That of two classes."""
+        return losses.WEAK_CHANCE
+
 
 METHOD = Supervised

@@ -37,5 +37,10 @@ class WeakSimCLR(Method):
             terms.append(self.beta * losses.weak(network.classify(views[WEAK]), labels))
         return sum(terms)
 
+    def chance(self, batch_size: int) -> float:
+        """The weighted sum of those of the two terms; a batch without weak labels has less."""
+        simclr = losses.SCALES[self.nt_xent] * losses.contrastive_chance(batch_size)
+        return (1 - self.beta) * simclr + self.beta * losses.WEAK_CHANCE
+
 
 METHOD = WeakSimCLR
