@@ -18,7 +18,7 @@ from hepatoclr.base import files, fingerprint, messages, settings
 from hepatoclr.base.errors import UserError
 from hepatoclr.learning import experiment
 from hepatoclr.reporting import consistency, formatting
-from hepatoclr.reporting.tables import tables
+from hepatoclr.reporting.tables import common, tables
 from hepatoclr.stats import metrics, predictions
 
 TABLES = "hepatoclr/reporting/tables/tables.py"
@@ -75,8 +75,7 @@ def run(folder: str | Path) -> tuple[list[str], list[str]]:
         lines.append(f"{kind:<12}{len(digests) - len(wrong):>6} of {len(digests)} as recorded")
         problems += wrong
     try:
-        trainings = [folder / path for path in record["files"].get("metadata", ())]
-        consistency.check(filter(Path.is_file, trainings), record["config"])
+        consistency.check(_trainings(folder, record), record["config"])
         recomputed = recompute(folder, record)
     except UserError as error:
         return lines, [*problems, f"tables: not computed again. {error}"]
@@ -115,6 +114,8 @@ def read(folder: Path) -> dict:
 def recompute(folder: Path, record: Mapping) -> dict[str, str]:
     """Compute the tables from the recorded predictions.
 
+    Which encoders learned is read from the recorded metadata.
+
     Returns:
         Path of each file of a table below the folder of a run, to its text.
 
@@ -128,13 +129,20 @@ def recompute(folder: Path, record: Mapping) -> dict[str, str]:
     methods = experiment.by_method(given["methods"], given["beta"])
     betas = experiment.by_beta(given["betas"])
     found = predictions.read(paths)
+    learned = common.learned(map(files.read_json, _trainings(folder, record)))
     with warnings.catch_warnings(), TemporaryDirectory() as place:
         warnings.simplefilter("ignore")  # what cannot be estimated is empty in the table
-        computed = tables.all(found, methods, betas, record["disclaimers"], threshold)
+        computed = tables.all(found, methods, betas, record["disclaimers"], threshold, learned)
         for name, table in computed.items():
             forms = [Path(place, f"{name}.{suffix}") for suffix in ("csv", "md", "tex")]
             tables.write(table, *forms, tables.TITLES[name], metrics.counts(found))
         return {f"tables/{path.name}": _text(path) for path in sorted(Path(place).iterdir())}
+
+
+def _trainings(folder: Path, record: Mapping) -> list[Path]:
+    """What trainings recorded, of those that are there."""
+    paths = (folder / path for path in record["files"].get("metadata", ()))
+    return [path for path in paths if path.is_file()]
 
 
 def other_versions(record: Mapping) -> list[str]:

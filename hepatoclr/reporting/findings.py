@@ -30,20 +30,38 @@ class Finding:
 def findings(table1: pd.DataFrame, comparisons: pd.DataFrame | None) -> list[Finding]:
     """Say for each protocol which method has the highest AUC, and what that is worth.
 
+    An encoder that is known not to have learned is named as such, and never as the best.
+
     Args:
         table1: What `tables.table1` returns.
         comparisons: protocol, encoder, reference, difference, low, high, p_holm,
-            minimum_detectable_difference;            nothing if no comparison was made.
+            minimum_detectable_difference; nothing if no comparison was made.
     """
     found = []
-    for protocol, part in table1.dropna(subset="auc_mean").groupby("protocol", sort=False):
+    for protocol, rows in table1.dropna(subset="auc_mean").groupby("protocol", sort=False):
+        what, idle = WHAT.get(protocol, protocol), formatting.unlearned(rows)
+        part, aside = rows[~idle], _aside(rows.loc[idle, "method"])
+        if part.empty:
+            found.append(Finding(f"{what}: no encoder learned, and none is called best.", aside))
+            continue
+        what += ", without what did not learn" * bool(aside)
         best = part.loc[part["auc_mean"].idxmax()]
-        main = f"{WHAT.get(protocol, protocol)}: {_who(best['method'])} {_has(part)} {_auc(best)}"
+        main = f"{what}: {_who(best['method'])} {_has(part)} {_auc(best)}"
         details = [] if comparisons is None else _compared(best["method"], protocol, comparisons)
         if best["method"] == "none" and len(part) > 1:
             details = ["No pretrained encoder has a higher one."]
-        found.append(Finding(f"{main}{_shared(part)}.", details))
+        found.append(Finding(f"{main}{_shared(part)}.", [*details, *aside]))
     return found
+
+
+def _aside(methods: Iterable[str]) -> list[str]:
+    """Name the methods that did not learn, if any."""
+    if not (names := list(map(_who, methods))):
+        return []
+    *others, last = names
+    names = f"{', '.join(others)} and {last}" if others else last
+    whose = "their last epochs" if others else "its last epoch"
+    return [f"{names} did not learn: the loss of {whose} {formatting.EQUAL_FEATURES}."]
 
 
 def control(table1: pd.DataFrame) -> Finding:
@@ -97,10 +115,13 @@ def basis(table1: pd.DataFrame | None, counts: Mapping[str, int] | None) -> str:
             sentences.append(
                 f"With fewer than {FEW} patients of a class no interval can be trusted."
             )
-    if table1 is not None and table1["method"].nunique() > 1:
+    compared = 0
+    if table1 is not None:
+        compared = table1.loc[~formatting.unlearned(table1), "method"].nunique()
+    if compared > 1:
         sentences.append(
-            f"The best of {table1['method'].nunique()} methods was picked after the results were "
-            "known, which flatters its AUC."
+            f"The best of {compared} methods was picked after the results were known, which "
+            "flatters its AUC."
         )
     return " ".join(sentences)
 

@@ -14,6 +14,9 @@ DISCLAIMERS = {
     "leaky": "Leaky: in some rows the epoch was chosen on the tested patients: flattering.",
 }
 
+MARK = "\N{DAGGER}"  # behind the name of an encoder that did not learn
+EQUAL_FEATURES = "is not clearly below that of equal features"  # the last loss of such an encoder
+
 LABELS = {
     "none": "None (random weights)",
     "supervised": "Supervised",
@@ -72,6 +75,13 @@ def disclaimers(table: pd.DataFrame) -> list[str]:
     if "leaky" in table and (table["leaky"] == 1).any():
         found.add("leaky")
     return [name for name in DISCLAIMERS if name in found]
+
+
+def unlearned(table: pd.DataFrame) -> pd.Series:
+    """Say of each row of Tables 1 and 2 whether its encoder is known not to have learned."""
+    if "learned" not in table:
+        return pd.Series(False, table.index)
+    return table["learned"].eq(0).fillna(False).astype(bool)
 
 
 def number(value: float) -> str:

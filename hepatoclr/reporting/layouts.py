@@ -112,7 +112,11 @@ def _results(table: pd.DataFrame) -> Layout:
         for measure, protocol in columns
     ]
     words = [(formatting.RESULT_LABELS[m], formatting.protocol_label(p)) for m, p in columns]
-    names = [_row_label(key, value) for value in table[key].unique()]
+    idle = set(table.loc[formatting.unlearned(table), key])
+    names = [
+        _row_label(key, value) + f" {formatting.MARK}" * (value in idle)
+        for value in table[key].unique()
+    ]
     if key == "fraction" and "fitted" in table and table["fitted"].notna().any():
         words.append(("AUC", "power law"))
         cells.append(_intervals(table, "fitted", "fitted_low", "fitted_high"))
@@ -123,20 +127,21 @@ def _results(table: pd.DataFrame) -> Layout:
 
 
 def _cells(part: pd.DataFrame, measure: str, with_best: bool) -> list[Cell]:
-    """The cells of one measure; best are all that equal the highest mean as printed."""
+    """The cells of one measure; best are all that learned and equal the highest mean as printed."""
     names = [f"{measure}_mean", f"{measure}_sd", f"{measure}_low", f"{measure}_high"]
     published = f"paper_{measure.removesuffix('_youden')}"  # it does not say at which threshold
     names += [f"{published}_mean", f"{published}_sd"]
     rows = part.reindex(columns=names).to_numpy(float)
-    best = f"{np.nanmax(rows[:, 0]):.2f}"
+    can_be_best = with_best & ~formatting.unlearned(part).to_numpy() & ~np.isnan(rows[:, 0])
+    best = f"{rows[can_be_best, 0].max(initial=-np.inf):.2f}"
     return [
         Cell(
             formatting.plus_minus(mean, sd),
             formatting.interval(low, high),
             formatting.plus_minus(*paper),
-            with_best and f"{mean:.2f}" == best,
+            bool(can) and f"{mean:.2f}" == best,
         )
-        for mean, sd, low, high, *paper in rows
+        for can, (mean, sd, low, high, *paper) in zip(can_be_best, rows, strict=True)
     ]
 
 
@@ -186,6 +191,11 @@ def _result_notes(table: pd.DataFrame) -> list[str]:
         reading.append("Bold: best of its column.")
     elif "fitted" in table and table["fitted"].notna().any():
         reading.append("Power law: 1 - AUC falls with a power of the number of patients.")
+    if formatting.unlearned(table).any():
+        reading.append(
+            f"{formatting.MARK} did not learn, and is never bold: the loss of its last epoch "
+            f"{formatting.EQUAL_FEATURES}."
+        )
     if table.filter(like="paper_").notna().any(axis=None):
         reading.append(f"{SOURCE} stand beside ours.")
     cautions = []

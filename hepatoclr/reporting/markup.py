@@ -8,6 +8,7 @@ TEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     | {"±": r"\textpm{}", "β": r"$\beta$", "\N{MINUS SIGN}": "$-$", "<": "$<$"}
+    | {"\N{DAGGER}": r"\textdagger{}"}
 )
 WIDEST = 6  # columns that fit a page at its own size
 

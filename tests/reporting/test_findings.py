@@ -4,6 +4,7 @@ import example_report
 import numpy as np
 import pandas as pd
 import pytest
+from example_predictions import METHODS
 from example_report import comparison
 
 from hepatoclr.reporting import findings
@@ -108,6 +109,54 @@ def test_a_tie_is_no_victory():
     assert main(0.7, 0.7, 0.7, 0.8, 0.79) == f"{alone}."
     assert main(0.7, 0.7, 0.7, 0.801, 0.799) == f"{alone}, as has 1 other."
     assert main(0.7, 0.8, 0.7, 0.801, 0.8) == f"{alone}, as have 2 others."
+
+
+IDLE = "the loss of its last epoch is not clearly below that of equal features."
+
+
+def learned(**known):
+    """The column of that name, a value for each row of the made-up Table 1."""
+    return {"learned": [known.get(name) for name in METHODS for _ in range(2)]}
+
+
+def test_what_did_not_learn_is_named_and_never_the_best():
+    known = learned(supervised=1, simclr=1, supcon=1, weak_simclr=0)
+    table = example_report.table1(MEANS, **known)
+    first, second = findings.findings(table, pd.DataFrame([comparison(encoder="simclr")]))
+    assert first.main == (
+        "Linear evaluation, without what did not learn: SimCLR has the highest AUC, 0.78 (95 % "
+        "interval 0.70 to 0.88)."
+    )
+    assert first.details[0].startswith("No evidence of a difference to random weights: 0.07")
+    assert first.details[-1] == f"weak-SimCLR did not learn: {IDLE}"
+    assert "without what did not learn: SimCLR has" in second.main
+    assert "The best of 4 methods" in findings.basis(table, None)
+
+
+def test_several_that_did_not_learn_are_named_together():
+    known = learned(supervised=0, simclr=1, supcon=0, weak_simclr=0)
+    found = findings.findings(example_report.table1(MEANS, **known), None)[0]
+    names = "Supervised, SupCon and weak-SimCLR did not learn: the loss of their last epochs"
+    assert found.details[-1].startswith(names)
+
+
+def test_random_weights_are_best_where_nothing_learned():
+    known = learned(supervised=0, simclr=0, supcon=0, weak_simclr=0)
+    table = example_report.table1(MEANS, **known)
+    main = findings.findings(table, None)[0].main
+    assert main.startswith(
+        "Linear evaluation, without what did not learn: random weights have an AUC of 0.70 ("
+    )
+    assert "best" not in findings.basis(table, None)
+    alone = findings.findings(table[table["method"] != "none"], None)[0]
+    assert alone.main == "Linear evaluation: no encoder learned, and none is called best."
+    assert len(alone.details) == 1
+
+
+def test_where_nothing_is_known_all_is_as_before():
+    plain = findings.findings(example_report.table1(MEANS), None)
+    for known in (learned(), learned(supervised=1, simclr=1, supcon=1, weak_simclr=1)):
+        assert findings.findings(example_report.table1(MEANS, **known), None) == plain
 
 
 def test_a_single_method_is_not_called_the_highest():

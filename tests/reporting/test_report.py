@@ -159,6 +159,15 @@ def test_the_best_cells_are_marked(everything):
     assert "<small>[0.77, 0.93]</small>" in page
 
 
+def test_what_did_not_learn_is_marked_and_named():
+    table = example_report.table1()
+    page = small(tables={"table1": table.assign(learned=(table["method"] != "supcon").astype(int))})
+    assert "SupCon †" in page
+    assert "† did not learn, and is never bold" in page
+    assert "SupCon did not learn: the loss of its last epoch is not clearly below" in page
+    assert "did not learn, and" not in small(tables={"table1": table.assign(learned=1)})
+
+
 @pytest.mark.parametrize("mark", formatting.DISCLAIMERS)
 def test_what_must_be_said_stands_above_all(mark):
     plain = example_report.table1()

@@ -228,6 +228,59 @@ def test_best_is_per_protocol(table1):
         assert best == [mean == max(part) for mean in part]
 
 
+def idle(predictions):
+    learned = {"supervised": True, "supcon": True, "simclr": True, "weak_simclr-0.5": False}
+    return performance.table1(predictions, METHODS, learned)
+
+
+def test_what_did_not_learn_is_marked_and_never_bold(tmp_path, predictions, table1):
+    table = idle(predictions)
+    known = table.set_index(["method", "protocol"])["learned"].xs("linear", level=1)
+    assert known.drop("none").tolist() == [1, 1, 1, 0]
+    assert known.isna()["none"]
+    assert table1.set_index(["method", "protocol"])["auc_mean"].idxmax()[0] == "weak_simclr"
+    csv, markdown, latex = written(tmp_path, table)
+    again = layouts.of(tables.read(tmp_path / "table.csv"))
+    assert again == layouts.of(table.round(6))
+    rows = dict(again.rows)
+    assert not any(cell.best for cell in rows["weak-SimCLR †"])
+    for column in zip(*rows.values(), strict=True):
+        assert sum(cell.best for cell in column) >= 1
+    note = "did not learn, and is never bold: the loss of its last epoch is not clearly below"
+    assert f"† {note}" in markdown
+    assert f"\\textdagger{{}} {note}" in latex
+    assert "weak-SimCLR \\textdagger{}" in latex
+    assert csv.splitlines()[0].endswith("leaky,learned")
+    assert csv.splitlines()[1].endswith(",0,")
+    assert csv.splitlines()[-1].endswith(",0,0")
+
+
+def test_the_same_encoder_is_marked_by_beta(predictions):
+    table = performance.table2(predictions, BETAS, {"weak_simclr-0.5": False})
+    names = [name for name, _ in layouts.of(table).rows]
+    assert names == ["0 (SimCLR)", "0.2", "0.5 †", "1 (Supervised)"]
+
+
+def test_where_nothing_is_known_the_tables_are_as_before(predictions, table1):
+    for learned in ({}, {"another": False}):
+        table = performance.table1(predictions, METHODS, learned)
+        pd.testing.assert_frame_equal(table, table1.drop(columns="data"))
+    assert "did not learn" not in " ".join(layouts.of(table1).notes)
+
+
+def test_an_encoder_learned_if_it_did_with_every_seed():
+    weak = {"method": "weak_simclr", "beta": 0.5}
+    found = common.learned(
+        [
+            *({**weak, "learned": False}, {**weak, "learned": True}),
+            *({"method": "simclr", "learned": True}, {"method": "simclr", "learned": True}),
+            {"method": "supcon"},  # of an older version
+            {"protocol": "finetune", "encoder": "none", "folds": [{"learned": False}]},
+        ]
+    )
+    assert found == {"weak_simclr-0.5": False, "simclr": True}
+
+
 def test_latex_is_escaped(tmp_path):
     _, _, latex = written(tmp_path, hand_made(), caption=r"50 % of {A_1} & B ~ C^2 \x β ± 1 $#")
     escaped = (

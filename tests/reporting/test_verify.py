@@ -14,6 +14,7 @@ from hepatoclr.base import files
 ROOT = Path(__file__).parents[2]
 PREDICTION = "predictions/linear/simclr/seed1/repeat1.csv"
 TABLE = "tables/table1.csv"
+FORMS = ("csv", "md", "tex")
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,23 @@ def test_no_file_outside_of_the_folder_is_read(archive, name):
     assert run.returncode == 1
     assert f"{name!r} does not lie in the folder of the run" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_what_did_not_learn_is_marked_again(archive):
+    training = "encoders/simclr/seed1/metadata.json"
+    files.write_json({"method": "simclr", "learned": False}, archive / training)
+    digest = {training: files.sha256(archive / training)}
+    example_archive.change(archive, lambda made: made["files"].update(metadata=digest))
+    assert {problem.partition(":")[0] for problem in verify.run(archive)[1]} == {
+        f"tables/{table}.{suffix}" for table in ("table1", "table2") for suffix in FORMS
+    }
+    made_again = verify.recompute(archive, verify.read(archive))
+    for path, text in made_again.items():
+        (archive / path).write_bytes(text.encode())
+    digests = {path: files.sha256(archive / path) for path in made_again}
+    example_archive.change(archive, lambda made: made["files"].update(tables=digests))
+    assert "SimCLR †" in (archive / "tables/table1.md").read_text()
+    assert verify.run(archive)[1] == []
 
 
 def test_a_mixture_of_trainings_is_named(archive):

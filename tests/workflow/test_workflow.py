@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tiny_project import Project, result
 
-from hepatoclr.base import names
+from hepatoclr.base import files, names
 
 FIRST = {"manifest", "simulate", "ingest", "segment", "slices", "tensors", "cohort"}
 
@@ -25,8 +25,14 @@ def test_tables_are_complete(finished):
         *("balanced_accuracy_youden_low", "balanced_accuracy_youden_high"),
         *("paper_auc_mean", "paper_auc_sd"),
         *("paper_balanced_accuracy_mean", "paper_balanced_accuracy_sd"),
-        *("minimum_detectable_difference", "leaky", "data"),
+        *("minimum_detectable_difference", "leaky", "learned", "data"),
     ]
+    known = table1.groupby("method")["learned"].unique().map(list)
+    assert known.pop("none") == [""]
+    for method, recorded in known.items():
+        encoder = "weak_simclr-0.5" if method == "weak_simclr" else method
+        made = files.read_json(result(finished, f"encoders/{encoder}/seed1/metadata.json"))
+        assert recorded == [str(int(made["learned"]))]
     assert table1["method"].unique().tolist() == [
         *("none", "supervised", "simclr", "supcon", "weak_simclr")
     ]

@@ -1,6 +1,7 @@
 """What the tables share: the order of encoders and protocols, bootstrap samples, intervals."""
 
 import warnings
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,21 @@ def minimum_detectable_differences(covariance: np.ndarray, base: int) -> list[fl
         else np.nan
         for v in variances
     ]
+
+
+def learned(trainings: Iterable[Mapping]) -> dict[str, bool]:
+    """Whether each encoder learned, with every seed: its last loss was below the level of chance.
+
+    Args:
+        trainings: What pretraining and fine-tuning recorded. Only pretrainings that say `learned`
+            count: of those of older versions, and of random weights, nothing is known.
+    """
+    found: dict[str, bool] = {}
+    for made in trainings:
+        if "method" in made and "learned" in made:
+            encoder = experiment.name(made["method"], made.get("beta", 0))
+            found[encoder] = found.get(encoder, True) and bool(made["learned"])
+    return found
 
 
 def leaky(predictions: pd.DataFrame) -> pd.Series:

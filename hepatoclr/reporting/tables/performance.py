@@ -46,13 +46,18 @@ PAPER = {
 }
 
 
-def table1(predictions: pd.DataFrame, methods: Mapping[str, str] | None = None) -> pd.DataFrame:
+def table1(
+    predictions: pd.DataFrame,
+    methods: Mapping[str, str] | None = None,
+    learned: Mapping[str, bool] | None = None,
+) -> pd.DataFrame:
     """Compare pretraining methods (the paper's Table 1).
 
     Args:
         predictions: What `predictions.read` returns.
         methods: Row name to encoder name, in the order of the rows; None for the encoders found.
             The row `weak_simclr` is compared with the paper's beta = 0.5 whatever it shows.
+        learned: What `common.learned` returns.
 
     Returns:
         One row per method and protocol, the nested one only where there is no other: method,
@@ -62,7 +67,8 @@ def table1(predictions: pd.DataFrame, methods: Mapping[str, str] | None = None) 
         over patients), the paper's mean and sd of each (NaN where it prints none),
         minimum_detectable_difference (of AUC from random weights, that these patients show with
         80 % power, from the paired DeLong variance; NaN without random weights), leaky (1 where
-        the epoch was chosen on the tested patients).
+        the epoch was chosen on the tested patients); where it is known of any encoder, learned (1,
+        or 0 where the last loss of its pretraining is not below the level of chance).
 
     Raises:
         UserError: An encoder has no predictions, or as `evaluation.to_arrays`.
@@ -73,15 +79,20 @@ def table1(predictions: pd.DataFrame, methods: Mapping[str, str] | None = None) 
     else:
         _check_predicted(whole, methods.values())
     references = dict(zip(methods, methods, strict=True)) | {"weak_simclr": "weak_simclr-0.5"}
-    return _results(whole, "method", methods, references)
+    return _results(whole, "method", methods, references, learned or {})
 
 
-def table2(predictions: pd.DataFrame, betas: Mapping[float, str]) -> pd.DataFrame:
+def table2(
+    predictions: pd.DataFrame,
+    betas: Mapping[float, str],
+    learned: Mapping[str, bool] | None = None,
+) -> pd.DataFrame:
     """Compare weights of the weak loss (the paper's Table 2).
 
     Args:
         predictions: What `predictions.read` returns.
         betas: Weight in [0, 1] to encoder name, in the order of the rows.
+        learned: What `common.learned` returns.
 
     Returns:
         As `table1`, with beta in place of method.
@@ -93,7 +104,7 @@ def table2(predictions: pd.DataFrame, betas: Mapping[float, str]) -> pd.DataFram
     _check_predicted(whole, betas.values())
     rows = {float(beta): encoder for beta, encoder in betas.items()}
     references = {beta: formatting.BETA_ENDS.get(beta, f"weak_simclr-{beta:g}") for beta in rows}
-    return _results(whole, "beta", rows, references)
+    return _results(whole, "beta", rows, references, learned or {})
 
 
 def _shown_protocols(predictions: pd.DataFrame) -> list[str]:
@@ -119,6 +130,7 @@ def _results(
     name: str,
     rows: Mapping[object, str],
     references: Mapping[object, str],
+    learned: Mapping[str, bool],
 ) -> pd.DataFrame:
     """Give one row per entry of `rows` and protocol; see `table1` and `table2`.
 
@@ -127,6 +139,7 @@ def _results(
         name: First column, holding the keys of `rows`.
         rows: Key to encoder.
         references: Key to the encoder of `PAPER` beside it.
+        learned: Encoder to whether it learned, of those of which it is known.
     """
     # The detectable difference is one from random weights, whether these are shown or not.
     chosen = whole[whole["encoder"].isin([common.BASELINE, *rows.values()])]
@@ -137,6 +150,7 @@ def _results(
         | summaries.loc[(protocol, encoder)].to_dict()
         | details[protocol].loc[encoder].to_dict()
         | PAPER.get((references[key], protocol), Reference())._asdict()
+        | {"learned": learned.get(encoder)}
         for key, encoder in rows.items()
         for protocol in _shown_protocols(whole)
         if (protocol, encoder) in summaries.index
@@ -145,7 +159,9 @@ def _results(
     columns = [name, "protocol", "n_folds"]
     columns += [f"{m}_{part}" for m in shown for part in ("mean", "sd", "low", "high")]
     columns += [*Reference._fields, "minimum_detectable_difference", "leaky"]
-    return pd.DataFrame(records, columns=columns).astype({"n_folds": int, "leaky": int})
+    columns += ["learned"] * any(encoder in learned for encoder in rows.values())
+    table = pd.DataFrame(records, columns=columns).astype({"n_folds": int, "leaky": int})
+    return table.astype({"learned": "Int64"} if "learned" in table else {})
 
 
 def _intervals(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The result tables, computed from predictions alone, beside the paper's numbers.
+"""The result tables, computed from predictions, beside the paper's numbers.
 
 A table is a plain data frame; its last column, `data`, holds the disclaimers of the run. `all`
 computes every table; one that the predictions hold nothing for is empty. `write` gives a table
@@ -35,6 +35,7 @@ def all(
     betas: Mapping[float, str] | None = None,
     disclaimers: Sequence[str] = (),
     threshold: float | str = "youden",
+    learned: Mapping[str, bool] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Compute every table of a set of predictions.
 
@@ -46,6 +47,7 @@ def all(
         betas: Weight in [0, 1] to encoder name; None for no Table 2.
         disclaimers: Of the run, keys of `formatting.DISCLAIMERS`.
         threshold: That of `measures`, see `predictions.at_threshold`; Tables 1 and 2 show both.
+        learned: What `common.learned` returns of the trainings; None where nothing is known.
 
     Returns:
         A table for each of `TITLES`, empty where the predictions hold nothing for it.
@@ -55,8 +57,8 @@ def all(
     """
     main = common.without_beside(predictions)
     computed = {
-        "table1": performance.table1(main, methods),
-        "table2": performance.table2(main, betas or {}),
+        "table1": performance.table1(main, methods, learned),
+        "table2": performance.table2(main, betas or {}, learned),
         "learning_curve": performance.learning_curve(main),
         "measures": measures.measures(of_patients.at_threshold(predictions, threshold)),
         "comparisons": comparisons.comparisons(main, methods),
