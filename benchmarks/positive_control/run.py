@@ -17,6 +17,8 @@ import yaml
 from benchmarks.positive_control import cells, probes, table, truth
 from hepatoclr.base import files
 from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.learning import experiment, pretrain
+from hepatoclr.learning.methods import base as methods
 from hepatoclr.stats import comparison_tests, evaluation, predictions
 
 PROBED = (cells.RANDOM, cells.SIMCLR, cells.SUPERVISED, cells.WEAK)
@@ -197,18 +199,16 @@ def losses(place: Folder, encoder: str, seed: int, config: dict) -> dict[str, fl
     if encoder == cells.RANDOM:
         return {"loss": np.nan, "equal_loss": np.nan}
     history = files.read_csv(place.results / f"encoders/{encoder}/seed{seed}/history.csv")
-    batch = config["pretraining"]["batch_size"]
-    return {"loss": float(history["loss"].iloc[-1]), "equal_loss": equal_loss(encoder, batch)}
+    return {"loss": float(history["loss"].iloc[-1]), "equal_loss": equal_loss(encoder, config)}
 
 
-def equal_loss(encoder: str, batch: int) -> float:
-    """The loss of a network that maps all slices to one vector: nothing was learnt.
-
-    Cross-entropy of two balanced classes is log 2, the contrastive losses choose among 2N - 1.
-    """
-    weight = {cells.SUPERVISED: 1.0, cells.SIMCLR: 0.0, "supcon": 0.0}.get(encoder)
-    beta = float(encoder.rsplit("-", 1)[1]) if weight is None else weight
-    return float(beta * np.log(2) + (1 - beta) * np.log(2 * batch - 1))
+def equal_loss(encoder: str, config: dict) -> float:
+    """The loss of a network that maps all slices to one vector: nothing was learnt."""
+    settings = config["pretraining"]
+    given = {key: config["experiment"][key] for key in ("methods", "betas", "beta")}
+    spec = experiment.pretrained(**given)[encoder]
+    chosen = {key: settings[key] for key in pretrain.METHOD_SETTINGS}
+    return methods.load(**spec, **chosen).chance(settings["batch_size"])
 
 
 def probe_rows(cell: cells.Cell, plan: cells.Plan, place: Folder) -> pd.DataFrame:
