@@ -143,10 +143,10 @@ class FineTuning:
         net = start(self.weights, self.network, self.seed, self.settings["last_layer"])
         trainer = {**self.trainer, **trainers.ONE_PROCESS}
         history = fold.fit(net, Augmentation(**self.augmentation), device, trainer, folder)
-        found, accuracy = fold.predict(net, device)
+        found, own = fold.predict(net, device)
         chance = Classification().chance(self.settings["batch_size"])
         ending = module.ending(f"{self.encoder}, fold {number},", history, chance)
-        return found, {"fold": int(number), **ending, "training_balanced_accuracy": accuracy}
+        return found, {"fold": int(number), **ending, **own}
 
     def in_force(self) -> dict:
         """The settings that make the predictions what they are."""
@@ -232,23 +232,26 @@ class Fold:
 
     def predict(
         self, network: backbone.Network, device: torch.device
-    ) -> tuple[pd.DataFrame, float]:
-        """Predict the test patients: a row each; and tell the slices of the training patients.
+    ) -> tuple[pd.DataFrame, dict[str, float]]:
+        """Predict the test patients: a row each.
 
         The threshold is Youden's on the training patients, or those held out of them (`inner`).
 
         Returns:
-            The predictions, and the balanced accuracy at 0.5 of the training slices.
+            The predictions; and training_balanced_accuracy, that of the training slices at 0.5,
+            but for `inner`, where it would take a further pass over them.
         """
-        own = self.slices_of(network, self.train["patient_id"], device)
-        accuracy = metrics.balanced_accuracy(self.targets.loc[own[0]].to_numpy(int), own[1])
-        inner = self.settings["epoch"] == "inner"
-        held_out = self.slices_of(network, self.val, device) if inner else own
-        cut = predictions.youden(predictions.per_patient(*held_out), self.targets)
+        inner, own = self.settings["epoch"] == "inner", {}
+        held_out = self.val if inner else self.train["patient_id"]
+        ids, odds = self.slices_of(network, held_out, device)
+        cut = predictions.youden(predictions.per_patient(ids, odds), self.targets)
+        if not inner:
+            labels = self.targets.loc[ids].to_numpy(int)
+            own["training_balanced_accuracy"] = metrics.balanced_accuracy(labels, odds)
         found = self.patients(network, self.test, device)
         labels = self.targets.loc[found["patient_id"]].to_numpy(int)
         found = found.assign(repeat=self.repeat, fold=self.fold, label=labels, threshold=cut)
-        return found, accuracy
+        return found, own
 
     def patients(
         self, network: backbone.Network, patients: pd.Series, device: torch.device

@@ -31,8 +31,8 @@ from hepatoclr.learning.data import Sampler, Slices
 
 log = logging.getLogger(__name__)
 
-# By which share of the level of chance a loss must lie below it. Near it the mean over the few
-# hundred slices of a short epoch scatters by about 1 %.
+# By which share of the level of chance a loss must lie below it. Untrained networks have 0.3 % less
+# to 0.9 % more than chance in the mean over 256 simulated slices.
 MARGIN = 0.02
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 

@@ -98,7 +98,7 @@ def test_a_fold_that_did_not_learn_says_so(material, tmp_path, caplog, epoch):
     (ending,) = files.read_json(tmp_path / "x.json")["folds"]
     assert not ending["learned"]
     assert ending["loss"] > 0.67
-    assert 0 <= ending["training_balanced_accuracy"] <= 1
+    assert ("training_balanced_accuracy" in ending) == (epoch == "last")
     assert "none, fold 1, did not learn" in caplog.text
 
 
