@@ -44,7 +44,7 @@ def findings(table1: pd.DataFrame, comparisons: pd.DataFrame | None) -> list[Fin
         if part.empty:
             found.append(Finding(f"{what}: no encoder learned, and none is called best.", aside))
             continue
-        what += ", without what did not learn" * bool(aside)
+        what += ", of the encoders that learned" * bool(aside)
         best = part.loc[part["auc_mean"].idxmax()]
         main = f"{what}: {_who(best['method'])} {_has(part)} {_auc(best)}"
         details = [] if comparisons is None else _compared(best["method"], protocol, comparisons)

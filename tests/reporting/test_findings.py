@@ -124,12 +124,12 @@ def test_what_did_not_learn_is_named_and_never_the_best():
     table = example_report.table1(MEANS, **known)
     first, second = findings.findings(table, pd.DataFrame([comparison(encoder="simclr")]))
     assert first.main == (
-        "Linear evaluation, without what did not learn: SimCLR has the highest AUC, 0.78 (95 % "
+        "Linear evaluation, of the encoders that learned: SimCLR has the highest AUC, 0.78 (95 % "
         "interval 0.70 to 0.88)."
     )
     assert first.details[0].startswith("No evidence of a difference to random weights: 0.07")
     assert first.details[-1] == f"weak-SimCLR did not learn: {IDLE}"
-    assert "without what did not learn: SimCLR has" in second.main
+    assert "of the encoders that learned: SimCLR has" in second.main
     assert "The best of 4 methods" in findings.basis(table, None)
 
 
@@ -145,7 +145,7 @@ def test_random_weights_are_best_where_nothing_learned():
     table = example_report.table1(MEANS, **known)
     main = findings.findings(table, None)[0].main
     assert main.startswith(
-        "Linear evaluation, without what did not learn: random weights have an AUC of 0.70 ("
+        "Linear evaluation, of the encoders that learned: random weights have an AUC of 0.70 ("
     )
     assert "best" not in findings.basis(table, None)
     alone = findings.findings(table[table["method"] != "none"], None)[0]
