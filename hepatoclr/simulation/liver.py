@@ -72,7 +72,7 @@ def paint_liver(b: Body) -> None:
     sizes, hu = b.who.sizes, b.who.hu
     box, g = b.g.crop((-150, -110, BOTTOM - 15), (110, 100, TOP + 15))
     bladder = ellipsoid(replace(g, y=g.y - 0.3 * (g.z + 108)), (-46, -42, -108), (14, 16, 27))
-    if sizes["removed_gallbladder"]:
+    if sizes["removed_gallbladder"]:  # two clips, each of which fills half of its pixels
         b.paint(np.maximum(tube(g, [(-34, -22, -92, 1.5), (-36, -24, -97, 1.5)]), 0), 2500, box)
     else:
         b.place(bladder, 12, box, gap=1, margin=-1)

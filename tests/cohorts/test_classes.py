@@ -95,13 +95,13 @@ def test_one_class_left_stops_before_any_training_and_the_rest_is_made(project):
         "results/tiny/encoders/simclr/seed1/encoder.safetensors",
         "results/tiny/qc/radio.html",
     ]
-    density = "{radio: {checks: {exclude: [density], liver_hu: [95, 110]}}}"
-    text = project.snakemake("--cores", "2", *wanted, check=False, cohorts=density)
+    small = "{radio: {checks: {exclude: [volume], liver_ml: [300, 1736]}}}"  # of the negative
+    text = project.snakemake("--cores", "2", *wanted, check=False, cohorts=small)
     assert "cohort radio: patients of the positive class left: 0, needed: 1; CTs of it that" in text
-    assert "excluded: density 3. Why, results/tiny/cohorts/radio.csv says of each" in text
+    assert "excluded: volume 3. Why, results/tiny/cohorts/radio.csv says of each" in text
     assert "Pretraining" not in text
     assert "Traceback" not in text
-    assert "density" in page.read_text()
+    assert "volume" in page.read_text()
 
 
 def test_an_emptied_external_cohort_stops_nothing_and_plans_no_training(project):
