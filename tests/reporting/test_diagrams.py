@@ -43,7 +43,7 @@ def strategy(config, folder):
         (resolved("paper"), "20 × 20"),
         (resolved("paper", network={"padding": 0}), "12 × 12"),
         (resolved("paper", network={"padding": 2}), "16 × 16"),
-        (resolved("demo"), "3 × 3"),
+        (resolved("demo"), "2 × 2"),
         (resolved("tiny", tensors={"size": 49}, network={"channels": [3, 5], "projection": 64}),
          "13 × 13"),
     ],
