@@ -15,7 +15,7 @@ PATIENTS = 12
 # what CT of the liver has in the literature and in the real scans, with room around: HU, 1/mm, mm
 PLAUSIBLE = {
     "SD, HU": (8, 40),
-    "SD of 9 mm squares, HU": (3, 20),
+    "SD of 9 mm squares, HU": (2.5, 20),
     "NPS mean, 1/mm": (0.1, 0.55),
     "noise SD (root of NPS integral), HU": (5, 30),
     "autocorrelation at 1 mm": (0.1, 0.9),
