@@ -191,12 +191,18 @@ def rows_of(content: Mapping) -> list[Row]:
 
 def table(results: Mapping[str, Sequence[Row]]) -> str:
     """Write rows as one Markdown table: medians, with lowest and highest round in brackets."""
-    lines = [COLUMNS, ["---"] * len(COLUMNS)]
+    lines = []
     for name, rows in results.items():
         for row in rows:
             gain = spread(row.gain, "{:+.3f}" if row.difference else "")
             cells = (row.unit, spread(row.ours), row.peer, spread(row.theirs), gain, row.remarks)
             lines.append([f"{name}: {row.measure}", *cells])
+    return markdown(COLUMNS, lines)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

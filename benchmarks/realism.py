@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks import common
 from hepatoclr.imaging import ingest, segment, volumes
 from hepatoclr.imaging.volumes import Volume
 from hepatoclr.simulation import scanner
@@ -238,7 +239,7 @@ def table(real_ones: Mapping[str, Mapping], patients: Sequence[tuple]) -> str:
     head = ["measure"]
     for names, what in ((NATIVE, "simulated"), (COARSE, "simulated, 3 mm")):
         head += [*names, what, "within"]
-    lines = [head, ["---"] * len(head)]
+    lines = []
     for measure in next(iter(real_ones.values())):
         line = [measure]
         for names, resampled in ((NATIVE, 0), (COARSE, 1)):
@@ -248,7 +249,7 @@ def table(real_ones: Mapping[str, Mapping], patients: Sequence[tuple]) -> str:
         if measure in CONTRAST:  # a property of the phase, not of how the scan looks
             line[-1] = "no contrast"
         lines.append(line)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return common.markdown(head, lines)
 
 
 def _compared(values: Sequence[float], drawn: np.ndarray) -> list[str]:

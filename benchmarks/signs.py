@@ -9,6 +9,7 @@ see, not what can be seen. The radiologist's reading stands beside the signs it 
 import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks import common
+from benchmarks import common, ours
 from hepatoclr.simulation import anatomy, body, liver, patients, signs
 from hepatoclr.simulation.patients import Patient
 from hepatoclr.simulation.shapes import ellipsoid
@@ -27,7 +28,6 @@ from hepatoclr.stats import comparison_tests
 
 STEP = 3.0  # mm between the points at which organs are measured
 FINE = 1.5  # mm, for the liver's outline
-READER_NOISE = 0.8  # the schema's default
 
 # What is measured; the AUC that patients show, target and published; where published.
 SIGNS = {
@@ -95,15 +95,21 @@ def roughness(who: Patient) -> float:
 def measured(count: int) -> pd.DataFrame:
     """Measure patients, as many of each stage: a row each, with stage, reading, site and age."""
     stages = np.repeat(range(5), count // 5).tolist()
+    read = partial(_row, noise=ours.config(ours.DEMO)["simulate"]["reader_noise"])
     with ProcessPoolExecutor() as pool:
-        return pd.DataFrame(pool.map(_row, range(len(stages)), stages, chunksize=5))
+        return pd.DataFrame(pool.map(read, range(len(stages)), stages, chunksize=5))
 
 
-def _row(index: int, stage: int) -> dict:
+def _row(index: int, stage: int, noise: float) -> dict:
     who = patients.patient((17, index), stage)
-    grade = signs.reading(who.signs, READER_NOISE, who.rng("reader"))
+    grade = signs.reading(who.signs, noise, who.rng("reader"))
     known = {"radiologist": signs.GRADES.index(grade), "site": who.site, "age": who.sizes["age"]}
     return {"stage": stage, **measure(who), **known}
+
+
+def advanced(table: pd.DataFrame) -> np.ndarray:
+    """Whether each patient has advanced fibrosis, 0 or 1."""
+    return (table["stage"] >= patients.ADVANCED).to_numpy(int)
 
 
 def together(table: pd.DataFrame) -> np.ndarray:
@@ -112,32 +118,23 @@ def together(table: pd.DataFrame) -> np.ndarray:
     values[list(RATIOS)] = np.log(values[list(RATIOS)].clip(lower=1e-3))
     values["ascites"] = values["ascites"] > 30
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return cross_val_predict(model, values, table["stage"] >= 3, cv=10, method="predict_proba")[
-        :, 1
-    ]
+    found = cross_val_predict(model, values, advanced(table), cv=10, method="predict_proba")
+    return found[:, 1]
 
 
 def page(table: pd.DataFrame) -> str:
     """The table as Markdown: AUC with its 95 % interval, and mean (SD) by stage."""
     table = table.assign(**{"all together": together(table)})
-    ill = (table["stage"] >= 3).to_numpy(int)
-    lines = [
-        f"{len(table)} patients, as many of each stage.\n",
-        "| sign | AUC for F3-F4 | aimed at | published | F0 | F1 | F2 | F3 | F4 |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    ill = advanced(table)
+    head, lines = ["sign", "AUC for F3-F4", "aimed at", "published", *signs.STAGES], []
     for name, (aim, published) in SIGNS.items():
         scores = table[name].to_numpy(float) * (-1 if name in SMALLER else 1)
         (auc,), covariance = comparison_tests.delong(ill, scores[None, None])
         low, high = comparison_tests.auc_interval(auc, covariance[0, 0])
         by_stage = table.groupby("stage")[name]
         cells = [f"{m:.3g} ({s:.2g})" for m, s in zip(by_stage.mean(), by_stage.std(), strict=True)]
-        lines.append(
-            f"| {name} | {auc:.2f} ({low:.2f}-{high:.2f}) | {aim} | {published} | "
-            + " | ".join(cells)
-            + " |"
-        )
-    return "\n".join(lines) + "\n"
+        lines.append([name, f"{auc:.2f} ({low:.2f}-{high:.2f})", aim, published, *cells])
+    return f"{len(table)} patients, as many of each stage.\n\n{common.markdown(head, lines)}\n"
 
 
 if __name__ == "__main__":

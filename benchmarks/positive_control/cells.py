@@ -11,6 +11,7 @@ import pandas as pd
 
 from hepatoclr.base import fingerprint, settings
 from hepatoclr.learning import experiment
+from hepatoclr.simulation import simulate
 
 ROOT = fingerprint.PROJECT
 PRESET = "positive-control"
@@ -34,7 +35,6 @@ NOISE: Mapping[str, Mapping] = {
     "useless": {"reader_noise": 1000},
 }
 SHARES = (0.1, 0.3, 1.0)
-UNREAD = "unread"
 PROTOCOLS = ("linear", "linear_nested", experiment.BESIDE[False])
 GROUPS = ("methods", "sizes", "noise", "labelled")
 QUICK = {  # shows that all of it runs
@@ -167,7 +167,7 @@ def chosen(cell: Cell, plan: Plan) -> dict:
     radio: dict = {"simulate": {"patients": cell.patients}}
     if cell.labelled < 1:
         radio["simulate"]["labelled"] = cell.labelled
-        radio["labels"] = {"unlabelled": [UNREAD]}
+        radio["labels"] = {"unlabelled": [simulate.UNREAD]}
     own = {
         "preset": PRESET,
         "run": f"seed{cell.data_seed}",

@@ -1,10 +1,11 @@
 """The measured part of docs/does-it-work.md, in Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.common import markdown
 from benchmarks.positive_control import cells, effects, figures
 from benchmarks.positive_control.effects import Arm, Estimate
 
@@ -256,9 +257,3 @@ def _written(one: Estimate, form: str) -> str:
         return ""
     ends = f" [{form.format(one.low)}, {form.format(one.high)}]" if np.isfinite(one.low) else ""
     return form.format(one.mean) + ends
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

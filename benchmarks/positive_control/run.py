@@ -19,6 +19,7 @@ from hepatoclr.base import files
 from hepatoclr.cohorts import cohort_table, splits
 from hepatoclr.learning import experiment, pretrain
 from hepatoclr.learning.methods import base as methods
+from hepatoclr.simulation import patients
 from hepatoclr.stats import comparison_tests, evaluation, predictions
 
 PROBED = (cells.RANDOM, cells.SIMCLR, cells.SUPERVISED, cells.WEAK)
@@ -217,7 +218,7 @@ def probe_rows(cell: cells.Cell, plan: cells.Plan, place: Folder) -> pd.DataFram
     if not probed(cell, plan):
         return known
     drawn = truth.rows(config, "radio").set_index("patient_id")
-    known = (drawn[["stage"]] >= truth.SEVERE_FIBROSIS).rename(columns={"stage": "F3-F4"})
+    known = (drawn[["stage"]] >= patients.ADVANCED).rename(columns={"stage": "F3-F4"})
     known = known.join(truth.true_signs(config, "radio").add_prefix("sign: "))
     known = known.join(truth.surroundings(config, "radio"))
     cohort = cohort_table.read(place.results / "cohorts/radio.csv")

@@ -9,10 +9,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hepatoclr.simulation import patients, scanner, simulate
+from hepatoclr.simulation.signs import GRADES
 from hepatoclr.stats import comparison_tests, metrics
 
-SEVERITY = {"none": 0, "mild": 1, "moderate": 2, "severe": 3}
-SEVERE_FIBROSIS = 3  # F3 and F4 are positive
+SEVERITY = {grade: number for number, grade in enumerate(GRADES)}
 
 
 def rows(config: Mapping, cohort: str) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def reader(config: Mapping) -> dict[str, float]:
     found = rows(config, "radio")
     read = found[found["label"].isin(SEVERITY)]
     severity = read["label"].map(SEVERITY).to_numpy()
-    fibrosis = (read["stage"] >= SEVERE_FIBROSIS).to_numpy(int)
+    fibrosis = (read["stage"] >= patients.ADVANCED).to_numpy(int)
     auc = metrics.auc(fibrosis, severity / max(SEVERITY.values())) if fibrosis.std() else np.nan
     return {"reader_auc": auc, "reader_positive": float((severity > 0).mean())}
 

@@ -79,15 +79,16 @@ def sup_con(first: Tensor, second: Tensor, labels: Tensor, temperature: float = 
     return -(log_share.sum(1) / positive.sum(1)).mean()
 
 
-def contrastive_chance(batch_size: int) -> float:
-    """The level of chance of `nt_xent` ("mean") and `sup_con`.
+def contrastive_chance(batch_size: int, scale: str = "mean") -> float:
+    """The level of chance of `nt_xent` and, with "mean", of `sup_con`.
 
     Each anchor's positives are as likely as any of the other 2n - 1 views.
 
     Args:
         batch_size: Slices of a batch, n.
+        scale: That of `nt_xent`.
     """
-    return math.log(2 * batch_size - 1)
+    return math.log(2 * batch_size - 1) * SCALES[scale]
 
 
 def _similarities(first: Tensor, second: Tensor, temperature: float) -> Tensor:

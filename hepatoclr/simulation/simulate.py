@@ -88,9 +88,9 @@ def cohort(
         _check_confusion(confusion)
     rows = []
     for index in range(patients):
-        key, stage = _key(name, index, seed), _stage(name, index, stages, seed)
-        who = patient(key, stage, effect, confounding)
-        rng = np.random.default_rng([*key, zlib.crc32(b"reader")])
+        stage = _stage(name, index, stages, seed)
+        who = person(name, index, stage, seed, effect, confounding)
+        rng = who.rng("reader")
         if confusion:
             reading = _pick_label(stage, confusion, rng)
         else:
@@ -108,13 +108,24 @@ def cohort(
     return rows
 
 
+def person(
+    cohort: str, index: int, stage: int, seed: int, effect: float, confounding: float
+) -> Patient:
+    """Draw a patient of a cohort.
+
+    Args:
+        cohort: Name of the cohort.
+        index: Number of the patient in it, from 0.
+        stage: METAVIR stage, 0..4.
+        seed: Seed of the demo.
+        effect, confounding: See `patients.patient`.
+    """
+    return patient((seed, zlib.crc32(cohort.encode()), index), stage, effect, confounding)
+
+
 def pictured(row: Mapping) -> dict:
     """What a patient's CT depends on of its manifest row: not on what a reader wrote."""
     return {key: row[key] for key in ("patient_id", "image", "liver_mask", "stage")}
-
-
-def _key(name: str, index: int, seed: int) -> tuple[int, int, int]:
-    return seed, zlib.crc32(name.encode()), index
 
 
 def _check_shares(what: str, shares: Sequence[float]) -> None:
@@ -166,21 +177,6 @@ def _pick_label(stage: int, confusion: Mapping, rng: np.random.Generator) -> str
 # --- scans and files -----------------------------------------------------------------------
 
 
-def person(
-    cohort: str, index: int, stage: int, seed: int, effect: float, confounding: float
-) -> Patient:
-    """Draw a patient of a cohort.
-
-    Args:
-        cohort: Name of the cohort.
-        index: Number of the patient in it, from 0.
-        stage: METAVIR stage, 0..4.
-        seed: Seed of the demo.
-        effect, confounding: See `patients.patient`.
-    """
-    return patient(_key(cohort, index, seed), stage, effect, confounding)
-
-
 def write_case(
     row: Mapping,
     folder: Path,
@@ -205,19 +201,18 @@ def write_case(
     index = int(row["patient_id"].rsplit("-", 1)[1]) - 1
     who = person(cohort, index, int(row["stage"]), seed, effect, confounding)
     ct, liver = scanner.scan(who, matrix, slice_mm)
-    key = _key(cohort, index, seed)
-    rng = np.random.default_rng([*key, zlib.crc32(b"files")])
+    rng = who.rng("files")
     image, mask = (Path(folder) / Path(row[name]).name for name in ("image", "liver_mask"))
     orientation = str(rng.choice(ORIENTATIONS))
     if image.name.endswith(".nii.gz"):
         _write_nifti(ct, orientation, image)
     elif image.suffix == ".zip":
         with tempfile.TemporaryDirectory() as series, files.atomic(image) as archive:
-            _write_series(ct, Path(series), rng, key)
+            _write_series(ct, Path(series), rng, who.key)
             _zip(Path(series), archive)
     else:
         with _atomic_folder(image) as series:
-            _write_series(ct, series, rng, key)
+            _write_series(ct, series, rng, who.key)
     # masks often come from another program than the image, in its own orientation
     _write_nifti(liver, str(rng.choice((orientation, "LPS", "RAS"))), mask)
 

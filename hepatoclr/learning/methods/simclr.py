@@ -22,7 +22,7 @@ class SimCLR(Method):
 
     def chance(self, batch_size: int) -> float:
         """That of NT-Xent: a choice among all other views."""
-        return losses.SCALES[self.nt_xent] * losses.contrastive_chance(batch_size)
+        return losses.contrastive_chance(batch_size, self.nt_xent)
 
 
 METHOD = SimCLR

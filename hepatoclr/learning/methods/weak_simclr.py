@@ -39,7 +39,7 @@ class WeakSimCLR(Method):
 
     def chance(self, batch_size: int) -> float:
         """The weighted sum of those of the two terms; a batch without weak labels has less."""
-        simclr = losses.SCALES[self.nt_xent] * losses.contrastive_chance(batch_size)
+        simclr = losses.contrastive_chance(batch_size, self.nt_xent)
         return (1 - self.beta) * simclr + self.beta * losses.WEAK_CHANCE
 
 
