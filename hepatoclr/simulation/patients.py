@@ -155,7 +155,7 @@ def _sizes(
         "texture": float(np.clip(3.2 * np.exp(0.30 * found["texture"]), 1.2, 8.0)),
         "atrophy": float(np.clip(0.40 * found["atrophy"], -1.0, 1.7)),
         "hypertrophy": float(np.clip(0.45 * found["hypertrophy"], -1.0, 1.9)),
-        "spleen": float(np.clip(1.03 * np.exp(0.15 * found["spleen"]), 0.7, 1.9)),
+        "spleen": float(np.clip(1.03 * np.exp(0.13 * found["spleen"]), 0.7, 1.9)),
         "portal": float(np.clip(6.0 + 0.8 * found["portal"], 3.8, 10.0)),
         "ascites": float(rng.uniform(4, 26)) if wet else 0.0,
     }

@@ -15,7 +15,7 @@ SEVERITY = (0.0, 0.3, 0.7, 1.6, 2.4)  # of F0..F4, on the scale of what is seen
 BETWEEN = 0.55  # SD of the severity among patients of one stage: all signs share it
 GRADES = ("none", "mild", "moderate", "severe")
 CUTS = (0.43, 0.85, 1.3)  # least score of mild, moderate and severe: a third is not "none"
-VISIBLE = (1.7, 2.1)  # mean and SD of what a radiologist sees, in a clinic
+VISIBLE = (1.8, 2.3)  # mean and SD of what a radiologist sees, in a clinic
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Sign:
 
 SIGNS = {
     "nodularity": Sign(1.00, 0.10, 1.0),  # of the liver's surface
-    "atrophy": Sign(0.50, 0.15, 0.5),  # of the right lobe and segment IV
+    "atrophy": Sign(0.60, 0.15, 0.5),  # of the right lobe and segment IV
     "hypertrophy": Sign(0.78, 0.05, 0.7),  # of the caudate and the left lateral lobe
-    "spleen": Sign(0.80, -0.15, 0.7),
+    "spleen": Sign(1.05, -0.15, 0.7),
     "portal": Sign(0.30, 0.0, 0.2),  # width of the portal vein
     "texture": Sign(0.34, 0.05, 0.3),  # unevenness of the parenchyma
     "attenuation": Sign(-0.32, 0.0, 0.1),  # enhancement of the parenchyma
