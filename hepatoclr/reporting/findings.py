@@ -164,6 +164,7 @@ def _compared(method: str, protocol: str, comparisons: pd.DataFrame) -> list[str
     part = comparisons[comparisons["protocol"] == protocol]
     own = part[part["encoder"] == _encoder(method, part["encoder"])]
     known = own.dropna(subset=["difference", "low", "high"]).copy()
+    known["model_low"], known["model_high"] = known["low"], known["high"]
     if "t_low" in known:  # the methods, trained anew, where there are folds
         known["low"] = known["t_low"].fillna(known["low"])
         known["high"] = known["t_high"].fillna(known["high"])
@@ -194,7 +195,18 @@ def _difference(row: Mapping) -> str:
         way = "higher" if row["low"] > 0 else "lower"
         return f"Evidence of a {way} AUC than that of {other}: difference {numbers}."
     counted = " once the number of comparisons is counted" if apart else ""
-    return f"No evidence of a difference to {other}{counted}: {numbers}."
+    models = "" if apart else _models(row)
+    return f"No evidence of a difference to {other}{counted}: {numbers}.{models}"
+
+
+def _models(row: Mapping) -> str:
+    """Say that the trained models differ, where they do, though the methods are not shown to."""
+    if not (row["model_low"] > 0 or row["model_high"] < 0):
+        return ""
+    return (
+        " That counts training anew; of the models as they were trained the 95 % interval is "
+        f"{_interval(row, 'model_')}, without 0."
+    )
 
 
 def _p(p: float | None) -> str:

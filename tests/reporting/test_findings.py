@@ -43,6 +43,14 @@ def test_an_interval_that_includes_0_is_no_evidence():
     ]
 
 
+def test_trained_models_that_differ_are_told_from_methods_that_may_not():
+    said = linear(comparison(low=0.02, high=0.12, t_low=-0.05, t_high=0.19)).details[0]
+    assert said.startswith(
+        "No evidence of a difference to random weights: 0.07 (95 % interval −0.05"
+    )
+    assert said.endswith("as they were trained the 95 % interval is 0.02 to 0.12, without 0.")
+
+
 def test_a_difference_needs_interval_and_test():
     clear = comparison(t_low=0.02, p_holm=0.0004)
     assert linear(clear).details == [
