@@ -57,7 +57,7 @@ CODE = (
 )
 # Core seconds on the machine of docs/does-it-work.md.
 PATIENT_S, JOB_S, PLAN_S = 2.5, 6.0, 20.0
-STEP_S = 0.16  # a view of a batch of 64 slices of 96 pixels
+STEP_S = 0.075  # a view of a batch of 64 slices of 96 pixels
 
 
 @dataclass(frozen=True, order=True)

@@ -123,11 +123,11 @@ def by_method(table: pd.DataFrame) -> str:
             aucs = [plain(effects.auc(table, Arm(encoder), protocol)) for protocol in present]
             loss = [
                 f"{part[name].mean():.2f}" if part[name].notna().any() else ""
-                for name in ("loss", "equal_loss")
+                for name in ("loss", "chance")
             ]
             note = "" if effects.learnt(table, Arm(encoder)) else ", **did not learn**"
             rows.append([f"{figures.NAMES.get(encoder, encoder)}{note}", *aucs, *loss])
-    head = ["AUC", *(PROTOCOLS[name] for name in present), "last loss", "loss of equal features"]
+    head = ["AUC", *(PROTOCOLS[name] for name in present), "last loss", "level of chance"]
     return markdown(head, rows) if rows else ""
 
 

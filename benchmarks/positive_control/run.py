@@ -1,6 +1,7 @@
 """One cell: an ordinary run of Snakemake in the folder of its simulation, and what it found."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -17,8 +18,6 @@ import yaml
 from benchmarks.positive_control import cells, probes, table, truth
 from hepatoclr.base import files
 from hepatoclr.cohorts import cohort_table, splits
-from hepatoclr.learning import experiment, pretrain
-from hepatoclr.learning.methods import base as methods
 from hepatoclr.simulation import patients
 from hepatoclr.stats import comparison_tests, evaluation, predictions
 
@@ -186,7 +185,7 @@ def rows(cell: cells.Cell, plan: cells.Plan, place: Folder) -> pd.DataFrame:
         )
         facts = {"auc": aucs[0], "variance": covariance[0, 0]}
         found.append(row | facts | _classes(pd.Series(scores.labels).value_counts()))
-        found[-1] |= losses(place, row["encoder"], row["training_seed"], config)
+        found[-1] |= losses(place, row["encoder"], row["training_seed"])
     known = truth.reader(config)
     return pd.DataFrame(found).assign(**known, seconds=np.nan, core_seconds=np.nan)
 
@@ -195,21 +194,12 @@ def _classes(counts: pd.Series) -> dict[str, int]:
     return {"positive": int(counts.get(1, 0)), "negative": int(counts.get(0, 0))}
 
 
-def losses(place: Folder, encoder: str, seed: int, config: dict) -> dict[str, float]:
-    """Mean loss of the last epoch of a pretraining, and that of equal features."""
+def losses(place: Folder, encoder: str, seed: int) -> dict[str, float]:
+    """Mean loss of the last epoch of a pretraining, and its level of chance."""
     if encoder == cells.RANDOM:
-        return {"loss": np.nan, "equal_loss": np.nan}
-    history = files.read_csv(place.results / f"encoders/{encoder}/seed{seed}/history.csv")
-    return {"loss": float(history["loss"].iloc[-1]), "equal_loss": equal_loss(encoder, config)}
-
-
-def equal_loss(encoder: str, config: dict) -> float:
-    """The loss of a network that maps all slices to one vector: nothing was learnt."""
-    settings = config["pretraining"]
-    given = {key: config["experiment"][key] for key in ("methods", "betas", "beta")}
-    spec = experiment.pretrained(**given)[encoder]
-    chosen = {key: settings[key] for key in pretrain.METHOD_SETTINGS}
-    return methods.load(**spec, **chosen).chance(settings["batch_size"])
+        return {"loss": np.nan, "chance": np.nan}
+    found = json.loads((place.results / f"encoders/{encoder}/seed{seed}/metadata.json").read_text())
+    return {name: found[name] for name in ("loss", "chance")}
 
 
 def probe_rows(cell: cells.Cell, plan: cells.Plan, place: Folder) -> pd.DataFrame:

@@ -13,10 +13,10 @@ from hepatoclr.base import files
 PATH = common.RESULTS / "positive_control.csv"
 PROBES = common.RESULTS / "positive_control_probes.csv"
 # Of each row: AUC within folds, averaged, and its DeLong variance; loss of the last epoch and that
-# of equal features; AUC and share of positives of the pretraining labels; costs of the whole cell.
+# of chance; AUC and share of positives of the pretraining labels; costs of the whole cell.
 COLUMNS = (
     *cells.KEY,
-    *("auc", "variance", "positive", "negative", "loss", "equal_loss"),
+    *("auc", "variance", "positive", "negative", "loss", "chance"),
     *("reader_auc", "reader_positive", "seconds", "core_seconds", "settings", "code"),
 )
 TEXT = dict.fromkeys(("noise", "encoder", "protocol", "settings", "code"), "str")

@@ -13,7 +13,7 @@ from hepatoclr.simulation import patients, signs
 # AUC for F3-F4 that a sign of itself may have; painted on organs it is a little less.
 TELLING = {
     "nodularity": (0.80, 0.88),
-    "spleen": (0.74, 0.81),
+    "spleen": (0.78, 0.86),
     "hypertrophy": (0.75, 0.84),
     "atrophy": (0.65, 0.75),
     "portal": (0.55, 0.68),

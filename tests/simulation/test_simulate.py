@@ -58,7 +58,7 @@ def rows(count=3, name="histo", stages=EVEN, reader="histology", confusion=CONFU
     drawn = {
         "labelled": 1,
         "confounding": 0,
-        "reader_noise": 0.8,
+        "reader_noise": 0.7,
         "effect": 1,
         "seed": SEED,
         **more,

@@ -27,7 +27,7 @@ def rows(cell, aucs, seed=0, **more):
             key = (cell.data_seed, cell.patients, cell.noise, cell.labelled, encoder, protocol)
             made += [(*key, 1, repeat, value) for repeat in (1, 2, 3)]
     found = pd.DataFrame(made, columns=[*cells.KEY, "auc"])
-    facts = {"variance": 0.002, "positive": 78, "negative": 28, "loss": 2.0, "equal_loss": 4.8}
+    facts = {"variance": 0.002, "positive": 78, "negative": 28, "loss": 2.0, "chance": 4.8}
     facts |= {"reader_auc": READERS[cell.noise], "reader_positive": 0.3}
     facts |= {"seconds": 60.0, "core_seconds": 60.0, "settings": "s", "code": "c"} | more
     return found.assign(**facts)[list(table.COLUMNS)]
@@ -70,7 +70,7 @@ def test_the_whole_study_fits_in_five_hours_of_two_cores_and_a_bit():
         total += cells.core_seconds(cell, whole, there.get(cell.data_seed, 0))
         before = there.get(cell.data_seed, 0)
         there[cell.data_seed] = max(before, cells.all_patients(cell, whole))
-    assert 8 < total / 3600 < 11
+    assert 6 < total / 3600 < 9
     large = next(cell for cell in whole.work if cell.patients == 1000)
     assert cells.core_seconds(large, whole) - cells.core_seconds(large, whole, 1106) > 2000
 
@@ -332,17 +332,3 @@ def test_probes_find_what_features_hold():
     assert found.loc[["fat", "slice position"], "value"].min() > 0.85
     assert found.loc["F3-F4", ["measure", "value"]].tolist() == ["AUC", 1.0]
     assert found.loc["other", "value"] < 0.15
-
-
-def test_the_loss_of_equal_features_weighs_both_terms():
-    whole = cells.plan(["methods"], [1])
-    (cell,) = whole.work
-    config = cells.in_force(cell, whole)
-    assert config["pretraining"]["batch_size"] == 64
-    encoders = set(whole.work[cell]) - {cells.RANDOM, cells.ORACLE}
-    assert {"supervised", "simclr", "supcon", cells.WEAK} <= encoders
-    found = {encoder: run.equal_loss(encoder, config) for encoder in encoders}
-    assert found["supervised"] == pytest.approx(np.log(2))
-    assert found["supcon"] == found["simclr"] == pytest.approx(np.log(127))
-    mean = (np.log(2) + np.log(127)) / 2
-    assert found["weak_simclr-0.5"] == pytest.approx(mean)
