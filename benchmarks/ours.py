@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -122,13 +122,14 @@ def epoch_seconds(collection: data.Slices, samples: int, epochs: int) -> list[fl
 # --- the simulated cohorts, and what is learned from them -------------------------------------
 
 
-def demo_cohorts(folder: Path) -> None:
+def demo_cohorts(folder: Path, wanted: Collection[str] = ("radio", "histo")) -> None:
     """Make the cohorts of the demo as its rules do: simulated, ingested, sliced, cut to tensors.
 
     They are left where a run would leave them, and are not made twice.
     """
     chosen = config(DEMO)
-    for cohort, given in chosen["cohorts"].items():
+    for cohort in wanted:
+        given = chosen["cohorts"][cohort]
         table = folder / "cohorts" / f"{cohort}.csv"
         if table.exists():
             continue

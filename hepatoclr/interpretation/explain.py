@@ -59,7 +59,7 @@ COLOURS = {
 NOTE = (
     "Gradient: how strongly the logit reacts to a pixel. Occlusion: how far the logit falls when "
     "the place is painted over;\norange speaks for the positive class, blue for the negative. Each "
-    "map has its own scale. Maps show what a model reacts to, not what causes disease."
+    "map has its own scale.\nMaps show what a model reacts to, not what causes disease."
 )
 
 
