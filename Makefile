@@ -40,7 +40,7 @@ engines: env
 test: env
 	@$(MAKE) --no-print-directory engines || echo "Without these plugins the tests of other engines and of buckets are skipped."
 	@{ command -v chromium || command -v google-chrome; } >/dev/null || $(call INSTALL,chromium)
-	pytest
+	pytest --numprocesses 2 --dist loadfile
 
 # where Slurm cannot be had these tests are skipped
 test-slurm: env
