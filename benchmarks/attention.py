@@ -23,6 +23,7 @@ from hepatoclr.simulation.patients import Patient
 from hepatoclr.stats import predictions
 
 COHORT = "histo"
+SIGNS, OUTSIDE = "liver and spleen", "outside the body"
 DENSE, AIR = 130, -300  # HU: denser than soft tissue; less dense than the body
 READ = {"volumes": ".nii.gz", "livers": ".nii.gz", "slices": ".csv", "tensors": ".b2nd"}
 ENCODERS = experiment.NONE, "supervised", "simclr", "supcon", "weak_simclr-0.5"
@@ -36,9 +37,9 @@ def organs(who: Patient, config: Mapping, place: int) -> dict[str, np.ndarray]:
     signs = (labels == body.LIVER) | (labels == body.SPLEEN)
     return {
         "liver": labels == body.LIVER,
-        "liver and spleen": signs,
+        SIGNS: signs,
         "bone and contrast": (hu > DENSE) & ~signs,
-        "the air": hu < AIR,
+        OUTSIDE: hu < AIR,
     }
 
 
@@ -75,17 +76,17 @@ def shares(run: Path, config: Mapping, encoder: str, patients: int) -> pd.DataFr
 
 
 def page(run: Path, config: Mapping, encoders: Sequence[str], patients: int) -> str:
-    """The table as Markdown: the parts' areas, then a row per encoder."""
+    """The table as Markdown, a row per encoder; each looks at slices of its own choice."""
     lines = []
     for encoder in encoders:
         mean = shares(run, config, encoder, patients).groupby("part", sort=False).mean()
         area, share = mean["area"], mean["share"]
-        signs, outside = "liver and spleen", "the air"
-        times = share[signs] / area[signs]
-        within = times * (1 - area[outside]) / (1 - share[outside])
-        lines.append([encoder, *map("{:.0%}".format, share), f"{times:.1f}", f"{within:.1f}"])
-    lines.insert(0, ["area of the slice", *map("{:.0%}".format, area), "1", "1"])
-    head = ["occlusion map", *area.index, "liver and spleen by area", "within the body"]
+        times = share[SIGNS] / area[SIGNS]
+        within = times * (1 - area[OUTSIDE]) / (1 - share[OUTSIDE])
+        cells = [f"{share[name]:.0%} ({area[name]:.0%})" for name in share.index]
+        lines.append([encoder, *cells, f"{times:.1f}", f"{within:.1f}"])
+    head = ["encoder", *(f"{name} (area)" for name in share.index)]
+    head += [f"{SIGNS}, times their area", "within the body"]
     return f"{patients} patients.\n\n{common.markdown(head, lines)}\n"
 
 
