@@ -169,7 +169,7 @@ def by_noise(table: pd.DataFrame) -> str:
     x, ends = curve["reader_auc"].to_numpy(float), ("weak_gain_low", "weak_gain")
     sure, even = (effects.crossing(x, curve[name].to_numpy(float)) for name in ends)
     text = (
-        f"Weak labels help beyond doubt (the interval is above 0) {where(sure)}; "
+        f"Beside SimCLR (weak-SimCLR), weak labels help beyond doubt (the interval is above 0) {where(sure)}; "
         f"their mean gain is above 0 {where(even)}."
     )
     return f"{markdown(head, rows)}\n\n{text}"
