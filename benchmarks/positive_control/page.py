@@ -169,8 +169,8 @@ def by_noise(table: pd.DataFrame) -> str:
     x, ends = curve["reader_auc"].to_numpy(float), ("weak_gain_low", "weak_gain")
     sure, even = (effects.crossing(x, curve[name].to_numpy(float)) for name in ends)
     text = (
-        f"Beside SimCLR (weak-SimCLR), weak labels help beyond doubt (the interval is above 0) {where(sure)}; "
-        f"their mean gain is above 0 {where(even)}."
+        "Beside SimCLR (weak-SimCLR), weak labels help beyond doubt (the interval is above 0) "
+        f"{where(sure)}; their mean gain is above 0 {where(even)}."
     )
     return f"{markdown(head, rows)}\n\n{text}"
 
