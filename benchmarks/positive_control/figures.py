@@ -46,6 +46,11 @@ def draw(table: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def _save(figure: Figure, paths: Sequence[Path]) -> Figure:
+    """Write a figure, with one legend for all its panels; a look is that of the first."""
+    both = [axes.get_legend_handles_labels() for axes in reversed(figure.axes)]
+    shown = {label: one for pair in both for one, label in zip(*pair, strict=True)}
+    if shown:
+        figure.legend(shown.values(), shown, loc="outside upper left", ncols=4)
     return style.finish(figure, ["synthetic"], paths)
 
 
@@ -158,8 +163,6 @@ def _axes(axes: Axes, x: str, y: str = "AUC for F3-F4") -> None:
     axes.grid(True, axis="y")
     if y.endswith("above SimCLR"):
         axes.axhline(0, color=style.FAINT, linewidth=0.8)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7.5)
 
 
 def _level(axes: Axes, table: pd.DataFrame, arm: Arm, protocol: str) -> None:
