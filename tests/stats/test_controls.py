@@ -16,15 +16,15 @@ RUN = "results/control-signal"
 LINEAR = [f"{RUN}/predictions/linear/{encoder}/seed1/repeat1.csv" for encoder in ("none", "simclr")]
 
 
-def intervals(project):
-    """Protocol and encoder to the AUC's 95 % interval."""
+def intervals(project, level=0.95):
+    """Protocol and encoder to the AUC's interval."""
     found = {}
     for path in sorted((project.folder / RUN / "predictions").rglob("repeat1.csv")):
         table = predictions.read_as_written(path)
         scores = table["probability"].to_numpy()[None, None]
         (auc,), covariance = comparison_tests.delong(table["label"].to_numpy(), scores)
         key = table["protocol"].iloc[0], table["encoder"].iloc[0]
-        found[key] = (auc, *comparison_tests.auc_interval(auc, covariance[0, 0]))
+        found[key] = (auc, *comparison_tests.auc_interval(auc, covariance[0, 0], level))
     return pd.DataFrame(found, index=["auc", "low", "high"]).T
 
 
@@ -39,6 +39,7 @@ def controls(tmp_path_factory):
     project.printed = project.snakemake("--cores", "2", f"{RUN}/tables/table1.csv", **permuted)
     project.permuted = cohort_table.read(project.folder / RUN / "cohorts/histo.csv")
     project.chance = intervals(project)
+    project.chance_of_all = intervals(project, 1 - 0.05 / len(project.chance))
     return project
 
 
@@ -65,6 +66,7 @@ def test_permuted_labels_are_chance_for_every_encoder_and_protocol(controls):
     assert (controls.chance["low"] < 0.5).all(), controls.chance
     # without a signal pooled folds lean below: what a fold tests its training lacks
     assert (controls.chance["high"] > 0.5).mean() > 0.5, controls.chance
+    assert (controls.chance_of_all["high"] > 0.5).all(), controls.chance_of_all
 
 
 def test_permuting_happens_before_the_splits_and_pretrains_nothing(controls):
