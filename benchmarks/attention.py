@@ -1,6 +1,6 @@
 """What the networks of a simulated run look at: occlusion within the organs that show fibrosis.
 
-    make demo && python -m benchmarks.attention --patients 24 --fill docs/does-it-work.md
+    make demo && python -m benchmarks.attention --fill docs/does-it-work.md
 
 The maps are those of `hepatoclr.interpretation.explain`, of the first patients of the evaluation
 cohort instead of the most confident ones; the organs are the simulation's own. The caudate lobe
@@ -44,19 +44,14 @@ def organs(who: Patient, config: Mapping, place: int) -> dict[str, np.ndarray]:
 
 
 def shares(run: Path, config: Mapping, encoder: str, patients: int) -> pd.DataFrame:
-    """Share of a slice's pixels and of the occlusion map in each part, a row per patient."""
+    """Area of a part and its share of the occlusion map, a row per patient and part."""
     found = {name: sorted((run / name / COHORT).glob(f"*{end}")) for name, end in READ.items()}
-    folder = run / f"predictions/linear/{encoder}/seed1"
-    said = predictions.read([folder / "repeat1.csv"])
+    said = predictions.read([run / f"predictions/linear/{encoder}/seed1/repeat1.csv"])
     said = predictions.at_threshold(said, config["evaluation"]["threshold"]).iloc[:patients]
-    positive = (said["probability"] >= said["threshold"]).astype(int)
-    kinds = {what: name for name, what in explain.KINDS.items()}
-    said["kind"] = [kinds[what] for what in zip(said["label"], positive, strict=True)]
+    weights = run / f"encoders/{encoder}/seed1/encoder.safetensors"
     maps = explain.explain(
-        backbone.read(
-            run / f"encoders/{encoder}/seed1/encoder.safetensors", config["network"]
-        ).backbone,
-        said,
+        backbone.read(weights, config["network"]).backbone,
+        said.assign(kind=explain.kinds(said)),
         run / f"features/{COHORT}/{encoder}/seed1.parquet",
         run / "splits/repeat1.csv",
         found,
@@ -93,7 +88,7 @@ def page(run: Path, config: Mapping, encoders: Sequence[str], patients: int) -> 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--run", type=Path, default=Path("results/demo"))
-    parser.add_argument("--patients", type=int, default=24)
+    parser.add_argument("--patients", type=int, default=20)
     parser.add_argument("--fill", type=Path, help="page to put the table into")
     chosen = parser.parse_args()
     table = page(chosen.run, ours.config(ours.DEMO), ENCODERS, chosen.patients)

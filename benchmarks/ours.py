@@ -18,6 +18,7 @@ from hepatoclr.imaging import ingest, segment, slices, tensors
 from hepatoclr.learning import backbone, data, features, linear, module
 from hepatoclr.learning.augment import Augmentation
 from hepatoclr.learning.methods import base as methods
+from hepatoclr.learning.pretrain import METHOD_SETTINGS
 from hepatoclr.simulation import simulate
 from hepatoclr.stats import metrics
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
 WINDOW = (-100, 400)
 DEMO, PAPER = "demo", "paper"
+SIMCLR = {"method": "simclr"}
 
 
 @cache
@@ -122,13 +124,17 @@ def epoch_seconds(collection: data.Slices, samples: int, epochs: int) -> list[fl
 # --- the simulated cohorts, and what is learned from them -------------------------------------
 
 
-def demo_cohorts(folder: Path, wanted: Collection[str] = ("radio", "histo")) -> None:
+def demo_cohorts(folder: Path, wanted: Collection[str] = ()) -> None:
     """Make the cohorts of the demo as its rules do: simulated, ingested, sliced, cut to tensors.
 
     They are left where a run would leave them, and are not made twice.
+
+    Args:
+        folder: That of the run.
+        wanted: Names of cohorts; all of them where none is named.
     """
     chosen = config(DEMO)
-    for cohort in wanted:
+    for cohort in wanted or chosen["cohorts"]:
         given = chosen["cohorts"][cohort]
         table = folder / "cohorts" / f"{cohort}.csv"
         if table.exists():
@@ -183,12 +189,22 @@ class Cohort:
         return data.sampler(self.cases, self.slices, every, chosen, seed)
 
 
-def pretrain(net: backbone.Network, cohort: Cohort, seed: int) -> None:
-    """SimCLR as the demo pretrains it, in place."""
+def method(spec: Mapping) -> methods.Method:
+    """A method as the demo has it.
+
+    Args:
+        spec: See `experiment.pretrained`.
+    """
     chosen = config(DEMO)["pretraining"]
-    method = methods.load("simclr", temperature=chosen["temperature"], nt_xent=chosen["nt_xent"])
+    return methods.load(**spec, **{key: chosen[key] for key in METHOD_SETTINGS})
+
+
+def pretrain(
+    net: backbone.Network, cohort: Cohort, seed: int, spec: Mapping = SIMCLR
+) -> list[dict]:
+    """Pretrain as the demo does, in place; gives the history, see `module.fit`."""
     draws, plan = cohort.sampler(seed), optimiser(DEMO)
-    module.fit(net, method, cohort.slices, draws, augmentation(), plan, CPU, seed)
+    return module.fit(net, method(spec), cohort.slices, draws, augmentation(), plan, CPU, seed)
 
 
 def linear_auc(net: backbone.Network, cohort: Cohort, seed: int) -> float:

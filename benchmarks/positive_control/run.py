@@ -1,7 +1,6 @@
 """One cell: an ordinary run of Snakemake in the folder of its simulation, and what it found."""
 
 import fcntl
-import json
 import os
 import subprocess
 import sys
@@ -198,7 +197,7 @@ def losses(place: Folder, encoder: str, seed: int) -> dict[str, float]:
     """Mean loss of the last epoch of a pretraining, and its level of chance."""
     if encoder == cells.RANDOM:
         return {"loss": np.nan, "chance": np.nan}
-    found = json.loads((place.results / f"encoders/{encoder}/seed{seed}/metadata.json").read_text())
+    found = files.read_json(place.results / f"encoders/{encoder}/seed{seed}/metadata.json")
     return {name: found[name] for name in ("loss", "chance")}
 
 

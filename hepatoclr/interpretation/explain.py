@@ -88,6 +88,13 @@ class Explanation:
         return float(amount[self.liver].sum() / amount.sum()) if amount.any() else np.nan
 
 
+def kinds(predictions: pd.DataFrame) -> list[str]:
+    """The kind of each prediction, a key of `KINDS`."""
+    names = {both: kind for kind, both in KINDS.items()}
+    predicted_positive = (predictions["probability"] >= predictions["threshold"]).astype(int)
+    return [names[both] for both in zip(predictions["label"], predicted_positive, strict=True)]
+
+
 def chosen(predictions: pd.DataFrame) -> pd.DataFrame:
     """Choose the patients furthest from the threshold, at most one of each kind.
 
@@ -97,14 +104,10 @@ def chosen(predictions: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Their rows, with `kind`, in the order of `KINDS`; a kind that does not occur has no row.
     """
-    predicted_positive = (predictions["probability"] >= predictions["threshold"]).astype(int)
+    known = predictions.assign(kind=kinds(predictions))
     margin = (predictions["probability"] - predictions["threshold"]).abs()
-    found = {}
-    for kind, (label, predicted) in KINDS.items():
-        among = margin[(predictions["label"] == label) & (predicted_positive == predicted)]
-        if len(among):
-            found[kind] = among.idxmax()
-    return predictions.loc[list(found.values())].assign(kind=list(found))
+    furthest = margin.groupby(known["kind"]).idxmax()
+    return known.loc[[furthest[kind] for kind in KINDS if kind in furthest]]
 
 
 def composed(network: nn.Module, model: Pipeline) -> nn.Sequential:

@@ -95,12 +95,12 @@ def test_one_class_left_stops_before_any_training_and_the_rest_is_made(project):
         "results/tiny/encoders/simclr/seed1/encoder.safetensors",
         "results/tiny/qc/radio.html",
     ]
-    of_it = cohort_table.read(result(project, "cohorts/radio.csv"))
-    one = of_it.loc[of_it["target"] == 0, "liver_ml"].iloc[0]
-    small = f"{{radio: {{checks: {{exclude: [volume], liver_ml: [{one - 1}, {one + 1}]}}}}}}"
+    listed = cohort_table.read(result(project, "cohorts/radio.csv"))
+    volume = listed.loc[listed["target"] == 0, "liver_ml"].iloc[0]
+    small = f"{{radio: {{checks: {{exclude: [volume], liver_ml: [{volume - 1}, {volume + 1}]}}}}}}"
     text = project.snakemake("--cores", "2", *wanted, check=False, cohorts=small)
     assert "cohort radio: patients of the positive class left: 0, needed: 1; CTs of it that" in text
-    lost = (of_it["target"] == 1).sum()
+    lost = (listed["target"] == 1).sum()
     assert f"excluded: volume {lost}. Why, results/tiny/cohorts/radio.csv says of each" in text
     assert "Pretraining" not in text
     assert "Traceback" not in text

@@ -7,8 +7,7 @@ from sklearn.metrics import balanced_accuracy_score
 from torch.nn.functional import normalize
 
 from benchmarks import ours
-from hepatoclr.learning import experiment, module, pretrain
-from hepatoclr.learning.methods import base as methods
+from hepatoclr.learning import experiment, module
 
 CONFIG = ours.config(ours.DEMO)
 SPECS = experiment.pretrained(
@@ -35,24 +34,26 @@ def classified(net, cohort):
 
 
 @torch.inference_mode()
+def nearest(net, batches, owner):
+    """For each image the one whose projection is nearest, of those that another owner has."""
+    vectors = normalize(torch.cat([net.project(batch) for batch in batches])).numpy()
+    near = vectors @ vectors.T
+    near[owner[:, None] == owner] = -np.inf
+    return near.argmax(1)
+
+
 def alike(net, cohort):
     """Balanced accuracy of the label of the nearest slice of another patient; chance is 0.5."""
-    slices, case = cohort.slices, cohort.slices.case
-    vectors = normalize(torch.cat([net.project(chunk) for chunk in slices.chunks()])).numpy()
-    near = vectors @ vectors.T
-    near[case[:, None] == case] = -np.inf
-    return balanced_accuracy_score(targets(cohort), targets(cohort)[near.argmax(1)])
+    near = nearest(net, cohort.slices.chunks(), cohort.slices.case)
+    return balanced_accuracy_score(targets(cohort), targets(cohort)[near])
 
 
-@torch.inference_mode()
 def paired(net, cohort):
     """How often the nearest of 127 views is of the same slice; chance is 0.008."""
     drawn = np.random.default_rng(1).permutation(len(cohort.slices))[:64]
     views = ours.augmentation()(cohort.slices.fetch(drawn), [1, 2])
-    vectors = normalize(torch.cat([net.project(view) for view in views])).numpy()
-    near = vectors @ vectors.T
-    np.fill_diagonal(near, -np.inf)
-    return np.mean(near.argmax(1) == np.roll(np.arange(128), 64))
+    near = nearest(net, views, np.arange(128))
+    return np.mean(near == np.roll(np.arange(128), 64))
 
 
 # Random weights: 0.5, 0.5 and 0.08.
@@ -66,11 +67,9 @@ LEARNED = {
 
 @pytest.mark.parametrize("name", SPECS)
 def test_every_training_of_the_demo_learns(name, cohort):
-    chosen = {key: CONFIG["pretraining"][key] for key in pretrain.METHOD_SETTINGS}
-    method, net = methods.load(**SPECS[name], **chosen), ours.network(ours.DEMO)
-    plan, draws = ours.optimiser(ours.DEMO), cohort.sampler(1)
-    seen = ours.augmentation()
-    lines = module.fit(net, method, cohort.slices, draws, seen, plan, ours.CPU, 1)
-    assert module.ending(name, lines, method.chance(plan.batch_size))["learned"]
+    net = ours.network(ours.DEMO)
+    lines = ours.pretrain(net, cohort, 1, SPECS[name])
+    chance = ours.method(SPECS[name]).chance(CONFIG["pretraining"]["batch_size"])
+    assert module.ending(name, lines, chance)["learned"]
     accuracy, least = LEARNED[name]
     assert accuracy(net.eval(), cohort) > least
