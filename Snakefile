@@ -28,6 +28,7 @@ include: "rules/features.smk"
 include: "rules/linear.smk"
 include: "rules/finetune.smk"
 include: "rules/select_beta.smk"
+include: "rules/external.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/patient_flow.smk"
@@ -51,6 +52,9 @@ localrules:
     leakage,
     random_encoder,
     select_beta,
+    external_leakage,
+    external_beta,
+    external,
     agreement,
     shortcuts,
     patient_flow,

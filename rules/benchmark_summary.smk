@@ -4,7 +4,7 @@ rule benchmark_summary:
         tables=[results(f"tables/{name}.csv") for name in [*TABLES, *CSV_TABLES] if name != "cost"],
         figures=expand(results("figures/{figure}.svg"), figure=FIGURES),
         interpretation=INTERPRETATION,
-        external=EXTERNAL_PREDICTIONS,
+        external=expand(results("tables/{table}.csv"), table=EXTERNAL_TABLES),
         qc=expand(results("qc/{cohort}.html"), cohort=COHORTS),
     output:
         captioned("tables/cost.csv", "cost", "Tables"),

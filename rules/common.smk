@@ -76,7 +76,8 @@ def with_role(role):
 
 PRETRAINING = with_role("pretraining")
 EVALUATION = with_role("evaluation")[0]
-STUDIED = [cohort for cohort in COHORTS if cohort not in with_role("external")]
+EXTERNAL = with_role("external")
+STUDIED = [cohort for cohort in COHORTS if cohort not in EXTERNAL]
 
 METHODS = experiment.by_method(**section("experiment", "methods", "beta"))
 BETAS = experiment.by_beta(config["experiment"]["betas"])
@@ -97,10 +98,14 @@ TRAINING_GPU = {"auto": GPU, "cpu": 0, "gpu": 1}[config["trainer"]["accelerator"
 LEAKAGE = results("tables/leakage.csv")
 TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
 CSV_TABLES = ["agreement", "leakage", "shortcuts", "patient_flow", "cost"]
+EXTERNAL_TABLES = (
+    ["external", "hospitals", "recalibration", "external_comparisons"] if EXTERNAL else []
+)
 FIGURES = [
     *("network", "strategy", "patient_flow", "preprocessing"),
     *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
 ]
+FIGURES += ["external_drop", "external_roc", "external_calibration"] if EXTERNAL else []
 EXPLAINED = list(METHODS.values())  # the encoders of Table 1, those of the first seed
 INTERPRETATION = [
     *expand(results("explanations/{encoder}.csv"), encoder=EXPLAINED),
@@ -118,8 +123,10 @@ PREDICTIONS = experiment.predictions(
     config["experiment"]["fractions"],
 )
 EXTERNAL_PREDICTIONS = expand(
-    results("predictions/external/{cohort}/{encoder}/{seed}.csv"),
-    **{"cohort": with_role("external"), "encoder": EVALUATED, "seed": SEEDS},
+    results("predictions/external/{cohort}/{evaluation}/{seed}.csv"),
+    cohort=EXTERNAL,
+    evaluation=experiment.final(EVALUATED, BETAS),
+    seed=SEEDS,
 )
 
 

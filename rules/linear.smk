@@ -22,29 +22,3 @@ rule linear:
         settings=config["linear"],
     script:
         "../scripts/linear.py"
-
-
-rule predict_external:
-    """Predict an external cohort by the linear model of the whole evaluation cohort.
-
-    Whether its patients are met in the other cohorts is looked at here, so that nothing is trained
-    again for it.
-    """
-    input:
-        features=results(f"features/{EVALUATION}/{{encoder}}/seed{{seed}}.parquet"),
-        evaluation=results(f"cohorts/{EVALUATION}.csv"),
-        external=results("features/{cohort}/{encoder}/seed{seed}.parquet"),
-        cohort=results("cohorts/{cohort}.csv"),
-        studied=[results(f"cohorts/{cohort}.csv") for cohort in STUDIED],
-        leakage=LEAKAGE,
-    output:
-        results("predictions/external/{cohort}/{encoder}/seed{seed}.csv"),
-    log:
-        results("logs/predict_external/{cohort}/{encoder}/seed{seed}.log"),
-    benchmark:
-        results("benchmarks/predict_external/{cohort}/{encoder}/seed{seed}.tsv")
-    params:
-        code=code("predict_external"),
-        settings=config["linear"],
-    script:
-        "../scripts/predict_external.py"

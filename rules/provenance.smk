@@ -14,7 +14,7 @@ ARCHIVED = {
             table=[*TABLES, "separability"],
             format=["csv", "md", "tex"],
         ),
-        *expand(results("tables/{table}.csv"), table=["neighbours", *CSV_TABLES]),
+        *expand(results("tables/{table}.csv"), table=["neighbours", *CSV_TABLES, *EXTERNAL_TABLES]),
     ],
     "figures": rules.report.input.figures,
     "manuscript": rules.manuscript.output,

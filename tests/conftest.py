@@ -45,8 +45,4 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def project(finished, tmp_path):
     """A copy of the finished project, to be changed; results keep their times."""
-    copy = tmp_path / "copy"
-    shutil.copytree(finished.folder, copy, symlinks=True)
-    changed = object.__new__(Project)
-    changed.folder = copy
-    return changed
+    return finished.copied(tmp_path / "copy")

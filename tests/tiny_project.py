@@ -27,6 +27,13 @@ class Project:
         profile = folder / "profiles/default/config.yaml"  # without bars, each job has its lines
         profile.write_text(re.sub("^logger:.*\n", "", profile.read_text(), flags=re.M))
 
+    def copied(self, folder):
+        """A copy, to be changed; results keep their times."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        copy = object.__new__(Project)
+        copy.folder = folder
+        return copy
+
     def snakemake(self, *arguments, check=True, **config):
         given = [f"{key}={value}" for key, value in {"preset": "tiny", **config}.items()]
         command = ["snakemake", *arguments, "--config", *given]

@@ -153,6 +153,17 @@ def fine_tuning(rule: str, name: str) -> dict:
     return {"encoder": NONE, "fraction": float(name)}
 
 
+def final(encoders: Sequence[str], betas: Mapping[float, str]) -> list[str]:
+    """List what is predicted of an external cohort, protocol and encoder, by final models.
+
+    Args:
+        encoders: All that are evaluated, random weights included.
+        betas: Rows of Table 2; of several, that is taken which the evaluation cohort chooses.
+    """
+    chosen = [f"{protocol}/{NESTED}" for protocol in PROTOCOLS[1:]] if len(betas) > 1 else []
+    return [f"{protocol}/{encoder}" for protocol in PROTOCOLS for encoder in encoders] + chosen
+
+
 def predictions(
     folder: str,
     protocols: Sequence[str],

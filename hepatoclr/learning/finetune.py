@@ -230,24 +230,28 @@ class Fold:
             network.load_state_dict(best.weights)
         return history
 
-    def predict(
+    def threshold(
         self, network: backbone.Network, device: torch.device
-    ) -> tuple[pd.DataFrame, dict[str, float]]:
-        """Predict the test patients: a row each.
-
-        The threshold is Youden's on the training patients, or those held out of them (`inner`).
+    ) -> tuple[float, dict[str, float]]:
+        """Choose the threshold, Youden's on the training patients or those held out (`inner`).
 
         Returns:
-            The predictions; and training_balanced_accuracy, that of the training slices at 0.5,
+            The threshold; and training_balanced_accuracy, that of the training slices at 0.5,
             but for `inner`, where it would take a further pass over them.
         """
         inner, own = self.settings["epoch"] == "inner", {}
         held_out = self.val if inner else self.train["patient_id"]
         ids, odds = self.slices_of(network, held_out, device)
-        cut = predictions.youden(predictions.per_patient(ids, odds), self.targets)
         if not inner:
             labels = self.targets.loc[ids].to_numpy(int)
             own["training_balanced_accuracy"] = metrics.balanced_accuracy(labels, odds)
+        return predictions.youden(predictions.per_patient(ids, odds), self.targets), own
+
+    def predict(
+        self, network: backbone.Network, device: torch.device
+    ) -> tuple[pd.DataFrame, dict[str, float]]:
+        """Predict the test patients, a row each, with what `threshold` gives."""
+        cut, own = self.threshold(network, device)
         found = self.patients(network, self.test, device)
         labels = self.targets.loc[found["patient_id"]].to_numpy(int)
         found = found.assign(repeat=self.repeat, fold=self.fold, label=labels, threshold=cut)

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hepatoclr.base import files, seeds
-from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.cohorts import splits
 from hepatoclr.learning import experiment
 from hepatoclr.stats import metrics, predictions
 
@@ -206,44 +206,6 @@ def cross_validate(
             )
     for parts, path in zip(by_protocol.values(), (fixed, nested, beside), strict=True):
         predictions.write(parts, path)
-
-
-def apply(
-    encoder: str,
-    features: str,
-    evaluation: str,
-    external: str,
-    cohort: str,
-    output: str,
-    settings: Mapping,
-) -> None:
-    """Predict an external cohort by a model fitted on the whole evaluation cohort.
-
-    Args:
-        encoder: Name of the encoder.
-        features: Features of the evaluation cohort.
-        evaluation: Table of the evaluation cohort.
-        external: Features of the external cohort; there may be none.
-        cohort: Table of the external cohort.
-        output: Predictions to write, with the flags of each patient's used cases beside.
-        settings: The configuration's section `linear`.
-    """
-    targets = cohort_table.patients(cohort_table.read(evaluation)).set_index("patient_id")["target"]
-    patient, vectors = read(features)
-    others, more = read(external)
-    both = pd.concat([patient, others], ignore_index=True)
-    found = predict(both, np.concatenate([vectors, more]), targets, others.unique(), settings)
-    cases = cohort_table.read(cohort).query("included and flags != ''")
-    flags = cases.groupby("patient_id")["flags"].agg(_joined)
-    found = found.assign(protocol="linear", encoder=encoder)
-    found["flags"] = found["patient_id"].map(flags).fillna("")
-    columns = (*predictions.COLUMNS, "flags")
-    files.write_csv(found[[name for name in columns if name in found]], output)
-
-
-def _joined(flags: pd.Series) -> str:
-    """The flags of a patient's cases, each once."""
-    return "; ".join(dict.fromkeys("; ".join(flags).split("; ")))
 
 
 def read(path: str) -> tuple[pd.Series, np.ndarray]:

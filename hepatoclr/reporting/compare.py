@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from hepatoclr.base import files, spreadsheets
+from hepatoclr.base.errors import UserError
 from hepatoclr.reporting import report
 from hepatoclr.reporting.plots import plots
-from hepatoclr.reporting.tables import tables
+from hepatoclr.reporting.tables import external, tables
 from hepatoclr.stats import metrics, predictions
 
 
@@ -35,6 +36,9 @@ def run(paths: Sequence[str | Path], output: str | Path) -> Path:
         stem = output / "tables" / name
         outputs = [stem.with_suffix(suffix) for suffix in (".csv", ".md", ".tex")]
         tables.write(table, *outputs, tables.TITLES[name], metrics.counts(found))
+    if "site" in found:
+        computed["hospitals"] = hospitals(found)
+        files.write_csv(computed["hospitals"].round(6), output / "tables" / "hospitals.csv")
     drawn = {
         name: [output / "figures" / f"{name}.{suffix}" for suffix in ("svg", "png")]
         for name in plots.NAMES
@@ -50,6 +54,23 @@ def run(paths: Sequence[str | Path], output: str | Path) -> Path:
     )
     files.write_text(page, output / "report.html")
     return output / "report.html"
+
+
+def hospitals(found: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the AUC of each model over the hospitals of the column site.
+
+    Raises:
+        UserError: A row has no site.
+    """
+    site = found["site"].fillna("").str.strip()
+    missing = found.loc[site == "", "patient_id"]
+    if len(missing):
+        raise UserError(
+            f"patient {missing.iloc[0]} has no site ({len(missing)} rows in all). Give every row "
+            "one, in every file, or leave the column out."
+        )
+    models = {name: name for name in found["encoder"].unique()}
+    return external.hospitals(dict(list(found.groupby(site))), models)
 
 
 def _text(path: str | Path) -> pd.DataFrame:

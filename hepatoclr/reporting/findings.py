@@ -64,6 +64,61 @@ def _aside(methods: Iterable[str]) -> list[str]:
     return [f"{names} did not learn: the loss of {whose} {formatting.EQUAL_FEATURES}."]
 
 
+def external(table: pd.DataFrame) -> list[Finding]:
+    """Say how the models that are best inside do in each external cohort.
+
+    Args:
+        table: What `external.external` of the tables returns.
+    """
+    found = []
+    for cohort, rows in table.groupby("cohort", sort=False):
+        known = rows.dropna(subset=["auc", "inside"])
+        if known.empty:
+            found.append(Finding(f"In {cohort}: {rows['note'].iloc[0]}.", []))
+            continue
+        best = known.loc[known.groupby("protocol", sort=False)["inside"].idxmax()]
+        sentences = [_outside(row) for row in best.to_dict("records") if row["protocol"] in WHAT]
+        notes = [note for note in rows["note"].dropna().unique() if note]
+        details = [*sentences[1:], *(f"{note[0].upper()}{note[1:]}." for note in notes)]
+        found.append(
+            Finding(f"In {cohort}, {rows['patients'].max()} patients. {sentences[0]}", details)
+        )
+    return found
+
+
+def _outside(row: Mapping) -> str:
+    """How an encoder that is best inside does outside."""
+    who = f"{WHAT[row['protocol']]}, {_who(row['encoder'])}, the best inside:"
+    aucs = f"AUC inside {formatting.number(row['inside'])}, outside {formatting.number(row['auc'])}"
+    if pd.isna(row["drop_low"]):
+        return f"{who} {aucs}, without an interval."
+    change = "a drop" if row["drop"] > 0 else "a rise"
+    ends = sorted((abs(row["drop_low"]), abs(row["drop_high"])))
+    one_side = row["drop_low"] > 0 or row["drop_high"] < 0
+    shown = _to(*ends) if one_side else _to(row["drop_low"], row["drop_high"])
+    what = f"{change} of {formatting.number(abs(row['drop']))}"
+    if not one_side:
+        what = f"inside less outside {formatting.number(row['drop'])}"
+    end = "" if one_side else "; no evidence of a difference"
+    return f"{who} {aucs}, {what} (95 % interval {shown}){end}."
+
+
+def hospitals(table: pd.DataFrame) -> Finding:
+    """Say what is to be expected of the next hospital.
+
+    Args:
+        table: What `external.hospitals` of the tables returns.
+    """
+    best = table.loc[table["auc"].idxmax()]
+    what = WHAT.get(best["protocol"], best["protocol"])
+    auc = f"{formatting.number(best['auc'])} (95 % interval {_interval(best)})"
+    main = (
+        f"Over {best['hospitals']} hospitals {_who(best['encoder'])} ({what.lower()}) has a mean "
+        f"AUC of {auc}; in the next one an AUC of {_interval(best, 'next_')} is to be expected."
+    )
+    return Finding(main, [])
+
+
 def control(table1: pd.DataFrame) -> Finding:
     """Say whether a control run, trained and tested on permuted labels, found nothing.
 

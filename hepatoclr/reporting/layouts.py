@@ -28,6 +28,7 @@ P_COLUMNS = {
     "p_delong": "DeLong",
     "p_permutation": "permutation",
 }
+OUTSIDE = ("sensitivity", "specificity", "brier", "calibration_slope", "calibration_intercept")
 CHOICES = {"C": "C", "threshold": "threshold", "beta": "β"}
 
 
@@ -86,6 +87,7 @@ def of(table: pd.DataFrame, counts: Mapping[str, int] | None = None) -> Layout:
         "optimism": _nested,
         "estimate": _measures,
         "property": _separability,
+        "drop": _external,
     }
     laid_out = next((special[name] for name in special if name in table), _results)(table)
     tested = "Tested on {patients} patients ({positive} positive, {negative} negative).".format
@@ -345,6 +347,46 @@ def _separability(table: pd.DataFrame) -> Layout:
     ]
     columns = [(formatting.PROPERTY_LABELS[name], "AUC") for name in names]
     return Layout(formatting.HEADINGS["method"], columns, rows, notes)
+
+
+def _external(table: pd.DataFrame) -> Layout:
+    """A row per cohort, protocol and encoder; a cohort that cannot be compared says why."""
+    columns = [("AUC", name) for name in ("inside", "outside", "drop")]
+    columns += [("At the threshold from inside", "sensitivity")]
+    columns += [("At the threshold from inside", "specificity")]
+    columns += [("Probabilities", name) for name in ("Brier score", "slope", "intercept", "O/E")]
+    rows, said = [], {}
+    for row in table.to_dict("records"):
+        if isinstance(row["note"], str) and row["note"]:
+            said[row["cohort"]] = f"{row['cohort']}: {row['note']}."
+        if pd.isna(row["auc"]):
+            continue
+        cells = [
+            _with_interval(row[value], row[low], row[high])
+            for value, low, high in (
+                ("inside", "inside_low", "inside_high"),
+                ("auc", "low", "high"),
+                ("drop", "drop_low", "drop_high"),
+                *((name, f"{name}_low", f"{name}_high") for name in OUTSIDE),
+            )
+        ]
+        evaluated = formatting.evaluation_label(row["encoder"], row["protocol"])
+        observed = Cell(formatting.number(row["observed_expected"]))
+        rows.append((f"{row['cohort']}: {evaluated}", [*cells, observed]))
+    people = table.drop_duplicates("cohort")
+    counts = ", ".join(
+        f"{row.cohort} {row.patients} ({row.positive} positive)" for row in people.itertuples()
+    )
+    notes = [
+        f"Patients with a label: {counts}. Final models, fitted once on all patients of the "
+        "evaluation cohort, and on none of these; inside is the AUC of the cross-validation there. "
+        "In square brackets 95 % intervals: of an AUC DeLong's, of the drop (inside less outside) "
+        "put together from the two, which are of different patients, of all else by a bootstrap. "
+        "Threshold: Youden's inside. Calibration: slope 1, intercept 0 and observed over expected "
+        "(O/E) 1 are perfect; O/E above 1 means probabilities too low.",
+        *said.values(),
+    ]
+    return Layout("Cohort", columns, rows, notes)
 
 
 def _auc(row: pd.Series) -> Cell:

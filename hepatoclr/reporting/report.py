@@ -76,6 +76,16 @@ SECTIONS = [
     _section("Decision curve (exploratory)", "decision_curve"),
     _section("All measures", measures="Measures of every method and evaluation"),
     _section("From slices to patients", aggregation="AUC by way from slices to patients"),
+    _section(
+        "External validation",
+        "external_drop",
+        "external_roc",
+        "external_calibration",
+        external="The final models in other hospitals, beside the evaluation cohort",
+        hospitals="AUC over hospitals, and what to expect of the next one",
+        external_comparisons="Differences in AUC between methods, within each hospital",
+        recalibration="Calibration, before and after recalibrating on some patients",
+    ),
     _section("Weak and strong label", agreement="Agreement of the weak with the strong label"),
     _section("Network and pretraining", "network", "strategy"),
     _section("Patient flow", "patient_flow", patient_flow="CTs and patients by step"),
@@ -111,7 +121,7 @@ CAPTIONS = fingerprint.PROJECT / "rules/captions"  # those of Snakemake's report
 # Tables that `layouts.of` knows; any other is shown column by column.
 RESULTS = {
     *("table1", "table2", "measures", "comparisons", "learning_curve", "nested", "aggregation"),
-    "separability",
+    *("separability", "external"),
 }
 CITE = [
     f"HepatoCLR {VERSION}, the HepatoCLR contributors.",
@@ -297,4 +307,9 @@ def _findings(frames: Mapping[str, pd.DataFrame], permuted: bool) -> list[findin
         return []
     if permuted:
         return [findings.control(frames["table1"])]
-    return findings.findings(frames["table1"], frames.get("comparisons"))
+    found = findings.findings(frames["table1"], frames.get("comparisons"))
+    if "external" in frames:
+        found += findings.external(frames["external"])
+    if "hospitals" in frames:
+        found.append(findings.hospitals(frames["hospitals"]))
+    return found

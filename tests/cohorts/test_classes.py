@@ -115,9 +115,9 @@ def test_an_emptied_external_cohort_stops_nothing_and_plans_no_training(project)
     )
     jobs, _ = project.plan(cohorts=f"{{other: {external}}}")
     trained = {"splits", "leakage", "pretrain", "finetune", "learning_curve", "linear", "tables"}
-    assert jobs["predict_external"]
+    assert jobs["external_linear"]
     assert not trained & set(jobs)
-    wanted = "predictions/external/other/none/seed1.csv"
+    wanted = "predictions/external/other/linear/none/seed1.csv"
     project.snakemake("--cores", "2", f"results/tiny/{wanted}", cohorts=f"{{other: {external}}}")
     assert pd.read_csv(result(project, wanted)).empty
     found = cohort_table.read(result(project, "cohorts/other.csv"))

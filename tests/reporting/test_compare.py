@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from hepatoclr.base.errors import UserError
 from hepatoclr.reporting import compare
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,36 @@ def test_sections_without_input_are_omitted(compared):
     page = (compared / "report.html").read_text()
     for section in ("Learning curve", "Patient flow", "Cost", "Settings"):
         assert not re.search(rf"<h2[^>]*>{section}", page)
+
+
+def of_hospitals(count, folder):
+    """A file per hospital, as each would send it."""
+    paths = []
+    for number in range(count):
+        table = hand_made().assign(site=f"hospital {number}")
+        table["patient_id"] += f"-{number}"
+        paths.append(folder / f"hospital{number}.csv")
+        table.to_csv(paths[-1], index=False)
+    return paths
+
+
+def test_hospitals_that_exchange_predictions_alone_are_summarised(tmp_path):
+    compare.run(of_hospitals(3, tmp_path), tmp_path / "out")
+    found = pd.read_csv(tmp_path / "out/tables/hospitals.csv").set_index("encoder")
+    assert found["hospitals"].eq(3).all()
+    assert 0.7 < found.loc["ours", "auc"] < 0.95
+    page = (tmp_path / "out/report.html").read_text()
+    assert "Over 3 hospitals ours" in page
+    compare.run(of_hospitals(2, tmp_path), tmp_path / "two")
+    assert pd.read_csv(tmp_path / "two/tables/hospitals.csv").empty
+
+
+def test_a_row_without_its_hospital_is_named(tmp_path):
+    table = hand_made().assign(site="a")
+    table.loc[3, "site"] = ""
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(UserError, match=r"patient 003 has no site \(2 rows in all\)"):
+        compare.run([tmp_path / "mine.csv"], tmp_path / "out")
 
 
 def test_columns_beside_the_needed_ones_are_used(tmp_path):

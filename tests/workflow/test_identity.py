@@ -254,7 +254,7 @@ def test_no_text_of_the_sources_reaches_the_results(project):
         "cutnifti": "ingest",
         "cutmask": "segment",
     }
-    assert result(project, "predictions/external/clinic/simclr/seed1.csv").is_file()
+    assert result(project, "predictions/external/clinic/linear/simclr/seed1.csv").is_file()
     assert leaks(project.folder / "results") == {}
 
 

@@ -14,16 +14,21 @@ HEAVY = {
 TRAINING = {"torch", "pytorch_lightning", "kornia", "matplotlib"}  # Lightning imports the last
 ALLOWED = {
     "diagrams": {"matplotlib"},
+    "external": {"matplotlib"},
+    "external_beta": {"sklearn"},
+    "external_finetune": TRAINING,
+    "external_linear": {"sklearn"},
     "explain": {"torch", "sklearn", "matplotlib"},
     "feature_space": {"matplotlib"},
     "feature_space_umap": {"matplotlib"},
     "features": {"torch"},
     "figures": {"matplotlib"},
+    "final_finetune": TRAINING,
+    "final_linear": {"sklearn"},
     "finetune": TRAINING,
     "linear": {"sklearn"},
     "preprocessing": {"matplotlib"},
     "patient_flow": {"matplotlib"},
-    "predict_external": {"sklearn"},
     "pretrain": TRAINING,
     "random_encoder": {"torch"},
 }

@@ -373,7 +373,7 @@ def test_real_ct_gets_a_probability_from_every_encoder(project, shared_ct):
     ]
     assert same[0].read_bytes() == same[1].read_bytes()
     for encoder in ("none", "supervised", "simclr", "supcon", "weak_simclr-0.5"):
-        file = result(project, f"predictions/external/real/{encoder}/seed1.csv")
+        file = result(project, f"predictions/external/real/linear/{encoder}/seed1.csv")
         found = pd.read_csv(file).set_index("patient_id")
         assert set(found.index) == set(cohort.index)
         assert found["probability"].between(0, 1).all()

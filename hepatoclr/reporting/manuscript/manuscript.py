@@ -56,7 +56,7 @@ METHOD = (
     *("checks", "slices", "tensors", "augmentation", "network", "experiment"),
     *("pretraining", "evaluation", "linear", "finetune"),
 )
-ROWS = ("comparisons", "nested", "learning_curve", "agreement")
+ROWS = ("comparisons", "nested", "learning_curve", "agreement", "hospitals")
 KEPT_STEPS = ("manifest", "used", "positive", "negative", "unlabelled", "tables")
 
 
@@ -135,6 +135,7 @@ def facts(
         for name, about in described.items()
     }
     rows = {name: _records(tables.get(name, pd.DataFrame())) for name in ROWS}
+    outside = [row for row in _records(tables.get("external", pd.DataFrame())) if "auc" in row]
     return {
         **settings,
         **rows,
@@ -146,6 +147,8 @@ def facts(
         "pretrained_on": _of(known, "pretraining"),
         "evaluated_on": _of(known, "evaluation")[0],
         "applied_to": [name for name in _of(known, "external") if known[name]["cases used"]],
+        "outside": outside,
+        "compared_in": list(dict.fromkeys(row["cohort"] for row in outside)),
         "emptied": [name for name in _of(known, "external") if not known[name]["cases used"]],
         "encoders": list(experiment.pretrained(*map(chosen.get, ("methods", "betas", "beta")))),
         "tables": [name for name, table in tables.items() if len(table)],

@@ -27,6 +27,7 @@ def roc(
     methods: Mapping[str, str],
     table: pd.DataFrame,
     paths: Sequence[str | Path],
+    more: str = "mean over folds",
 ) -> Figure:
     """Draw the mean ROC curve over folds of every method, a panel per protocol.
 
@@ -35,6 +36,7 @@ def roc(
         methods: Row name to encoder name, as for `tables.table1`.
         table: What `tables.table1` returns.
         paths: Files to write.
+        more: What the panels' titles say beside the protocol.
 
     Raises:
         UserError: As `metrics.by_fold`.
@@ -54,7 +56,7 @@ def roc(
         axes.grid(True)
         axes.set_xlabel("1 - specificity")
         axes.set_ylabel("Sensitivity")
-        axes.set_title(common.panel_title(protocol, "mean over folds"))
+        axes.set_title(common.panel_title(protocol, more))
         title = "AUC [95 % interval]"
         axes.legend(loc="lower right", title=title, title_fontsize=8, alignment="left")
     return common.finish(figure, formatting.disclaimers(table), paths)
@@ -66,6 +68,7 @@ def calibration(
     methods: Mapping[str, str],
     table: pd.DataFrame,
     paths: Sequence[str | Path],
+    more: str = "repeats pooled",
 ) -> Figure:
     """Draw the share of positive patients against the predicted probability.
 
@@ -76,6 +79,7 @@ def calibration(
         methods: Row name to encoder name, as for `tables.table1`.
         table: What `tables.measures` returns, for slope and intercept.
         paths: Files to write.
+        more: What the panels' titles say beside the protocol.
     """
     figure, panels = _panels(_by_method(table, methods), height=6.2, below=0.22)
     for (axes, spread), (protocol, shown, part) in panels:
@@ -93,7 +97,7 @@ def calibration(
         axes.set(xlim=(0, 1), ylim=(0, 1))
         axes.grid(True)
         axes.set_ylabel("Share of positive patients")
-        axes.set_title(common.panel_title(protocol, "repeats pooled"))
+        axes.set_title(common.panel_title(protocol, more))
         spread.legend(
             *axes.get_legend_handles_labels(),
             **{"loc": "upper center", "bbox_to_anchor": (0.5, -0.8), "ncols": 1},

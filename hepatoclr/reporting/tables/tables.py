@@ -27,6 +27,7 @@ TITLES = {
     "nested": "What choosing on the tested folds would gain",
     "aggregation": "From slices to patients",
 }
+EXTERNAL = "External validation"
 
 
 def all(

@@ -1,0 +1,80 @@
+"""External cohorts: final models, evaluated beside the own cohort, and nothing trained for them."""
+
+import json
+
+import pandas as pd
+import pytest
+from tiny_project import result
+
+LABELS = "labels: {positive: [F3, F4], negative: [F0, F1, F2]}"
+SIMULATED = "simulate: {patients: %d, reader: histology, stages: [0.2, 0.2, 0.2, 0.2, 0.2]}"
+LABELLED = ("north", "south", "west")
+HOSPITALS = ", ".join(
+    [f"{name}: {{role: external, {SIMULATED % 5}, {LABELS}}}" for name in LABELLED]
+    + [f"unread: {{role: external, {SIMULATED % 1}}}"]
+)
+
+
+@pytest.fixture(scope="module")
+def hospitals(finished, tmp_path_factory):
+    """The finished project, and four hospitals."""
+    made = finished.copied(tmp_path_factory.mktemp("hospitals") / "copy")
+    made.jobs, _ = made.plan(cohorts=f"{{{HOSPITALS}}}")
+    made.snakemake("--cores", "2", cohorts=f"{{{HOSPITALS}}}")
+    return made
+
+
+def test_hospitals_pretrain_and_cross_validate_nothing(hospitals):
+    assert not {"pretrain", "finetune", "linear", "splits", "leakage"} & set(hospitals.jobs)
+    assert hospitals.jobs["final_finetune"] == hospitals.jobs["final_linear"] == 5
+
+
+def test_each_hospital_has_its_rows_beside_the_own_cohort(hospitals):
+    table = pd.read_csv(result(hospitals, "tables/external.csv"), keep_default_na=False)
+    by_cohort = table.groupby("cohort")
+    assert set(by_cohort.groups) == {*LABELLED, "unread"}
+    for name in LABELLED:
+        rows = by_cohort.get_group(name)
+        assert set(rows["protocol"]) == {"linear", "linear_nested", "finetune"}
+        assert {"none", "weak_simclr-0.5", "weak_simclr-nested"} <= set(rows["encoder"])
+        assert rows["note"].str.contains("fewer than 10 patients").all()
+    (unread,) = by_cohort.get_group("unread").to_dict("records")
+    assert unread["note"] == "no patient has a label: there are probabilities only"
+    inside = pd.read_csv(result(hospitals, "tables/table1.csv"), keep_default_na=False)
+    inside = inside.set_index(["method", "protocol"])["auc_mean"]
+    own = table[(table["cohort"] == "north") & (table["protocol"] == "linear")]
+    own = own.set_index("encoder")["inside"].astype(float)
+    assert own["simclr"] == pytest.approx(float(inside["simclr", "linear"]))
+
+
+def test_the_report_and_the_manuscript_say_what_became_of_it(hospitals):
+    page = result(hospitals, "report.html").read_text()
+    assert "External validation" in page
+    assert "In north, 5 patients." in page
+    assert "In unread: no patient has a label" in page
+    text = result(hospitals, "manuscript/results.md").read_text()
+    assert "In north (5 patients" in text
+    methods = result(hospitals, "manuscript/methods.md").read_text()
+    assert "on no patient of an external cohort" in methods
+
+
+def test_the_record_holds_models_and_predictions(hospitals):
+    record = json.loads(result(hospitals, "provenance.json").read_text())
+    files = record["files"]["external"]
+    assert "predictions/external/north/finetune/simclr/seed1.csv" in files
+    assert "tables/external.csv" in record["files"]["tables"]
+
+
+def test_a_patient_of_two_hospitals_stops_before_any_prediction(project):
+    copied = f"{{again: {{role: external, {SIMULATED % 1}, {LABELS}}}}}"
+    project.snakemake("--cores", "2", "results/tiny/cohorts/again.csv", cohorts=copied)
+    path = result(project, "cohorts/again.csv")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    own = pd.read_csv(result(project, "cohorts/histo.csv"), dtype=str, keep_default_na=False)
+    table["pixel_sha256"] = own["pixel_sha256"].iloc[0]
+    table.to_csv(path, index=False)
+    wanted = "results/tiny/predictions/external/again/linear/none/seed1.csv"
+    given = ("--cores", "2", "--rerun-triggers", "input", wanted)
+    text = project.snakemake(*given, cohorts=copied, check=False)
+    assert "The same image stands under several patients" in text
+    assert not result(project, "predictions/external/again/linear/none/seed1.csv").exists()
