@@ -34,7 +34,7 @@ include: "rules/figures.smk"
 include: "rules/patient_flow.smk"
 include: "rules/explain.smk"
 include: "rules/feature_space.smk"
-include: "rules/shortcuts.smk"
+include: "rules/baselines.smk"
 include: "rules/agreement.smk"
 include: "rules/qc.smk"
 include: "rules/benchmark_summary.smk"
@@ -56,7 +56,7 @@ localrules:
     external_beta,
     external,
     agreement,
-    shortcuts,
+    baselines,
     patient_flow,
     figures,
     diagrams,

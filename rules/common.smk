@@ -50,7 +50,8 @@ def rows(cohort):
     """The cases of a cohort, known before any job runs."""
     if cohort in SIMULATED:
         return manifests.rows(enumerate(SIMULATED[cohort].values(), 2), manifest(cohort))
-    return manifest_checks.read(manifest(cohort), SCHEMAS["cohort"])
+    role = config["cohorts"][cohort]["role"]
+    return manifest_checks.read(manifest(cohort), SCHEMAS["cohort"], config["covariates"], role)
 
 
 try:
@@ -64,7 +65,7 @@ try:
     backends.check(config["segment"]["backend"])
     COHORTS = {cohort: rows(cohort) for cohort in config["cohorts"]}
     COHORTS, ALIASES = id_checks.joined(COHORTS, config["alike_ids"])
-    manifest_checks.check(COHORTS, config)
+    manifest_checks.check(COHORTS, config, SCHEMAS["cohort"]["covariates"])
 except Exception as error:
     raise as_workflow_error(error)
 
@@ -97,7 +98,7 @@ TRAINING_GPU = {"auto": GPU, "cpu": 0, "gpu": 1}[config["trainer"]["accelerator"
 
 LEAKAGE = results("tables/leakage.csv")
 TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
-CSV_TABLES = ["agreement", "leakage", "shortcuts", "patient_flow", "cost"]
+CSV_TABLES = ["agreement", "leakage", "baselines", "patient_flow", "cost"]
 EXTERNAL_TABLES = (
     ["external", "hospitals", "recalibration", "external_comparisons"] if EXTERNAL else []
 )

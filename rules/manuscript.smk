@@ -1,4 +1,4 @@
-MANUSCRIPT_TABLES = [*TABLES, *EXTERNAL_TABLES[:2], "agreement", "shortcuts", "separability"]
+MANUSCRIPT_TABLES = [*TABLES, *EXTERNAL_TABLES[:2], "agreement", "baselines", "separability"]
 TEMPLATES = [
     *(
         path.relative_to(ROOT).as_posix()

@@ -14,6 +14,7 @@ ARCHIVED = {
             table=[*TABLES, "separability"],
             format=["csv", "md", "tex"],
         ),
+        *expand(results("tables/baselines.{format}"), format=["md", "tex"]),
         *expand(results("tables/{table}.csv"), table=["neighbours", *CSV_TABLES, *EXTERNAL_TABLES]),
     ],
     "figures": rules.report.input.figures,

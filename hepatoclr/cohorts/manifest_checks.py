@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hepatoclr.base import messages, names, settings, texts
 from hepatoclr.base.errors import UserError
-from hepatoclr.cohorts import id_checks, manifests
+from hepatoclr.cohorts import covariates, id_checks, manifests
 from hepatoclr.cohorts.manifests import (
     LISTS,
     NEGATIVE,
@@ -32,17 +32,33 @@ LONGEST = 100  # two of these, a separator and a suffix stay below the 255 bytes
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
 
 
-def read(path: str | Path, schema: Mapping) -> list[Row]:
+def read(
+    path: str | Path, schema: Mapping, kinds: Mapping[str, str] | None = None, role: str = ""
+) -> list[Row]:
     """Read a manifest.
+
+    Args:
+        path: The manifest.
+        schema: Of a row, and what is known of covariates.
+        kinds: Covariates to their kinds; the manifest for evaluation must have them.
+        role: Of the cohort.
 
     Raises:
         UserError: The file cannot be read or its columns or values break the schema.
     """
     columns, records = manifests.columns_and_records(path)
-    wrong = settings.problems(dict.fromkeys(columns, "1"), schema) or [
+    kinds, known = kinds or {}, schema["covariates"]
+    schema = covariates.allowed(schema, kinds)
+    wrong = settings.problems(dict.fromkeys(columns, "1"), schema)
+    if role == "evaluation":
+        wrong += covariates.missing(kinds, columns)
+    wrong = wrong or [
         f"row {number}: {text}"
         for number, record in records.items()
-        for text in _record_problems(record, schema)
+        for text in (
+            *_record_problems(record, schema),
+            *covariates.problems(record, kinds, known),
+        )
     ]
     if wrong:
         raise UserError(messages.listing(f"{path} has", wrong))
@@ -83,17 +99,20 @@ def _check_storage(cohorts: Mapping[str, list[Row]]) -> None:
         )
 
 
-def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
+def check(
+    cohorts: Mapping[str, list[Row]], config: Mapping, known: Mapping[str, Mapping] | None = None
+) -> None:
     """Check all cohorts together, before any job.
 
     Args:
         cohorts: The rows of each cohort.
         config: The complete configuration.
+        known: Covariate to what is known of it.
 
     Raises:
         UserError: Everything that is wrong, one line each.
     """
-    wrong = list(_role_problems(config["cohorts"]))
+    wrong = [*_role_problems(config["cohorts"]), *_covariate_problems(config, known or {})]
     for name, rows in cohorts.items():
         lines = [
             *_series_problems(config["cohorts"][name]["series"]),
@@ -105,6 +124,13 @@ def check(cohorts: Mapping[str, list[Row]], config: Mapping) -> None:
     if wrong:
         raise UserError(messages.listing("the cohorts have", wrong))
     _check_storage(cohorts)
+
+
+def _covariate_problems(config: Mapping, known: Mapping[str, Mapping]) -> Iterator[str]:
+    yield from covariates.name_problems(config["covariates"], known)
+    for name, cohort in config["cohorts"].items():
+        if cohort["role"] == "evaluation" and "simulate" in cohort and config["covariates"]:
+            yield f"covariates: cohort {name} is simulated and has none; leave the key out"
 
 
 def _record_problems(record: Mapping, schema: Mapping) -> list[str]:

@@ -70,6 +70,26 @@ def cohorts(schema: Mapping) -> str:
     return "\n".join(["| column | required | meaning |", "|---|---|---|", *rows, ""])
 
 
+def covariates(schema: Mapping) -> str:
+    """Describe the covariates that are known: kind, unit, range."""
+    head = (
+        "## Covariates\n\nFurther columns, named under "
+        "[`covariates`](configuration.md#covariates) of the configuration, tell what is known of "
+        "the patients beside the image: a `number`, a `category` (any text) or a `date`. Cells may "
+        "be empty. Columns of other names are free; of these, unit and range are checked.\n"
+    )
+    rows = [
+        f"| `{name}` | {of['kind']} | {of.get('unit', '')} | {_range(of)} | {of['description']} |"
+        for name, of in schema["covariates"].items()
+    ]
+    table = ["| column | kind | unit | range | meaning |", "|---|---|---|---|---|"]
+    return "\n".join([head, *table, *rows, ""])
+
+
+def _range(known: Mapping) -> str:
+    return f"{known['minimum']} to {known['maximum']}" if "minimum" in known else ""
+
+
 def conda(pins: str) -> dict:
     """Turn pip's pins into a conda environment of the same packages."""
     packages = [line for line in pins.splitlines() if line and not line.startswith("#")]
@@ -92,7 +112,9 @@ def pages(root: Path) -> dict[Path, str]:
         root / "presets/paper.yaml": paper_preset(schemas["config"]),
         root / "docs/manifest.md": NOTICE.format(name="cohort")
         + "# Cohort manifest\n\n"
-        + cohorts(schemas["cohort"]),
+        + cohorts(schemas["cohort"])
+        + "\n"
+        + covariates(schemas["cohort"]),
         root / "envs/hepatoclr.yaml": "# The pins of requirements.txt for --sdm conda; make docs.\n"
         + yaml.safe_dump(conda((root / "envs/requirements.txt").read_text()), sort_keys=False),
     }

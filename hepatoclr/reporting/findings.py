@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hepatoclr.reporting import formatting
+from hepatoclr.stats import baselines as of_patients
 
 CHANCE = 0.5
 ALPHA = 0.05
@@ -101,6 +102,38 @@ def _outside(row: Mapping) -> str:
         what = f"inside less outside {formatting.number(row['drop'])}"
     end = "" if one_side else "; no evidence of a difference"
     return f"{who} {aucs}, {what} (95 % interval {shown}){end}."
+
+
+def baselines(table: pd.DataFrame) -> list[Finding]:
+    """Say what tells the label without an image, and whether the best image method adds to it.
+
+    Args:
+        table: What `baselines.table` returns.
+    """
+    alone = table[table["encoder"].isna()].dropna(subset="auc")
+    if alone.empty:
+        return [Finding("Nothing that differs between patients is known of them.", [])]
+    best, told = alone.loc[alone["auc"].idxmax()], list(of_patients.telling(alone)["baseline"])
+    sure = "" if best["baseline"] in told else ", which may be chance"
+    auc = f"{formatting.number(best['auc'])} (95 % interval {_interval(best)})"
+    others = [name for name in told if name != best["baseline"]]
+    details = [f"The label is told by {', '.join(others)}, too."] if others else []
+    main = f"Without any image {best['baseline']} has the highest AUC, {auc}{sure}."
+    image = table[table["gain"].notna()].to_dict("records")
+    return [Finding(main, details), *map(_gain, image)]
+
+
+def _gain(row: Mapping) -> Finding:
+    """What an image method tells beyond the best baseline."""
+    who, beside = _who(row["encoder"]), row["baseline"].partition(" + ")[2]
+    gain = f"{formatting.number(row['gain'])}, 95 % interval {_interval(row, 'gain_')}"
+    gain += _p(row["p_likelihood_ratio"], "likelihood-ratio p")
+    if of_patients.adds(row):
+        main = f"Linear evaluation: {who} adds to {beside} (gain of AUC {gain})."
+        return Finding(main, [])
+    main = f"Linear evaluation: no evidence that {who} tells anything beyond {beside}"
+    highest = "Of the image methods it has the highest AUC."
+    return Finding(f"{main} (gain of AUC {gain}).", [highest])
 
 
 def hospitals(table: pd.DataFrame) -> Finding:
@@ -264,8 +297,8 @@ def _models(row: Mapping) -> str:
     )
 
 
-def _p(p: float | None) -> str:
+def _p(p: float | None, name: str = "Holm-adjusted p") -> str:
     if p is None or pd.isna(p):
         return ""
     shown = formatting.p_value(p)
-    return f", Holm-adjusted p {shown if shown.startswith('<') else f'= {shown}'}"
+    return f", {name} {shown if shown.startswith('<') else f'= {shown}'}"

@@ -119,6 +119,13 @@ def short_label(name: str) -> str:
     return method_label(name).partition(" (")[0]
 
 
+def baseline_label(baseline: str, encoder: str | float) -> str:
+    """Name a baseline for people, the image by its encoder: `SimCLR + site`; else it has none."""
+    if pd.isna(encoder):
+        return baseline
+    return f"{short_label(encoder)}{baseline.removeprefix('image')}"
+
+
 def protocol_label(protocol: str) -> str:
     """Name a protocol for people: `finetune` is `fine-tuned`."""
     return PROTOCOL_LABELS.get(protocol, protocol)

@@ -88,6 +88,7 @@ def of(table: pd.DataFrame, counts: Mapping[str, int] | None = None) -> Layout:
         "estimate": _measures,
         "property": _separability,
         "drop": _external,
+        "baseline": _baselines,
     }
     laid_out = next((special[name] for name in special if name in table), _results)(table)
     tested = "Tested on {patients} patients ({positive} positive, {negative} negative).".format
@@ -387,6 +388,31 @@ def _external(table: pd.DataFrame) -> Layout:
         *said.values(),
     ]
     return Layout("Cohort", columns, rows, notes)
+
+
+def _baselines(table: pd.DataFrame) -> Layout:
+    """A row per baseline, the best in bold, then the best image method, alone and with it."""
+    columns = [("Label told", name) for name in ("AUC", "p")] + [("Patients", "unknown")]
+    columns += [("Image added", name) for name in ("gain of AUC", "p")]
+    best = table["auc"].where(table["encoder"].isna()).idxmax() if table["auc"].any() else None
+    rows = []
+    for place, row in table.iterrows():
+        auc = _with_interval(row["auc"], row["low"], row["high"])
+        unknown = "" if pd.isna(row["missing"]) else f"{row['missing']:.0f}"
+        gain = _with_interval(row["gain"], row["gain_low"], row["gain_high"])
+        told, gained = map(formatting.p_value, (row["p_holm"], row["p_likelihood_ratio"]))
+        cells = [replace(auc, best=place == best), Cell(told), Cell(unknown), gain, Cell(gained)]
+        rows.append((formatting.baseline_label(row["baseline"], row["encoder"]), cells))
+    notes = [
+        "Out-of-fold logistic regressions; AUC within folds, as in Table 1, with DeLong's 95 % "
+        "interval in square brackets. Without an AUC is what is the same for all patients. p: that "
+        "it has nothing to do with the label, by permuting the labels, adjusted for the number of "
+        "baselines (Holm). Bold: the best baseline. Gain: the AUC of the best image method of "
+        "linear evaluation and the best baseline together, less that of the baseline (DeLong, "
+        "paired), with p of the likelihood-ratio test on out-of-fold log odds. An image method "
+        "tells something only where it adds to the best baseline.",
+    ]
+    return Layout("Known of the patient", columns, rows, notes)
 
 
 def _auc(row: pd.Series) -> Cell:

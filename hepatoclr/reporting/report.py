@@ -103,10 +103,10 @@ SECTIONS = [
         separability="How well features predict stage, site and scanner",
     ),
     _section(
-        "Leaks and shortcuts",
-        shortcuts="Predicting the label without looking at the liver",
-        leakage="What was looked for between cohorts and in the splits",
+        "What else tells the label",
+        baselines="Predicting the label without any image, and what the best image method adds",
     ),
+    _section("Leaks", leakage="What was looked for between cohorts and in the splits"),
     _section("Cost", cost="Time and memory by stage"),
     _section("Settings", folded=True, settings="The configuration, defaults included"),
     _section("Versions", folded=True, versions="Packages that the numbers depend on"),
@@ -121,7 +121,7 @@ CAPTIONS = fingerprint.PROJECT / "rules/captions"  # those of Snakemake's report
 # Tables that `layouts.of` knows; any other is shown column by column.
 RESULTS = {
     *("table1", "table2", "measures", "comparisons", "learning_curve", "nested", "aggregation"),
-    *("separability", "external"),
+    *("separability", "external", "baselines"),
 }
 CITE = [
     f"HepatoCLR {VERSION}, the HepatoCLR contributors.",
@@ -308,6 +308,8 @@ def _findings(frames: Mapping[str, pd.DataFrame], permuted: bool) -> list[findin
     if permuted:
         return [findings.control(frames["table1"])]
     found = findings.findings(frames["table1"], frames.get("comparisons"))
+    if "baselines" in frames:
+        found += findings.baselines(frames["baselines"])
     if "external" in frames:
         found += findings.external(frames["external"])
     if "hospitals" in frames:

@@ -152,12 +152,12 @@ def test_order_and_names_of_files_that_tell_the_label_change_nothing(project):
         *(f"predictions/{kind}/none/seed1/repeat1.csv" for kind in ("linear_nested", "finetune")),
     ]
     config = clinic(project)
-    wanted = [f"results/clinic/{file}" for file in (*files, "tables/shortcuts.csv")]
+    wanted = [f"results/clinic/{file}" for file in (*files, "tables/baselines.csv")]
     project.snakemake("--cores", "2", *wanted, **config)
     for file in files:
         renamed = project.folder / "results/clinic" / file
         assert renamed.read_bytes() == result(project, file).read_bytes(), file
-    told = pd.read_csv(project.folder / "results/clinic/tables/shortcuts.csv", index_col=0)
+    told = pd.read_csv(project.folder / "results/clinic/tables/baselines.csv", index_col=0)
     assert told.loc["folder", "values"] == told.loc["scanner", "values"] == 2
     assert told.loc["folder", "auc"] == told.loc["all", "auc"] == 1
     names = {path.name for path in Path(project.folder / "results/clinic").rglob("*")}

@@ -31,6 +31,7 @@ def config(backend="totalsegmentator", folds=2, **cohorts):
     blank |= {"manifest": "x.csv", "folders": ["/"]}
     return {
         "cohorts": {name: {**blank, **given} for name, given in cohorts.items()},
+        "covariates": {},
         "segment": {"backend": backend},
         "evaluation": {"scheme": "stratified", "folds": folds},
         "experiment": {"fractions": [0.5, 1]},

@@ -299,7 +299,7 @@ def test_it_prints_on_a_few_pages(page):
 
 def test_a_wide_table_prints_in_landscape(browser, tmp_path):
     columns = {f"measure {place}": [0.5] * 3 for place in range(12)}
-    tables = {"shortcuts": pd.DataFrame({"told by": ["a", "b", "c"], **columns})}
+    tables = {"leakage": pd.DataFrame({"told by": ["a", "b", "c"], **columns})}
     files.write_text(report.render_page("wide", tables, {}), tmp_path / "report.html")
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri())

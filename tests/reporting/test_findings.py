@@ -219,3 +219,31 @@ def test_what_it_rests_on():
     assert few not in findings.basis(None, counts | {"negative": 10})
     assert findings.basis(example_report.table1().iloc[:2], None) == ""
     assert findings.basis(None, None) == ""
+
+
+def test_an_image_method_tells_something_where_it_adds_to_the_best_baseline():
+    first, second = findings.baselines(example_report.baselines())
+    assert first.main == (
+        "Without any image platelets has the highest AUC, 0.72 (95 % interval 0.56 to 0.84)."
+    )
+    assert first.details == ["The label is told by site, too."]
+    assert second.main == (
+        "Linear evaluation: SimCLR adds to platelets (gain of AUC 0.09, 95 % interval 0.02 to "
+        "0.16, likelihood-ratio p = 0.001)."
+    )
+
+
+@pytest.mark.parametrize(("gain", "p"), [(0.05, 0.001), (0.09, 0.2), (-0.02, 1)])
+def test_where_interval_or_test_do_not_say_so_it_tells_nothing_more(gain, p):
+    _, second = findings.baselines(example_report.baselines(gain, p))
+    text = "Linear evaluation: no evidence that SimCLR tells anything beyond platelets (gain of AUC"
+    assert second.main.startswith(text)
+
+
+def test_a_baseline_that_may_be_chance_is_named_as_such():
+    table = example_report.baselines().assign(p_holm=0.3)
+    first, *_ = findings.baselines(table)
+    assert first.main.endswith("(95 % interval 0.56 to 0.84), which may be chance.")
+    assert first.details == []
+    (none,) = findings.baselines(table.assign(auc=np.nan, gain=np.nan))
+    assert none.main == "Nothing that differs between patients is known of them."

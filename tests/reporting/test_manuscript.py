@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import example_predictions
+import example_report
 import pandas as pd
 import pytest
 import yaml
@@ -323,6 +324,43 @@ def test_differences_are_no_proof_of_equality():
 )
 def test_numbers_are_printed_for_people(print_, value, shown):
     assert print_(value) == shown
+
+
+def baselines():
+    """What else tells the label, as read from its CSV."""
+    scores = pd.DataFrame({"baseline": ["FIB-4"], "auc": [0.66], "p_holm": [0.03]})
+    return pd.concat([example_report.baselines(), scores], ignore_index=True)
+
+
+@pytest.mark.parametrize("markup", [manuscript.MARKDOWN, manuscript.LATEX])
+def test_what_else_tells_the_label_is_told(markup):
+    facts = known({"covariates": {"platelets": "number"}}, more={"baselines": baselines()})
+    cited = []
+    methods, results = (manuscript.render(text, markup, facts, cited) for text in manuscript.TEXTS)
+    assert "from the manifest platelets, with FIB-4 " in " ".join(methods.split())
+    assert {"sterling2006", "demler2012"} <= set(cited)
+    assert not {"wai2003", "johnson2015"} & set(cited)
+    told = " ".join(results.split()).replace(r"\%", "%")
+    assert (
+        "0.70 (95 % CI 0.57 to 0.80) by site; 0.72 (95 % CI 0.56 to 0.84) by platelets; and" in told
+    )
+    assert "SimCLR, in linear evaluation, and platelets together had an AUC of 0.81" in told
+    assert "a gain of 0.09 (95 % CI 0.02 to 0.16); likelihood-ratio test p = 0.001." in told
+    assert "scanner" not in told
+
+
+def test_checklists_say_what_images_were_compared_with():
+    facts = known({"covariates": {"platelets": "number"}}, more={"baselines": baselines()})
+    answers = {
+        line.item: line.answer for line in checklists.lines(checklists.read("metrics"), facts)
+    }
+    assert answers["19"].startswith("Yes. What file order, site, scanner and platelets tell")
+    assert answers["24"].startswith("Yes. The best image method is set against platelets.")
+    assert answers["25"].startswith("Yes. What the best image method adds")
+    plain = {
+        line.item: line.answer for line in checklists.lines(checklists.read("metrics"), known())
+    }
+    assert plain["25"].startswith("No. The baseline is a network")
 
 
 def test_agreement_of_labels_is_told():

@@ -149,7 +149,7 @@ def test_the_best_cells_are_marked(everything):
     best = re.findall(r'<td class="number best"><strong>(.*?)</strong>', page)
     expected = [
         cell.value
-        for name in ("table1", "table2")
+        for name in ("table1", "table2", "baselines")
         for _, cells in layouts.of(everything["tables"][name]).rows
         for cell in cells
         if cell.best
@@ -184,7 +184,7 @@ def test_everything_is_escaped(everything):
     named = table.assign(method=table["method"].replace("supcon", EVIL))
     named.loc[named["method"] == EVIL, "auc_mean"] = 0.95
     cohorts = report.quality({EVIL: example_report.cohort("evil", "evaluation")})
-    others = {"shortcuts": pd.DataFrame({EVIL: [EVIL]}), "cost": example_report.cost()}
+    others = {"leakage": pd.DataFrame({EVIL: [EVIL]}), "cost": example_report.cost()}
     others["cost"] = others["cost"].assign(stage=EVIL)
     page = report.render_page(
         EVIL,

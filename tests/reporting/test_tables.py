@@ -7,6 +7,7 @@ import sys
 import warnings
 
 import example_predictions
+import example_report
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
 
 from hepatoclr.base.errors import UserError
-from hepatoclr.reporting import formatting, layouts
+from hepatoclr.reporting import formatting, layouts, markup
 from hepatoclr.reporting.tables import common, performance, tables
 from hepatoclr.reporting.tables import comparisons as comparisons_
 from hepatoclr.reporting.tables import measures as measures_
@@ -774,3 +775,11 @@ def test_import_is_light(module):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_baselines_for_people():
+    text = markup.markdown(layouts.of(example_report.baselines()), tables.BASELINES)
+    assert re.search(r"^\| SimCLR \+ platelets +\| 0.81 ", text, re.M)
+    assert "**0.72** [0.56, 0.84]" in text
+    assert "0.09 [0.02, 0.16]" in text
+    assert "nan" not in text

@@ -194,6 +194,7 @@ def correct_mask(folder: Path, run: str = "clinic") -> None:
 NOT_CHANGED = ("preset", "run", "cohorts", "simulate")  # another run; below; of simulated cohorts
 OTHER = {  # where the schema alone does not say what would fit the tiny run
     "trainings_per_job": None,  # other rules do the same
+    "covariates": {"site": "category"},
     "checks.exclude": ["truncated"],
     "augmentation.crop_scale": [0.63, 0.7],
     "augmentation.kornia": {"RandomGaussianNoise": {"std": 0.02, "p": 0.5}},

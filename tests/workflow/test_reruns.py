@@ -68,14 +68,15 @@ CODES = [code("reporting/plots/common.py"), code("quality/qc_image.py")]
 LAST = {"benchmark_summary", "report", "manuscript", "provenance"}
 COMPARED = {"tables", "figures", "patient_flow", *LAST}
 TUNED = {"finetune", "learning_curve", "select_beta", *COMPARED}
-FEATURES = {"features", "feature_space", "feature_space_umap", "linear", "explain", *TUNED}
+READ = {"linear", "baselines", "explain"}
+FEATURES = {"features", "feature_space", "feature_space_umap", *READ, *TUNED}
 COHORT = {"cohort", "leakage", "pretrain", "qc_page", *FEATURES}
-EVALUATION = {"splits", "shortcuts", "agreement"}
+EVALUATION = {"splits", "baselines", "agreement"}
 SLICED = {"slices", "tensors", "preprocessing", "qc_image", *COHORT, *EVALUATION}
 ONLY = {  # all rules that a change plans
     EPOCHS: TUNED,
-    LINEAR: {"linear", "select_beta", "explain", *COMPARED},
-    SCALE: {"linear", "select_beta", "explain", *COMPARED},
+    LINEAR: {"linear", "select_beta", "baselines", "explain", *COMPARED},
+    SCALE: {"linear", "select_beta", "baselines", "explain", *COMPARED},
     THRESHOLD: {"tables", "figures", "explain", *LAST},
     PRETRAINING: {"pretrain", *FEATURES} - {"learning_curve", "patient_flow"},
     CHECKS: COHORT | EVALUATION,

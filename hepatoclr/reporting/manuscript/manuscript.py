@@ -19,6 +19,7 @@ from hepatoclr.learning import experiment
 from hepatoclr.reporting import formatting
 from hepatoclr.reporting.markup import TEX, one_line, plain_markdown
 from hepatoclr.reporting.tables.common import DRAWS
+from hepatoclr.stats.liver_scores import SCORES
 
 TEXTS = ("methods", "results")
 REFERENCES = "references.bib"
@@ -56,7 +57,7 @@ METHOD = (
     *("checks", "slices", "tensors", "augmentation", "network", "experiment"),
     *("pretraining", "evaluation", "linear", "finetune"),
 )
-ROWS = ("comparisons", "nested", "learning_curve", "agreement", "hospitals")
+ROWS = ("comparisons", "nested", "learning_curve", "agreement", "hospitals", "baselines")
 KEPT_STEPS = ("manifest", "used", "positive", "negative", "unlabelled", "tables")
 
 
@@ -148,6 +149,9 @@ def facts(
         "evaluated_on": _of(known, "evaluation")[0],
         "applied_to": [name for name in _of(known, "external") if known[name]["cases used"]],
         "outside": outside,
+        "told": [row for row in rows["baselines"] if "encoder" not in row and "auc" in row],
+        "scores": [row["baseline"] for row in rows["baselines"] if row["baseline"] in SCORES],
+        "added": next((row for row in rows["baselines"] if "gain" in row), None),
         "compared_in": list(dict.fromkeys(row["cohort"] for row in outside)),
         "emptied": [name for name in _of(known, "external") if not known[name]["cases used"]],
         "encoders": list(experiment.pretrained(*map(chosen.get, ("methods", "betas", "beta")))),
@@ -306,7 +310,7 @@ def environment(markup: Markup, cited: list[str] | None = None) -> Environment:
         "cite": cite,
         "written": Written,
     }
-    plain = (number, percent, decimals, words, count, estimate, difference, encoder_label)
+    plain = (number, percent, decimals, words, count, estimate, difference, encoder_label, pvalue)
     made.filters |= {function.__name__: function for function in plain}
     made.filters["protocol"] = lambda name: PROTOCOLS.get(name, name)
     return made

@@ -28,6 +28,7 @@ TITLES = {
     "aggregation": "From slices to patients",
 }
 EXTERNAL = "External validation"
+BASELINES = "What else tells the label"
 
 
 def all(

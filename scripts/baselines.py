@@ -1,0 +1,18 @@
+from hepatoclr.base import files, logs
+from hepatoclr.cohorts import cohort_table, covariates, manifests, splits
+from hepatoclr.reporting import formatting
+from hepatoclr.reporting.tables import common, tables
+from hepatoclr.stats import baselines, metrics, predictions
+
+with logs.to_file(snakemake.log[0]):
+    given, params = snakemake.input, snakemake.params
+    cohort, images = cohort_table.read(given.cohort), predictions.read(given.predictions, own=True)
+    rows = manifests.read(given.manifest, params.aliases)
+    beside = covariates.read(given.manifest, params.covariates)
+    known = baselines.known(cohort, rows, beside, params.covariates)
+    learned = common.learned(map(files.read_json, given.trainings))
+    able = images[images["encoder"].map(lambda encoder: learned.get(encoder, True))]
+    found = baselines.table(known, cohort, list(map(splits.read, given.splits)), able)
+    marked = found.assign(data=formatting.data(params.disclaimers))
+    paths = [snakemake.output[key] for key in ("baselines", "baselines_md", "baselines_tex")]
+    tables.write(marked, *paths, tables.BASELINES, metrics.counts(images))
