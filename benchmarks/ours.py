@@ -218,6 +218,8 @@ def linear_auc(net: backbone.Network, cohort: Cohort, seed: int) -> float:
     found = []
     for _, fold in split.groupby("fold"):
         tested = fold["patient_id"]
-        guess = linear.predict(patient, vectors, targets.drop(tested), tested, chosen["linear"])
+        guess = linear.fit(patient, vectors, targets.drop(tested), chosen["linear"]).predict(
+            patient, vectors, tested
+        )
         found.append(metrics.auc(targets.loc[guess["patient_id"]], guess["probability"]))
     return float(np.mean(found))

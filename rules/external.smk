@@ -1,3 +1,9 @@
+LINEAR_MODELS = {
+    "final": [results("models/linear/{encoder}/seed{seed}.json")],
+    "folds": expand(results("models/folds/{{encoder}}/seed{{seed}}/{split}.json"), split=SPLITS),
+}[config["external"]["models"]]
+
+
 rule external_leakage:
     """See that no patient and no CT of an external cohort was trained on; nothing is trained again for it."""
     input:
@@ -65,7 +71,7 @@ rule final_finetune:
 rule external_linear:
     """Predict an external cohort by the linear models."""
     input:
-        models=results("models/linear/{encoder}/seed{seed}.json"),
+        models=LINEAR_MODELS,
         features=results("features/{cohort}/{encoder}/seed{seed}.parquet"),
         cohort=results("cohorts/{cohort}.csv"),
         leakage=results("external/{cohort}/leakage.csv"),
@@ -164,7 +170,7 @@ rule external:
         methods=METHODS,
         disclaimers=DISCLAIMERS,
         threshold=config["evaluation"]["threshold"],
-        settings=config["external"],
+        settings=section("external", "patients", "draws"),
         seed=config["seed"],
     script:
         "../scripts/external.py"

@@ -12,6 +12,7 @@ rule linear:
         fixed=results("predictions/linear/{encoder}/seed{seed}/{split}.csv"),
         nested=results("predictions/linear_nested/{encoder}/seed{seed}/{split}.csv"),
         beside=results(f"predictions/{BESIDE}/{{encoder}}/seed{{seed}}/{{split}}.csv"),
+        models=results("models/folds/{encoder}/seed{seed}/{split}.json"),
     log:
         results("logs/linear/{encoder}/seed{seed}/{split}.log"),
     benchmark:

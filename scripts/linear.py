@@ -12,4 +12,5 @@ with logs.to_file(snakemake.log[0]):
         snakemake.output.fixed,
         snakemake.output.nested,
         snakemake.output.beside,
+        snakemake.output.models,
     )

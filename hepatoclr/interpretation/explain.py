@@ -26,7 +26,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
-from sklearn.pipeline import Pipeline
 from torch import Tensor, nn
 
 from hepatoclr.base import devices, files
@@ -110,21 +109,19 @@ def chosen(predictions: pd.DataFrame) -> pd.DataFrame:
     return known.loc[[furthest[kind] for kind in KINDS if kind in furthest]]
 
 
-def composed(network: nn.Module, model: Pipeline) -> nn.Sequential:
+def composed(network: nn.Module, model: linear.Model) -> nn.Sequential:
     """Put a regression on top of the network whose features it was fitted on.
 
     Args:
         network: Maps slices (n, 1, rows, columns) to features (n, channels).
-        model: See `linear.fit`; its standardisation goes into the weights.
+        model: The regression.
 
     Returns:
         Maps slices to logits, shape (n,).
     """
-    channels = model[-1].n_features_in_
-    bias = model.decision_function(np.zeros((1, channels)))
-    head = nn.Linear(channels, 1)
-    head.weight.data.copy_(torch.from_numpy(model.decision_function(np.eye(channels)) - bias)[None])
-    head.bias.data.copy_(torch.from_numpy(bias))
+    head = nn.Linear(len(model.weights), 1)
+    head.weight.data.copy_(torch.tensor(model.weights)[None])
+    head.bias.data.fill_(model.intercept)
     return nn.Sequential(network, head, nn.Flatten(0)).eval()
 
 
@@ -206,10 +203,9 @@ def explain(
     explanations = []
     for row in predictions.to_dict("records"):
         targets = splits.training(assigned, row["fold"]).set_index("patient_id")["target"]
-        rows = linear.rows(patient, vectors, settings)
-        model = linear.fit_patients(*rows, targets, settings)
+        model = linear.fit(patient, vectors, targets, settings)
         own = np.flatnonzero(patient == row["patient_id"])
-        logits = model.decision_function(vectors[own])
+        logits = model.logits(vectors[own])
         best = int(np.argmax(logits if KINDS[row["kind"]][1] else -logits))
         case, place = places.loc[own[best], ["case", "slice"]]
         files_of = {kind: named[kind][case] for kind in READ}

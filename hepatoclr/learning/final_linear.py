@@ -5,100 +5,16 @@ file gets the same probabilities.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from hepatoclr.base import files, seeds
 from hepatoclr.cohorts import cohort_table
 from hepatoclr.learning import experiment, final_models, linear
 from hepatoclr.stats import predictions
 
-NESTED = "linear_nested"
-
-
-@dataclass(frozen=True)
-class LinearModel:
-    """A logistic regression on the features as they are; a standardisation is part of its weights.
-
-    Attributes:
-        weights: Of each feature.
-        intercept: Of the logit.
-        rows: What it was fitted on and predicts: slices, whose probabilities are averaged, or
-            patients, by the mean of their features.
-        threshold: Of the probability, Youden's on the evaluation patients.
-        C: Inverse strength of the penalty.
-        inner_auc: With C chosen, the AUC by which it was; None otherwise.
-    """
-
-    weights: Sequence[float]
-    intercept: float
-    rows: str
-    threshold: float
-    C: float
-    inner_auc: float | None = None
-
-    def predict(self, patient: pd.Series, vectors: np.ndarray) -> pd.DataFrame:
-        """Predict patients.
-
-        Args:
-            patient: Patient of each slice.
-            vectors: Features of each slice, shape (slices, channels).
-
-        Returns:
-            A row per patient, in order of appearance: patient_id, probability, slices, threshold,
-            by_slice (of models of slices).
-        """
-        counts = patient.value_counts()
-        patient, vectors = linear.rows(patient, vectors, {"rows": self.rows})
-        odds = expit(vectors @ np.asarray(self.weights) + self.intercept)
-        found = predictions.per_patient(patient, odds).assign(threshold=self.threshold)
-        if self.rows == "patients":
-            found = found.drop(columns="by_slice")
-        return found.assign(slices=counts.reindex(found["patient_id"]).to_numpy())
-
-
-def fit(
-    patient: pd.Series,
-    vectors: np.ndarray,
-    people: pd.DataFrame,
-    settings: Mapping,
-    seed: int,
-) -> dict[str, LinearModel]:
-    """Fit the linear protocols on all patients.
-
-    Args:
-        patient, vectors: Patient and features of each slice.
-        people: The patients: patient_id, target.
-        settings: The configuration's section `linear`.
-        seed: Seed of the folds in which C is chosen.
-
-    Returns:
-        Protocol to model: `linear`, with C of the settings, and `linear_nested`, with C and
-        threshold chosen by a cross-validation, as inside the training folds of the evaluation.
-    """
-    targets = people.set_index("patient_id")["target"].astype(int)
-    everyone = people.assign(repeat=1)
-    fixed = linear.predict(patient, vectors, targets, targets.index, settings)
-    chosen = linear.predict_nested(patient, vectors, everyone, targets.index, settings, seed)
-    rows = linear.rows(patient, vectors, settings)
-    first = chosen.iloc[0]
-    inner = {} if np.isnan(first["inner_auc"]) else {"inner_auc": float(first["inner_auc"])}
-    of = {"linear": (settings["C"], fixed["threshold"].iloc[0], {})}
-    of[NESTED] = (first["C"], first["threshold"], inner)
-    found = {}
-    for protocol, (C, threshold, more) in of.items():
-        model = linear.fit_patients(*rows, targets, {**settings, "C": C})
-        channels = vectors.shape[1]
-        intercept = model.decision_function(np.zeros((1, channels)))[0]
-        weights = model.decision_function(np.eye(channels)) - intercept
-        numbers = {"intercept": float(intercept), "threshold": float(threshold), "C": float(C)}
-        shape = {"weights": list(map(float, weights)), "rows": settings["rows"]}
-        found[protocol] = LinearModel(**shape, **numbers, **more)
-    return found
+AVERAGED = ("probability", "threshold")
 
 
 def write_linear(
@@ -106,44 +22,74 @@ def write_linear(
 ) -> None:
     """Fit the linear protocols on an evaluation cohort, and write them.
 
+    C and threshold of `linear_nested` are chosen by a cross-validation of all patients, as inside
+    the training folds of the evaluation.
+
     Args:
         encoder: Name of the encoder.
         seed: Seed that it was trained with.
         features: Features of the cohort.
         cohort: Its table.
         settings: The configuration's section `linear`.
-        output: JSON to write: encoder, seed, patients, positive, and a model by protocol.
+        output: JSON to write, see `linear.write`, with the number of patients.
     """
     people = cohort_table.patients(cohort_table.read(cohort))
-    models = fit(*linear.read(features), people, settings, seeds.derived(seed, final_models.WHOLE))
+    targets = people.set_index("patient_id")["target"].astype(int)
+    patient, vectors = linear.read(features)
+    inner = seeds.derived(seed, final_models.WHOLE)
+    models = {
+        linear.FIXED: [linear.fit(patient, vectors, targets, settings)],
+        linear.NESTED: [
+            linear.fit_nested(patient, vectors, people.assign(repeat=1), settings, inner)
+        ],
+    }
     facts = {"encoder": encoder, "seed": seed, **final_models.counted(people)}
-    files.write_json(facts | {name: asdict(model) for name, model in models.items()}, output)
-
-
-def read_linear(path: str | Path) -> dict[str, LinearModel]:
-    """The models that `write_linear` wrote, by protocol."""
-    found = files.read_json(path)
-    return {name: LinearModel(**found[name]) for name in ("linear", NESTED)}
+    linear.write(models, facts, output)
 
 
 def apply_linear(
-    encoder: str, seed: int, models: str, features: str, cohort: str, outputs: Mapping[str, str]
+    encoder: str,
+    seed: int,
+    models: Sequence[str],
+    features: str,
+    cohort: str,
+    outputs: Mapping[str, str],
 ) -> None:
-    """Predict an external cohort by the linear models.
+    """Predict an external cohort by linear models.
 
     Args:
         encoder: Name of the encoder.
         seed: Seed that it was trained with.
-        models: What `write_linear` wrote.
+        models: The final model, or those of the folds, whose probabilities are averaged.
         features: Features of the external cohort; there may be none.
         cohort: Its table.
         outputs: Protocol to the predictions to write.
     """
     patient, vectors = linear.read(features)
-    for protocol, model in read_linear(models).items():
-        found = model.predict(patient, vectors)
-        more = {} if model.inner_auc is None else {"C": model.C, "inner_auc": model.inner_auc}
-        final_models.write(found.assign(**more), protocol, encoder, seed, cohort, outputs[protocol])
+    read = [linear.load(path) for path in models]
+    for protocol, output in outputs.items():
+        several = [model for one in read for model in one[protocol]]
+        found = mean_prediction(several, patient, vectors)
+        final_models.write(found, protocol, encoder, seed, cohort, output)
+
+
+def mean_prediction(
+    models: Sequence[linear.Model], patient: pd.Series, vectors: np.ndarray
+) -> pd.DataFrame:
+    """Predict patients by the mean over models of the probability, and of the threshold.
+
+    Args:
+        models: One, or those of several folds.
+        patient, vectors: See `linear.Model.predict`.
+
+    Returns:
+        As `linear.Model.predict`; of several models without what tells them apart.
+    """
+    every = [model.predict(patient, vectors) for model in models]
+    if len(every) == 1:
+        return every[0]
+    means = {name: sum(one[name] for one in every) / len(every) for name in AVERAGED}
+    return every[0][["patient_id", "slices"]].assign(**means)
 
 
 def best_beta(models: Mapping[float, str]) -> float:
@@ -155,8 +101,8 @@ def best_beta(models: Mapping[float, str]) -> float:
     Returns:
         The smallest of equals; the smallest of all where no inner AUC is known.
     """
-    inner = {beta: read_linear(models[beta])[NESTED].inner_auc or -1.0 for beta in sorted(models)}
-    return max(inner, key=inner.get)
+    found = {beta: linear.load(models[beta])[linear.NESTED][0] for beta in sorted(models)}
+    return max(found, key=lambda beta: found[beta].inner_auc or -1.0)
 
 
 def pick_beta(

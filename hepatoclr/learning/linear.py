@@ -1,11 +1,13 @@
 """The linear protocol: logistic regression on frozen feature vectors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hepatoclr.base import files, seeds
@@ -15,146 +17,140 @@ from hepatoclr.stats import metrics, predictions
 
 MOST_STEPS = 10_000
 INNER_FOLDS = 5
+FIXED, NESTED = "linear", "linear_nested"  # C of the configuration, or chosen
 
 
-def fit(vectors: np.ndarray, targets: np.ndarray, C: float, scale: bool) -> Pipeline:
-    """Fit the regression.
+@dataclass(frozen=True)
+class Model:
+    """A logistic regression on features as they are; a standardisation is part of its weights.
 
-    Args:
-        vectors: Feature vectors, shape (n, channels).
-        targets: 0 or 1, shape (n,).
-        C: Inverse strength of the L2 penalty.
-        scale: Standardise the features first.
+    Attributes:
+        weights: Of each feature.
+        intercept: Of the logit.
+        rows: What it was fitted on and predicts: slices, whose probabilities are averaged, or
+            patients, by the mean of their features.
+        C: Inverse strength of the penalty.
+        threshold: Of the probability, Youden's on patients that are not tested; None where it was
+            not chosen.
+        inner_auc: Where C was chosen, the AUC by which it was; else None.
     """
-    model = make_pipeline(
-        StandardScaler() if scale else "passthrough", LogisticRegression(C=C, max_iter=MOST_STEPS)
-    )
-    return model.fit(vectors, targets)
+
+    weights: Sequence[float]
+    intercept: float
+    rows: str
+    C: float
+    threshold: float | None = None
+    inner_auc: float | None = None
+
+    def logits(self, vectors: np.ndarray) -> np.ndarray:
+        """Log odds, shape (n,), of feature vectors, shape (n, channels).
+
+        Each is the same to the last bit whichever others are there, as it is not by `@`.
+        """
+        return (vectors * np.asarray(self.weights)).sum(axis=1) + self.intercept
+
+    def predict(
+        self, patient: pd.Series, vectors: np.ndarray, people: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Predict patients.
+
+        Args:
+            patient: Patient of each slice.
+            vectors: Features of each slice, shape (slices, channels).
+            people: Patients to predict; all where none is named.
+
+        Returns:
+            A row per patient, in order of appearance: patient_id, probability, slices, threshold,
+            C, by_slice (of models of slices), inner_auc (where C was chosen).
+        """
+        counts = patient.value_counts()
+        patient, vectors = _rows(patient, vectors, self.rows)
+        if people is not None:
+            chosen = patient.isin(people).to_numpy()
+            patient, vectors = patient[chosen], vectors[chosen]
+        found = predictions.per_patient(patient, expit(self.logits(vectors)))
+        if self.rows == "patients":
+            found = found.drop(columns="by_slice")
+        if self.inner_auc is not None:
+            found = found.assign(C=self.C, inner_auc=self.inner_auc)
+        slices = counts.reindex(found["patient_id"]).to_numpy()
+        return found.assign(slices=slices, threshold=self.threshold)
 
 
-def rows(
-    patient: pd.Series, vectors: np.ndarray, settings: Mapping
-) -> tuple[pd.Series, np.ndarray]:
-    """Give the rows of the regression: slices, or means over them, patients as they appear.
-
-    Args:
-        patient, vectors, settings: As in `predict`.
-    """
-    if settings["rows"] == "slices":
+def _rows(patient: pd.Series, vectors: np.ndarray, kind: str) -> tuple[pd.Series, np.ndarray]:
+    """Give the rows of the regression: slices, or means over them, patients as they appear."""
+    if kind == "slices":
         return patient, vectors
     found = pd.DataFrame(vectors).groupby(patient.to_numpy(), sort=False).mean()
     return pd.Series(found.index), found.to_numpy()
 
 
-def fit_patients(
+def _regression(
     patient: pd.Series, vectors: np.ndarray, targets: pd.Series, settings: Mapping
-) -> Pipeline:
-    """Fit the regression on the rows of some patients.
-
-    Args:
-        patient, vectors: What `rows` returns.
-        targets, settings: As in `predict`.
-    """
+) -> Model:
+    """Fit the regression on the rows of some patients; arguments as of `fit`."""
+    patient, vectors = _rows(patient, vectors, settings["rows"])
     train = patient.isin(targets.index).to_numpy()
-    labels = targets.loc[patient[train]].to_numpy(int)
-    return fit(vectors[train], labels, settings["C"], settings["scale"])
+    vectors, C = vectors[train], settings["C"]
+    mean, scale = np.zeros(vectors.shape[1]), np.ones(vectors.shape[1])
+    if settings["scale"]:
+        scaler = StandardScaler().fit(vectors)
+        mean, scale = scaler.mean_, scaler.scale_
+    fitted = LogisticRegression(C=C, max_iter=MOST_STEPS)
+    fitted.fit((vectors - mean) / scale, targets.loc[patient[train]].to_numpy(int))
+    weights = fitted.coef_[0] / scale
+    intercept = float(fitted.intercept_[0] - weights @ mean)
+    return Model(weights.tolist(), intercept, settings["rows"], float(C))
 
 
-def fitted(
-    patient: pd.Series, vectors: np.ndarray, targets: pd.Series, settings: Mapping
-) -> Callable[[Sequence[str]], pd.DataFrame]:
-    """Fit on some patients.
-
-    Args:
-        patient, vectors, targets, settings: As in `predict`.
-
-    Returns:
-        Predicts patients, a row each: patient_id, probability, slices, by_slice (with `rows`
-        slices).
-    """
-    counts = patient.value_counts()
-    patient, vectors = rows(patient, vectors, settings)
-    model = fit_patients(patient, vectors, targets, settings)
-
-    def predicted(patients: Sequence[str]) -> pd.DataFrame:
-        """Probability of some patients, by the rows that belong to them."""
-        chosen = patient.isin(patients).to_numpy()
-        odds = model.predict_proba(vectors[chosen])[:, 1] if chosen.any() else np.empty(0)
-        found = predictions.per_patient(patient[chosen], odds)
-        if settings["rows"] == "patients":
-            found = found.drop(columns="by_slice")
-        return found.assign(slices=counts.loc[found["patient_id"]].to_numpy())
-
-    return predicted
-
-
-def predict(
-    patient: pd.Series,
-    vectors: np.ndarray,
-    targets: pd.Series,
-    test: Sequence[str],
-    settings: Mapping,
-) -> pd.DataFrame:
-    """Fit on some patients and predict others.
+def fit(patient: pd.Series, vectors: np.ndarray, targets: pd.Series, settings: Mapping) -> Model:
+    """Fit on some patients, whose threshold is Youden's.
 
     Args:
         patient: Patient of each slice.
         vectors: Feature vector of each slice, shape (slices, channels).
         targets: Target of the training patients, by patient_id.
-        test: Patients to predict.
         settings: The configuration's section `linear`.
-
-    Returns:
-        A row per test patient: patient_id, probability, slices, by_slice (with `rows` slices),
-        threshold (Youden's on the training patients).
     """
-    predicted = fitted(patient, vectors, targets, settings)
-    cut = predictions.youden(predicted(targets.index), targets)
-    return predicted(test).assign(threshold=cut)
+    model = _regression(patient, vectors, targets, settings)
+    own = model.predict(patient, vectors, targets.index)
+    return replace(model, threshold=predictions.youden(own, targets))
 
 
-def predict_nested(
-    patient: pd.Series,
-    vectors: np.ndarray,
-    train: pd.DataFrame,
-    test: Sequence[str],
-    settings: Mapping,
-    seed: int,
-) -> pd.DataFrame:
-    """Choose C and the threshold by a cross-validation of the training patients, then predict.
+def fit_nested(
+    patient: pd.Series, vectors: np.ndarray, train: pd.DataFrame, settings: Mapping, seed: int
+) -> Model:
+    """Choose C and the threshold by a cross-validation of the training patients, then fit.
 
     Args:
-        patient, vectors, test, settings: As in `predict`.
+        patient, vectors, settings: As in `fit`.
         train: Rows of a split, the training patients.
         seed: Seed of the inner split.
 
     Returns:
-        As `predict`, with C, the value of `nested_C` of the highest inner AUC (the smallest of
-        equals), and inner_auc, that AUC, pooled over the inner folds. The threshold is Youden's
-        on the inner predictions. Where a class has a single training patient nothing can be
-        chosen: C and threshold are those of `predict`, and inner_auc is missing.
+        C is the value of `nested_C` of the highest AUC, pooled over the inner folds (the smallest
+        of equals), the threshold Youden's on the inner predictions. Where a class has a single
+        training patient nothing can be chosen: it is the model of `fit`, and inner_auc is NaN.
     """
     targets = train.set_index("patient_id")["target"]
     folds = min(INNER_FOLDS, splits.smallest_class(train))
     if folds < 2:
-        found = predict(patient, vectors, targets, test, settings)
-        return found.assign(C=settings["C"], inner_auc=np.nan)
+        return replace(fit(patient, vectors, targets, settings), inner_auc=np.nan)
     inner = splits.stratified(train, folds, int(train["repeat"].iloc[0]), seed)
     best = (-1.0, None, None)
     for C in sorted(settings["nested_C"]):
-        inner_predictions = []
-        for _, held_out in inner.groupby("fold"):
-            val, others = held_out["patient_id"], targets.drop(held_out["patient_id"])
-            model = fitted(patient, vectors, others, {**settings, "C": C})
-            inner_predictions.append(model(val))
-        found = pd.concat(inner_predictions, ignore_index=True)
+        parts = []
+        for _, held_out in inner.groupby("fold")["patient_id"]:
+            others = targets.drop(held_out)
+            model = _regression(patient, vectors, others, {**settings, "C": C})
+            parts.append(model.predict(patient, vectors, held_out))
+        found = pd.concat(parts, ignore_index=True)
         auc = metrics.auc(targets.loc[found["patient_id"]].to_numpy(int), found["probability"])
         if auc > best[0]:
             best = auc, C, found
     auc, C, found = best
-    cut = predictions.youden(found, targets)
-    outer = fitted(patient, vectors, targets, {**settings, "C": C})(test)
-    return outer.assign(threshold=cut, C=C, inner_auc=auc)
+    model = _regression(patient, vectors, targets, {**settings, "C": C})
+    return replace(model, threshold=predictions.youden(found, targets), inner_auc=float(auc))
 
 
 def cross_validate(
@@ -167,6 +163,7 @@ def cross_validate(
     fixed: str,
     nested: str,
     beside: str,
+    models: str,
 ) -> None:
     """Predict the patients of some folds, each by a model fitted on the other folds.
 
@@ -181,31 +178,54 @@ def cross_validate(
         nested: Predictions to write, with C and threshold chosen inside the training folds.
         beside: Predictions to write, as `fixed`, but with features standardised where those are
             not, and the other way round.
+        models: JSON to write, the models of `fixed` and `nested`, see `write`.
     """
     patient, vectors = read(table)
     patients = splits.read(split)
     repeat = int(patients["repeat"].iloc[0])
     targets = patients.set_index("patient_id")["target"]
     otherwise = {**settings, "scale": not settings["scale"]}
-    by_protocol = {"linear": [], "linear_nested": [], experiment.BESIDE[settings["scale"]]: []}
+    parts, kept = {}, {}
     for fold in folds or sorted(patients["fold"].unique()):
         test = patients.loc[patients["fold"] == fold, "patient_id"]
         train = splits.training(patients, fold)
         train_targets = train.set_index("patient_id")["target"]
         inner = seeds.derived(seed, repeat, int(fold))
-        predicted = (
-            predict(patient, vectors, train_targets, test, settings),
-            predict_nested(patient, vectors, train, test, settings, inner),
-            predict(patient, vectors, train_targets, test, otherwise),
-        )
-        for protocol, found in zip(by_protocol, predicted, strict=True):
+        fitted = {
+            FIXED: fit(patient, vectors, train_targets, settings),
+            NESTED: fit_nested(patient, vectors, train, settings, inner),
+            experiment.BESIDE[settings["scale"]]: fit(patient, vectors, train_targets, otherwise),
+        }
+        for protocol, model in fitted.items():
+            found = model.predict(patient, vectors, test)
             facts = {"protocol": protocol, "encoder": encoder, "fraction": 1.0, "seed": seed}
             labels = targets.loc[found["patient_id"]].to_numpy(int)
-            by_protocol[protocol].append(
-                found.assign(**facts, repeat=repeat, fold=fold, label=labels)
-            )
-    for parts, path in zip(by_protocol.values(), (fixed, nested, beside), strict=True):
-        predictions.write(parts, path)
+            found = found.assign(**facts, repeat=repeat, fold=fold, label=labels)
+            parts.setdefault(protocol, []).append(found)
+            kept.setdefault(protocol, []).append(model)
+    for found, path in zip(parts.values(), (fixed, nested, beside), strict=True):
+        predictions.write(found, path)
+    write(
+        {name: kept[name] for name in (FIXED, NESTED)}, {"encoder": encoder, "seed": seed}, models
+    )
+
+
+def write(models: Mapping[str, Sequence[Model]], facts: Mapping, path: str | Path) -> None:
+    """Write models as numbers, those of a protocol as a list, beside some facts."""
+    listed = {name: [_record(model) for model in of] for name, of in models.items()}
+    files.write_json({**facts, **listed}, path)
+
+
+def _record(model: Model) -> dict:
+    """A model for JSON, which has no NaN."""
+    missing = model.inner_auc is None or np.isnan(model.inner_auc)
+    return asdict(replace(model, inner_auc=None)) if missing else asdict(model)
+
+
+def load(path: str | Path) -> dict[str, list[Model]]:
+    """Read the models of each protocol that `write` wrote."""
+    found = files.read_json(path)
+    return {name: [Model(**one) for one in found[name]] for name in (FIXED, NESTED)}
 
 
 def read(path: str) -> tuple[pd.Series, np.ndarray]:

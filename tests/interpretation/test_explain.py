@@ -36,11 +36,18 @@ class Looks(nn.Module):
         return torch.stack([10 * torch.relu(inside) ** 2, images[:, 0, 0, 0]], dim=1)
 
 
+def regression(vectors, targets, scale):
+    """A regression on rows, each a patient's only slice."""
+    patient = pd.Series(map(str, range(len(vectors))))
+    settings = {"C": 1.0, "scale": scale, "rows": "slices"}
+    return linear.fit(patient, vectors, pd.Series(targets, patient), settings)
+
+
 def fitted(scale=False):
     """A regression on two features, of which only the first tells anything."""
     rng = np.random.default_rng(0)
     vectors = np.stack([rng.normal(3, 1, 80), np.zeros(80)], axis=1)
-    return linear.fit(vectors, (vectors[:, 0] > 3).astype(int), 1.0, scale)
+    return regression(vectors, (vectors[:, 0] > 3).astype(int), scale)
 
 
 def image(seed=0, size=SIZE):
@@ -101,10 +108,10 @@ def test_regression_and_network_are_one(scale):
     shown = torch.cat([image(seed) for seed in range(20)])
     with torch.inference_mode():
         vectors = network(shown).double().numpy()
-    model = linear.fit(vectors, np.arange(20) % 2, 1.0, scale)
+    model = regression(vectors, np.arange(20) % 2, scale)
     with torch.inference_mode():
         logits = explain.composed(network, model)(shown).numpy()
-    assert logits == pytest.approx(model.decision_function(vectors), abs=1e-4)
+    assert logits == pytest.approx(model.logits(vectors), abs=1e-4)
 
 
 def test_the_most_confident_of_each_kind():
@@ -165,7 +172,7 @@ def featured(run, network, settings=SETTINGS):
     table.to_parquet(run / "features.parquet")
     files = [run / "features.parquet", run / "split.csv", [], settings]
     outputs = [run / f"{name}.csv" for name in ("linear", "nested", "beside")]
-    linear.cross_validate("mine", 1, *files, *outputs)
+    linear.cross_validate("mine", 1, *files, *outputs, run / "models.json")
     return table
 
 
@@ -212,10 +219,11 @@ def test_the_explained_model_is_the_one_that_predicted(run, rows, scale):
     split = splits.read(run / "split.csv")
     for row in outcomes.read([run / "linear.csv"]).itertuples():
         known = splits.training(split, row.fold).set_index("patient_id")["target"]
-        model = linear.fit_patients(*linear.rows(patient, vectors, settings), known, settings)
+        model = linear.fit(patient, vectors, known, settings)
         own = vectors[(table["patient_id"] == row.patient_id).to_numpy()]
         own = own.mean(axis=0, keepdims=True) if rows == "patients" else own
-        assert model.predict_proba(own)[:, 1].mean() == pytest.approx(row.probability, abs=1e-9)
+        odds = 1 / (1 + np.exp(-model.logits(own)))
+        assert odds.mean() == pytest.approx(row.probability, abs=1e-9)
 
 
 def test_a_map_of_zeros_has_no_share():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -44,7 +45,7 @@ def test_a_linear_model_is_the_regression_on_all_patients(made, tmp_path, change
     settings = SETTINGS | changed
     features, cohort = made("a", 30, 1)
     final_linear.write_linear("simclr", 3, features, cohort, settings, tmp_path / "model.json")
-    model = final_linear.read_linear(tmp_path / "model.json")["linear"]
+    (model,) = linear.load(tmp_path / "model.json")["linear"]
     patient, vectors = linear.read(features)
     targets = cohort_table.targets(cohort_table.read(cohort))
     if settings["rows"] == "patients":
@@ -66,7 +67,7 @@ def test_the_nested_model_chooses_among_all_patients(made, tmp_path):
     final_linear.write_linear("simclr", 3, features, cohort, SETTINGS, tmp_path / "model.json")
     written = files.read_json(tmp_path / "model.json")
     assert (written["patients"], written["positive"], written["seed"]) == (30, 15, 3)
-    nested = final_linear.read_linear(tmp_path / "model.json")["linear_nested"]
+    (nested,) = linear.load(tmp_path / "model.json")["linear_nested"]
     assert nested.C in SETTINGS["nested_C"]
     assert 0.5 < nested.inner_auc < 1
 
@@ -80,10 +81,10 @@ def test_patients_elsewhere_are_predicted_and_nothing_is_fitted_on_them(
     monkeypatch.setattr(LogisticRegression, "fit", lambda *given: fits.append(given))
     features, cohort = made("b", 8, 2, role="external")
     outputs = {name: str(tmp_path / f"{name}.csv") for name in ("linear", "linear_nested")}
-    final_linear.apply_linear("simclr", 3, model, features, cohort, outputs)
+    final_linear.apply_linear("simclr", 3, [model], features, cohort, outputs)
     assert not fits
     found = predictions.read_as_written(outputs["linear"])
-    expected = final_linear.read_linear(model)["linear"].predict(*linear.read(features))
+    expected = linear.load(model)["linear"][0].predict(*linear.read(features))
     assert found["probability"].tolist() == expected["probability"].tolist()
     assert found["label"].tolist() == [0, 1] * 4
     assert found["flags"].fillna("").tolist() == ["thin"] + [""] * 7
@@ -91,11 +92,30 @@ def test_patients_elsewhere_are_predicted_and_nothing_is_fitted_on_them(
     assert found["threshold"].nunique() == 1
 
 
+def test_models_of_folds_are_averaged(made, tmp_path):
+    models = []
+    for seed in (1, 2):
+        models.append(tmp_path / f"{seed}.json")
+        final_linear.write_linear("simclr", 3, *made(f"a{seed}", 30, seed), SETTINGS, models[-1])
+    features, cohort = made("b", 8, 2, role="external")
+    output = str(tmp_path / "out.csv")
+    final_linear.apply_linear("simclr", 3, models, features, cohort, {"linear": output})
+    found = predictions.read_as_written(output).set_index("patient_id")
+    patient, vectors = linear.read(features)
+    weights = [linear.load(path)["linear"][0] for path in models]
+    for name in found.index:
+        own = vectors[(patient == name).to_numpy()]
+        odds = [expit(own @ np.array(one.weights) + one.intercept).mean() for one in weights]
+        assert found.loc[name, "probability"] == pytest.approx(np.mean(odds), abs=1e-9)
+    assert found["threshold"].iloc[0] == pytest.approx(np.mean([w.threshold for w in weights]))
+    assert "by_slice" not in found
+
+
 def test_without_labels_probabilities_alone_are_written(made, tmp_path):
     final_linear.write_linear("none", 1, *made("a", 30, 1), SETTINGS, tmp_path / "model.json")
     outputs = {name: str(tmp_path / f"{name}.csv") for name in ("linear", "linear_nested")}
     given = made("b", 4, 2, role="external", labelled=False)
-    final_linear.apply_linear("none", 1, tmp_path / "model.json", *given, outputs)
+    final_linear.apply_linear("none", 1, [tmp_path / "model.json"], *given, outputs)
     found = predictions.read_as_written(outputs["linear_nested"])
     assert (found["label"] == "").all()
     assert found["probability"].between(0, 1).all()
@@ -104,9 +124,9 @@ def test_without_labels_probabilities_alone_are_written(made, tmp_path):
 def test_the_beta_of_the_highest_inner_auc_is_taken(tmp_path):
     models, paths = {}, {}
     for beta, auc in ((0.0, 0.7), (0.5, 0.9), (1.0, 0.9)):
-        one = final_linear.LinearModel([1.0], 0.0, "slices", 0.5, 1.0, auc)
+        one = linear.Model([1.0], 0.0, "slices", 1.0, 0.5, auc)
         models[beta] = tmp_path / f"{beta}.json"
-        files.write_json({"linear": vars(one), "linear_nested": vars(one)}, models[beta])
+        linear.write({"linear": [one], "linear_nested": [one]}, {}, models[beta])
         paths[beta] = tmp_path / f"{beta}.csv"
         table = pd.DataFrame({"patient_id": ["p"], "probability": [beta], "encoder": ["x"]})
         table.to_csv(paths[beta], index=False)

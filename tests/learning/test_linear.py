@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from hepatoclr.cohorts import cohort_table, splits
+from hepatoclr.cohorts import splits
 from hepatoclr.learning import linear
 from hepatoclr.stats import metrics, predictions
 
@@ -25,7 +25,11 @@ def cohort():
 def test_probability_is_the_mean_over_slices_of_scikit_learns(cohort):
     patient, vectors, targets = cohort
     tested, known = list(targets.index[:8]), targets.iloc[8:]
-    found = linear.predict(patient, vectors, known, tested, SETTINGS).set_index("patient_id")
+    found = (
+        linear.fit(patient, vectors, known, SETTINGS)
+        .predict(patient, vectors, tested)
+        .set_index("patient_id")
+    )
     used = patient.isin(known.index).to_numpy()
     model = LogisticRegression(C=1.0, max_iter=1000)
     model.fit(vectors[used], targets.loc[patient[used]])
@@ -45,7 +49,9 @@ def test_options_predict_what_can_be_predicted(cohort, rows, scale):
     patient, vectors, targets = cohort
     settings = {"C": 1.0, "scale": scale, "rows": rows}
     tested = list(targets.index[:10])
-    found = linear.predict(patient, vectors, targets.iloc[10:], tested, settings)
+    found = linear.fit(patient, vectors, targets.iloc[10:], settings).predict(
+        patient, vectors, tested
+    )
     right = (found["probability"] > 0.5).to_numpy() == targets.loc[found["patient_id"]].to_numpy()
     assert right.mean() >= 0.9
     assert found["patient_id"].tolist() == tested
@@ -55,10 +61,14 @@ def test_options_predict_what_can_be_predicted(cohort, rows, scale):
 def test_tested_patients_do_not_touch_the_fit(cohort):
     patient, vectors, targets = cohort
     tested, known = list(targets.index[:8]), targets.iloc[8:]
-    plain = linear.predict(patient, vectors, known, tested, {**SETTINGS, "scale": True})
+    plain = linear.fit(patient, vectors, known, {**SETTINGS, "scale": True}).predict(
+        patient, vectors, tested
+    )
     moved = vectors.copy()
     moved[patient.isin(tested[1:]).to_numpy()] += 100
-    again = linear.predict(patient, moved, known, tested, {**SETTINGS, "scale": True})
+    again = linear.fit(patient, moved, known, {**SETTINGS, "scale": True}).predict(
+        patient, moved, tested
+    )
     assert plain["probability"].iloc[0] == again["probability"].iloc[0]
 
 
@@ -69,44 +79,36 @@ def test_cross_validation_writes_each_patient_once(cohort, tmp_path):
     people = targets.rename_axis("patient_id").rename("target").reset_index()
     splits.write(splits.stratified(people, 5, 1, 1), tmp_path / "split.csv")
     files = [tmp_path / "features.parquet", tmp_path / "split.csv"]
-    outputs = [tmp_path / name for name in ("all.csv", "nested.csv", "beside.csv")]
+    outputs = [tmp_path / name for name in ("all.csv", "nested.csv", "beside.csv", "models.json")]
     linear.cross_validate("simclr", 1, *files, [], SETTINGS, *outputs)
     for fold in range(1, 6):
-        others = [tmp_path / f"{fold}.csv", tmp_path / "n.csv", tmp_path / "b.csv"]
+        others = [
+            tmp_path / f"{fold}.csv",
+            tmp_path / "n.csv",
+            tmp_path / "b.csv",
+            tmp_path / "m.json",
+        ]
         linear.cross_validate("simclr", 1, *files, [fold], SETTINGS, *others)
     whole = pd.read_csv(tmp_path / "all.csv", dtype={"patient_id": "str"})
     parts = [pd.read_csv(tmp_path / f"{k}.csv", dtype={"patient_id": "str"}) for k in range(1, 6)]
     assert tuple(whole.columns) == predictions.COLUMNS[:12]
     assert sorted(whole["patient_id"]) == sorted(targets.index)
     assert whole.equals(pd.concat(parts, ignore_index=True))
+    models = linear.load(outputs[3])["linear"]
+    assert len(models) == 5
+    for model, fold in zip(models, range(1, 6), strict=True):
+        own = whole[whole["fold"] == fold]
+        again = model.predict(patient, vectors, own["patient_id"]).set_index("patient_id")
+        assert again["probability"][own["patient_id"]].to_numpy() == pytest.approx(
+            own["probability"].to_numpy(), abs=1e-12
+        )
     beside = pd.read_csv(outputs[2], dtype={"patient_id": "str"})
     assert set(beside["protocol"]) == {"linear_scaled"}
-    swapped = [tmp_path / name for name in ("scaled.csv", "n.csv", "unscaled.csv")]
+    swapped = [tmp_path / name for name in ("scaled.csv", "n.csv", "unscaled.csv", "m.json")]
     linear.cross_validate("simclr", 1, *files, [], {**SETTINGS, "scale": True}, *swapped)
     for one, other, protocol in ((0, beside, "linear"), (2, whole, "linear_unscaled")):
         found = pd.read_csv(swapped[one], dtype={"patient_id": "str"})
         assert found.equals(other.assign(protocol=protocol))
-
-
-@pytest.mark.parametrize("used", [True, False])
-def test_external_patients_are_predicted_with_their_flags_and_may_be_none(cohort, tmp_path, used):
-    patient, vectors, targets = cohort
-    cases = pd.DataFrame({"case": targets.index, "patient_id": targets.index, "flags": ""})
-    cases = cases.assign(target=targets.to_numpy(), included=True, slices=4, role="evaluation")
-    flags, ids = ["volume", "volume; density", ""], ["x", "x", "y"]
-    other = pd.DataFrame({"case": ["a", "b", "c"], "patient_id": ids, "flags": flags, "slices": 1})
-    other["included"] = used
-    for name, table in (("histo", cases), ("other", other)):
-        whole = table.reindex(columns=cohort_table.COLUMNS)
-        cohort_table.write(whole, tmp_path / f"{name}.csv")
-    rows = pd.DataFrame(vectors).add_prefix("f").assign(patient_id=patient)
-    rows.to_parquet(tmp_path / "histo.parquet")
-    rows[: 3 * used].assign(patient_id=ids[: 3 * used]).to_parquet(tmp_path / "other.parquet")
-    paths = [tmp_path / f"{name}" for name in ("histo.parquet", "histo.csv", "other.parquet")]
-    linear.apply("simclr", *paths, tmp_path / "other.csv", tmp_path / "found.csv", SETTINGS)
-    found = pd.read_csv(tmp_path / "found.csv", keep_default_na=False)
-    assert found["patient_id"].tolist() == ["x", "y"] * used
-    assert found["flags"].tolist() == ["volume; density", ""] * used
 
 
 def test_nested_choices_are_made_without_the_tested_patients(cohort):
@@ -115,15 +117,19 @@ def test_nested_choices_are_made_without_the_tested_patients(cohort):
         targets.iloc[8:].rename_axis("patient_id").rename("target").reset_index(), 2, 1, 1
     )
     tested = list(targets.index[:8])
-    found = linear.predict_nested(patient, vectors, training, tested, SETTINGS, 3)
+    found = linear.fit_nested(patient, vectors, training, SETTINGS, 3).predict(
+        patient, vectors, tested
+    )
     moved = vectors.copy()
     moved[patient.isin(tested).to_numpy()] += 100
-    again = linear.predict_nested(patient, moved, training, tested, SETTINGS, 3)
+    again = linear.fit_nested(patient, moved, training, SETTINGS, 3).predict(patient, moved, tested)
     for name in ("C", "inner_auc", "threshold"):
         assert found[name].nunique() == 1
         assert found[name].equals(again[name])
     settings = {**SETTINGS, "C": found["C"].iloc[0]}
-    plain = linear.predict(patient, vectors, targets.iloc[8:], tested, settings)
+    plain = linear.fit(patient, vectors, targets.iloc[8:], settings).predict(
+        patient, vectors, tested
+    )
     assert found["probability"].equals(plain["probability"])
 
 
@@ -137,7 +143,9 @@ def test_the_nested_c_is_the_one_that_does_best_on_held_out_patients():
     training = targets.iloc[8:].rename_axis("patient_id").rename("target").reset_index()
     settings = {**SETTINGS, "nested_C": [1e-2, 1e3]}
     inner = splits.stratified(training, 5, 1, 3)
-    found = linear.predict_nested(pd.Series(ids), vectors, inner, ids[:8], settings, 3)
+    found = linear.fit_nested(pd.Series(ids), vectors, inner, settings, 3).predict(
+        pd.Series(ids), vectors, ids[:8]
+    )
     aucs = {}
     for C in settings["nested_C"]:
         said = pd.Series(index=training["patient_id"], dtype=float)
@@ -157,7 +165,9 @@ def test_nothing_is_chosen_where_a_class_has_one_training_patient(cohort):
     patient, vectors, targets = cohort
     few = targets.iloc[[0, 2, 4, 1]].rename_axis("patient_id").rename("target").reset_index()
     training = few.assign(repeat=1, fold=1)
-    found = linear.predict_nested(patient, vectors, training, list(targets.index[8:]), SETTINGS, 3)
+    found = linear.fit_nested(patient, vectors, training, SETTINGS, 3).predict(
+        patient, vectors, list(targets.index[8:])
+    )
     assert found["C"].eq(1).all()
     assert found["threshold"].nunique() == 1
     assert found["inner_auc"].isna().all()
@@ -165,7 +175,9 @@ def test_nothing_is_chosen_where_a_class_has_one_training_patient(cohort):
 
 def test_by_slice_averages_to_the_probability(cohort):
     patient, vectors, targets = cohort
-    found = linear.predict(patient, vectors, targets.iloc[8:], list(targets.index[:8]), SETTINGS)
+    found = linear.fit(patient, vectors, targets.iloc[8:], SETTINGS).predict(
+        patient, vectors, list(targets.index[:8])
+    )
     for row in found.itertuples():
         each = [float(text) for text in row.by_slice.split()]
         assert len(each) == row.slices

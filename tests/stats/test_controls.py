@@ -95,7 +95,9 @@ def test_over_many_permutations_nothing_is_learnt(controls):
         targets = split.set_index("patient_id")["target"].astype(int)
         fixed = {"C": 1, "scale": False, "rows": "patients"}
         parts = [
-            linear.predict(patient, vectors, targets.drop(tested), tested, fixed)
+            linear.fit(patient, vectors, targets.drop(tested), fixed).predict(
+                patient, vectors, tested
+            )
             for tested in (split.loc[split["fold"] == fold, "patient_id"] for fold in range(1, 6))
         ]
         found = pd.concat(parts).set_index("patient_id")["probability"]
