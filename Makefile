@@ -3,6 +3,8 @@
 # make lint: style, layers of imports, the workflow, and known vulnerabilities of the pins (make audit).
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
 # make verify RUN=results/study: check an archived run against its provenance.json.
+# make bundle RUN=results/study ENCODER=weak_simclr-0.5 PROTOCOL=linear: the models of a run in one file, to hand on.
+# make predict BUNDLE=... IMAGE=...: what a bundle says of one CT, as a page; LIVER, NAME and OUTPUT where they are known.
 # make faults: every fault on every rule and kind of file, in copies; fills docs/faults.md.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
@@ -16,7 +18,7 @@ ENGINES := envs/engines.txt
 INSTALL = flock Makefile sh -c '[ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y $(1)' >/dev/null 2>&1 || true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo compare verify engines test test-slurm lint audit bench faults docs pins env
+.PHONY: demo compare verify bundle predict engines test test-slurm lint audit bench faults docs pins env
 
 demo: env
 	snakemake --cores 6 all
@@ -31,6 +33,14 @@ compare: env
 verify: env
 	@: $(if $(RUN),,$(error name the run: make verify RUN=results/study))
 	@hepatoclr verify "$$RUN"
+
+bundle: env
+	@: $(if $(and $(RUN),$(ENCODER),$(PROTOCOL)),,$(error name run, encoder and protocol: make bundle RUN=results/study ENCODER=weak_simclr-0.5 PROTOCOL=linear))
+	@snakemake --cores 2 $${CONFIG:+--configfile "$$CONFIG"} -- "$$RUN/bundles/$$PROTOCOL/$$ENCODER.zip"
+
+predict: env
+	@: $(if $(and $(BUNDLE),$(IMAGE)),,$(error name bundle and CT: make predict BUNDLE=bundle.zip IMAGE=ct.nii.gz))
+	@hepatoclr predict "$$BUNDLE" "$$IMAGE" $${LIVER:+--liver "$$LIVER"} $${NAME:+--name "$$NAME"} --output "$${OUTPUT:-results/predict}"
 
 # Snakemake imports all plugins that it finds, at each start: those few need stay out of .venv
 engines: env

@@ -38,6 +38,7 @@ include: "rules/baselines.smk"
 include: "rules/agreement.smk"
 include: "rules/qc.smk"
 include: "rules/benchmark_summary.smk"
+include: "rules/bundle.smk"
 include: "rules/report.smk"
 include: "rules/manuscript.smk"
 include: "rules/provenance.smk"
@@ -63,6 +64,7 @@ localrules:
     preprocessing,
     qc_page,
     benchmark_summary,
+    bundle,
     report,
     manuscript,
 

@@ -37,19 +37,55 @@ def compare(
 
 @app.command()
 def verify(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, with its provenance.json.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or a bundle.")],
 ) -> None:
     """Check an archived run: its files by their digests, its tables from the predictions.
 
-    Nothing is needed but the folder; no CT, and no training.
+    Nothing is needed but the folder; no CT, and no training. Of a bundle the files are checked.
     """
     from hepatoclr import verify as verification
 
     with _user_errors("verify"):
-        summary, problems = verification.run(run)
+        check = verification.bundle if run.is_file() else verification.run
+        summary, problems = check(run)
         print(messages.escape_control_characters("\n".join(summary)))
     if problems:
         _fail("verify", problems)
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="The models, a zip file (make bundle).")],
+    images: Annotated[list[Path], typer.Argument(help="DICOM folders, zips or NIfTI files.")],
+    output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/predict"),
+    name: Annotated[list[str] | None, typer.Option(help="What each CT is called.")] = None,
+    liver: Annotated[list[Path] | None, typer.Option(help="Mask of each CT's liver.")] = None,
+    segment: Annotated[str | None, typer.Option(help="Another backend than the bundle's.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Where that backend's weights lie.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Predict CT by a bundle: a page, a picture and a JSON file of each. For research only.
+
+    Results hold nothing of a patient but the name that you give; without one a CT is case-1, ...
+    """
+    from hepatoclr.prediction import predict as prediction
+
+    with _user_errors("predict"):
+        found = prediction.run(
+            bundle,
+            images,
+            output,
+            prediction.named(images, name),
+            livers=liver,
+            backend=segment,
+            weights=weights,
+            device=device,
+        )
+    for one in found:
+        print(messages.escape_control_characters(prediction.summary(one)))
+    print(f"pages, pictures and numbers: {output}/")
+    if any("refused" in one for one in found):
+        sys.exit(1)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from hepatoclr import provenance
 from hepatoclr.base import files, fingerprint, messages, settings
 from hepatoclr.base.errors import UserError
 from hepatoclr.learning import experiment
+from hepatoclr.prediction import bundles, card
 from hepatoclr.reporting import consistency, formatting
 from hepatoclr.reporting.tables import common, tables
 from hepatoclr.stats import metrics, predictions
@@ -81,6 +82,23 @@ def run(folder: str | Path) -> tuple[list[str], list[str]]:
         return lines, [*problems, f"tables: not computed again. {error}"]
     summary, differing = _compare(folder, record, recomputed)
     return lines + summary, problems + differing
+
+
+def bundle(path: str | Path) -> tuple[list[str], list[str]]:
+    """Check a bundle.
+
+    Returns:
+        As `run`.
+
+    Raises:
+        UserError: It is no whole bundle, see `bundles.unpacked`.
+    """
+    with bundles.unpacked(path) as found:
+        lines = [
+            f"{path}, sha256 {found.sha256}",
+            f"{found.facts['name']}: {card.how(found.facts)}",
+        ]
+        return [*lines, f"{'files':<12}{len(found.facts['files']):>6} as recorded"], []
 
 
 def read(folder: Path) -> dict:

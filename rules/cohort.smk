@@ -17,9 +17,7 @@ rule cohort:
             key: config["cohorts"][wildcards.cohort][key] for key in ("role", "labels", "exclude")
         },
         aliases=ALIASES,
-        limits=lambda wildcards: settings.merge(
-            config["checks"], config["cohorts"][wildcards.cohort].get("checks", {})
-        ),
+        limits=lambda wildcards: checks(wildcards.cohort),
         # a control: the targets of the evaluation cohort, permuted
         permute=lambda wildcards: (
             config["seed"]

@@ -24,6 +24,11 @@ def results(path):
     return f"results/{config['run']}/{path}"
 
 
+def checks(cohort):
+    """What is checked of the cases of a cohort."""
+    return settings.merge(config["checks"], config["cohorts"][cohort].get("checks", {}))
+
+
 def section(name, *keys):
     """Some keys of a section of the configuration."""
     return {key: config[name][key] for key in keys}
@@ -99,14 +104,10 @@ TRAINING_GPU = {"auto": GPU, "cpu": 0, "gpu": 1}[config["trainer"]["accelerator"
 LEAKAGE = results("tables/leakage.csv")
 TABLES = ["table1", "table2", "learning_curve", "measures", "comparisons", "nested", "aggregation"]
 CSV_TABLES = ["agreement", "leakage", "baselines", "patient_flow", "cost"]
-EXTERNAL_TABLES = (
-    ["external", "hospitals", "recalibration", "external_comparisons"] if EXTERNAL else []
-)
 FIGURES = [
     *("network", "strategy", "patient_flow", "preprocessing"),
     *("roc", "comparisons", "calibration", "decision_curve", "beta", "learning_curve"),
 ]
-FIGURES += ["external_drop", "external_roc", "external_calibration"] if EXTERNAL else []
 EXPLAINED = list(METHODS.values())  # the encoders of Table 1, those of the first seed
 INTERPRETATION = [
     *expand(results("explanations/{encoder}.csv"), encoder=EXPLAINED),
@@ -123,12 +124,6 @@ PREDICTIONS = experiment.predictions(
     SPLITS,
     config["experiment"]["fractions"],
 )
-EXTERNAL_PREDICTIONS = expand(
-    results("predictions/external/{cohort}/{evaluation}/{seed}.csv"),
-    cohort=EXTERNAL,
-    evaluation=experiment.final(EVALUATED, BETAS),
-    seed=SEEDS,
-)
 
 
 wildcard_constraints:
@@ -138,6 +133,7 @@ wildcard_constraints:
     fraction=r"[0-9.]+",
     repeat=r"\d+",
     seed=r"\d+",
+    protocol="|".join(experiment.PROTOCOLS),
     split=r"repeat\d+(-fold\d+)?",
 
 

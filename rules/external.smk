@@ -1,3 +1,13 @@
+EXTERNAL_TABLES = ["external", "hospitals", "recalibration", "external_comparisons"] * bool(
+    EXTERNAL
+)
+FIGURES += ["external_drop", "external_roc", "external_calibration"] * bool(EXTERNAL)
+EXTERNAL_PREDICTIONS = expand(
+    results("predictions/external/{cohort}/{evaluation}/{seed}.csv"),
+    cohort=EXTERNAL,
+    evaluation=experiment.final(EVALUATED, BETAS),
+    seed=SEEDS,
+)
 LINEAR_MODELS = {
     "final": [results("models/linear/{encoder}/seed{seed}.json")],
     "folds": expand(results("models/folds/{{encoder}}/seed{{seed}}/{split}.json"), split=SPLITS),

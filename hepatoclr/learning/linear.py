@@ -212,11 +212,11 @@ def cross_validate(
 
 def write(models: Mapping[str, Sequence[Model]], facts: Mapping, path: str | Path) -> None:
     """Write models as numbers, those of a protocol as a list, beside some facts."""
-    listed = {name: [_record(model) for model in of] for name, of in models.items()}
+    listed = {name: [record(model) for model in of] for name, of in models.items()}
     files.write_json({**facts, **listed}, path)
 
 
-def _record(model: Model) -> dict:
+def record(model: Model) -> dict:
     """A model for JSON, which has no NaN."""
     missing = model.inner_auc is None or np.isnan(model.inner_auc)
     return asdict(replace(model, inner_auc=None)) if missing else asdict(model)

@@ -1,10 +1,14 @@
 """External cohorts: final models, evaluated beside the own cohort, and nothing trained for them."""
 
+import csv
 import json
 
 import pandas as pd
 import pytest
 from tiny_project import result
+
+from hepatoclr import verify
+from hepatoclr.prediction import predict
 
 LABELS = "labels: {positive: [F3, F4], negative: [F0, F1, F2]}"
 SIMULATED = "simulate: {patients: %d, reader: histology, stages: [0.2, 0.2, 0.2, 0.2, 0.2]}"
@@ -13,6 +17,8 @@ HOSPITALS = ", ".join(
     [f"{name}: {{role: external, {SIMULATED % 5}, {LABELS}}}" for name in LABELLED]
     + [f"unread: {{role: external, {SIMULATED % 1}}}"]
 )
+BUNDLES = ("linear/weak_simclr-0.5", "linear_nested/simclr", "finetune/none")
+IMAGES = ("north-0001/ct.nii.gz", "north-0002/dicom", "north-0003/dicom.zip")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +26,8 @@ def hospitals(finished, tmp_path_factory):
     """The finished project, and four hospitals."""
     made = finished.copied(tmp_path_factory.mktemp("hospitals") / "copy")
     made.jobs, _ = made.plan(cohorts=f"{{{HOSPITALS}}}")
-    made.snakemake("--cores", "2", cohorts=f"{{{HOSPITALS}}}")
+    bundles = [f"results/tiny/bundles/{name}.zip" for name in BUNDLES]
+    made.snakemake("--cores", "2", "all", *bundles, cohorts=f"{{{HOSPITALS}}}")
     return made
 
 
@@ -63,6 +70,41 @@ def test_the_record_holds_models_and_predictions(hospitals):
     files = record["files"]["external"]
     assert "predictions/external/north/finetune/simclr/seed1.csv" in files
     assert "tables/external.csv" in record["files"]["tables"]
+
+
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_a_bundle_says_of_a_ct_what_the_run_says_to_the_last_bit(hospitals, tmp_path, bundle):
+    with open(result(hospitals, f"predictions/external/north/{bundle}/seed1.csv")) as file:
+        by_run = {row["patient_id"]: float(row["probability"]) for row in csv.DictReader(file)}
+    simulated = result(hospitals, "simulated/north")
+    masks = [(simulated / image).parent / "liver.nii.gz" for image in IMAGES]
+    names = [mask.parent.name for mask in masks]
+    images = [simulated / image for image in IMAGES]
+    found = predict.run(
+        result(hospitals, f"bundles/{bundle}.zip"), images, tmp_path, names, livers=masks
+    )
+    assert {one["case"]: one["probability"] for one in found} == {
+        name: by_run[name] for name in names
+    }
+    for name in names:
+        written = json.loads((tmp_path / f"{name}.json").read_text())
+        assert written["class"] in {"F3-F4", "F0-F2"}
+        assert written["set"] in {"F3-F4", "F0-F2", "cannot tell"}
+        page = (tmp_path / f"{name}.html").read_text()
+        assert "For research only" in page
+        assert "diagnos" not in page.lower()
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def test_a_bundle_is_equal_when_it_is_made_again_and_verified(hospitals):
+    path = f"results/tiny/bundles/{BUNDLES[0]}.zip"
+    before = (hospitals.folder / path).read_bytes()
+    given = ("--cores", "2", "--force", path)
+    hospitals.snakemake(*given, cohorts=f"{{{HOSPITALS}}}")
+    assert (hospitals.folder / path).read_bytes() == before
+    lines, problems = verify.bundle(hospitals.folder / path)
+    assert problems == []
+    assert "tiny-weak_simclr-0.5-linear" in lines[1]
 
 
 def test_a_patient_of_two_hospitals_stops_before_any_prediction(project):

@@ -1,0 +1,1 @@
+"""What a finished run says of a new CT: bundles, and predictions by them."""

@@ -1,0 +1,392 @@
+"""What a bundle says of a CT: the stages of a run, one after another, for one case."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from hepatoclr.base import cases, devices, files, names, texts
+from hepatoclr.base.errors import BadCase, UserError
+from hepatoclr.cohorts import quality_flags
+from hepatoclr.imaging import ingest, measures, segment, slices, tensors, volumes
+from hepatoclr.interpretation import explain
+from hepatoclr.learning import backbone, data, features, linear, module
+from hepatoclr.prediction import applicability, bundles
+from hepatoclr.prediction.bundles import Bundle
+from hepatoclr.stats import conformal, predictions
+
+log = logging.getLogger(__name__)
+
+SIDES = ("negative", "positive")
+CANNOT_TELL = "cannot tell"
+PROVIDED = "provided"
+LONGEST = 200  # bytes of a name as a file has it
+
+
+@dataclass(frozen=True)
+class Case:
+    """The files that the stages wrote of a CT, in a folder, as in a run.
+
+    Attributes:
+        folder: The folder.
+        name: What the case is called; nothing else of the patient is in any result.
+    """
+
+    folder: Path
+    name: str
+
+    def file(self, stage: str, suffix: str) -> Path:
+        """A file of a stage."""
+        return self.folder / stage / f"case.{suffix}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a bundle says of a CT, and what the page shows of it.
+
+    Attributes:
+        facts: The answer, or why there is none, as JSON has it.
+        case: The files of its stages; gone when the folder is.
+        explanation: What the first model looked at; none where the CT is refused.
+    """
+
+    facts: Mapping
+    case: Case
+    explanation: explain.Explanation | None = None
+
+
+def prepare(
+    case: Case,
+    image: str | Path,
+    facts: Mapping,
+    *,
+    liver: str | Path | None = None,
+    backend: str | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+) -> dict:
+    """Bring a CT to the cached slices that a network reads, by the stages of a run.
+
+    Args:
+        case: Where the files go.
+        image: DICOM folder, zip or NIfTI file.
+        facts: Metadata of the bundle.
+        liver: Mask that exists already, in place of the bundle's backend.
+        backend: Another one than the bundle's.
+        weights: Where its weights lie.
+        device: See `devices.choose`.
+
+    Returns:
+        What is known of its liver, with `flags`.
+
+    Raises:
+        BadCase: What would exclude it from a run, with the same reason.
+        UserError: The bundle needs a mask and none is given; a disk failed.
+    """
+    way, volume = facts["preprocessing"], case.file("volumes", "nii.gz")
+    chosen = {**way["segment"], "weights": weights}
+    chosen |= {"backend": PROVIDED if liver else backend or chosen["backend"]}
+    if chosen["backend"] == PROVIDED and not liver:
+        raise UserError(
+            "the models of this bundle were trained on livers from mask files. Give one with "
+            "--liver, or have it found with --segment totalsegmentator."
+        )
+    known = {stage: case.file(stage, "json") for stage in ("volumes", "livers", "slices")}
+    guarded = {"case": case.name, "on_bad_case": "exclude"}
+    outputs = {"volumes": [str(volume)], "livers": [str(case.file("livers", "nii.gz"))]}
+    guard = {"outputs": outputs["volumes"], "facts": str(known["volumes"])}
+    with cases.exclude_on_error("ingest", **guarded, **guard):
+        ct = ingest.read_ct(image, **way["ingest"])
+        volumes.save(ct, volume)
+        files.write_json(ct.facts, known["volumes"])
+    guard = {"outputs": outputs["livers"], "facts": str(known["livers"])}
+    with cases.exclude_on_error("segment", **guarded, **guard):
+        places = (volume, known["volumes"], outputs["livers"][0], known["livers"])
+        segment.segment(*places, **chosen, device=device, mask=liver)
+    with cases.exclude_on_error("slices", **guarded, outputs=[], facts=str(known["slices"])):
+        mask, found = measures.assess(outputs["livers"][0], known["livers"], volume)
+        slices.write(slices.central(mask, **way["slices"]), case.file("slices", "csv"))
+        files.write_json(found, known["slices"])
+    found = cases.require(known["slices"])
+    flags = quality_flags.judge(found, facts["checks"])
+    for flag in facts["checks"]["exclude"]:
+        if flag in flags:
+            raise BadCase(f"{flags[flag]}.", stage=flag)
+    kept = slices.read(case.file("slices", "csv"))
+    cached = tensors.preprocess(volumes.load(volume), kept, **way["tensors"])
+    tensors.write(cached, case.file("tensors", "b2nd"))
+    return {**found, "flags": flags}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training of a bundle, ready to predict.
+
+    Attributes:
+        network: Its network.
+        models: The regression on its features, and those of the folds; none of fine-tuned ones.
+        space: The features of known patients, where they are known.
+        threshold: Of the probability.
+    """
+
+    network: backbone.Network
+    models: Sequence[linear.Model]
+    space: applicability.Space | None
+
+    def probabilities(
+        self, cached: data.Slices, device: torch.device
+    ) -> tuple[list[float], float | None]:
+        """Probabilities by the final model, then by those of the folds; and the distance."""
+        patient = pd.Series([""] * len(cached))
+        if not self.models:
+            odds = module.probabilities(self.network, cached, device)
+            return [float(predictions.per_patient(patient, odds)["probability"].iloc[0])], None
+        vectors = features.extract(self.network, cached, device).astype(np.float64)
+        odds = [model.predict(patient, vectors)["probability"].iloc[0] for model in self.models]
+        far = self.space and self.space.distance(vectors.mean(axis=0))
+        return list(map(float, odds)), far
+
+    def logit(self) -> nn.Module:
+        """Maps slices to the log odds of the positive class, shape (n,)."""
+        if self.models:
+            return explain.composed(self.network.backbone, self.models[0])
+        return Difference(self.network).eval()
+
+
+class Difference(nn.Module):
+    """The log odds of a network with two classes."""
+
+    def __init__(self, network: backbone.Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map slices (n, 1, rows, columns) to log odds, shape (n,)."""
+        negative, positive = self.network.classify(images).unbind(1)
+        return positive - negative
+
+
+def members(bundle: Bundle) -> list[Member]:
+    """Read the trainings of a bundle."""
+    found = []
+    for one in bundle.facts["members"]:
+        network = backbone.read(bundle.file(one["weights"]), bundle.facts["network"])
+        models = [
+            linear.Model(**model)
+            for key in ("regression", "folds")
+            if key in one
+            for model in files.read_json(bundle.file(one[key]))["models"]
+        ]
+        space = None
+        if "space" in one:
+            known = files.read_json(bundle.file(one["space"]))
+            arrays = (np.array(known[key]) for key in ("mean", "precision"))
+            space = applicability.Space(*arrays, known["limit"])
+        found.append(Member(network, models, space))
+    return found
+
+
+def predict(
+    bundle: Bundle,
+    image: str | Path,
+    folder: Path,
+    name: str,
+    *,
+    liver: str | Path | None = None,
+    backend: str | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Prediction:
+    """Say what a bundle says of a CT.
+
+    Args:
+        bundle: See `bundles.unpacked`.
+        image, liver, backend, weights, device: See `prepare`.
+        folder: Where the files of the stages go.
+        name: What the case is called in the results.
+        threads: CPU threads; as many as there are cores where none is named.
+
+    Raises:
+        UserError: See `prepare`; a CT that cannot be used is no error but a refusal.
+    """
+    case, facts = Case(folder, name), bundle.facts
+    said = {"case": name, "bundle": _identity(bundle)}
+    options = {"liver": liver, "backend": backend, "weights": weights, "device": device}
+    try:
+        found = prepare(case, image, facts, **options)
+    except BadCase as error:
+        refusal = {"refused": str(error), "stage": error.stage}
+        return Prediction({**said, **refusal, **_scan(case)}, case)
+    place = devices.prepare(device, threads or os.cpu_count() or 1)
+    cached = data.collect(
+        [str(case.file("tensors", "b2nd"))], facts["preprocessing"]["tensors"]["window"]
+    )
+    several, distances = [], []
+    trained = members(bundle)
+    for one in trained:
+        odds, far = one.probabilities(cached, place)
+        several.append(odds)
+        if far is not None:
+            distances.append((far, one.space.limit))
+    scan = _scan(case)
+    liver_facts = {"liver_ml": found["volume_ml"], "liver_hu": found["liver_hu"]}
+    seen = {**_spacing(case), **liver_facts}
+    warnings = [*found["flags"].values(), *applicability.outside(seen, facts["limits"]["ranges"])]
+    warnings += _far(distances)
+    if liver or backend:
+        warnings.append(
+            "the liver is from another source than those of the models: "
+            f"{PROVIDED if liver else backend}, not {facts['preprocessing']['segment']['backend']}"
+        )
+    answer = _answer(facts, several)
+    shown = _explained(trained[0], cached, case, answer)
+    more = {**scan, **liver_facts, "slices": len(cached), "warnings": warnings}
+    return Prediction({**said, **answer, **more}, case, shown)
+
+
+def _identity(bundle: Bundle) -> dict:
+    kept = ("name", "encoder", "protocol", "disclaimers")
+    return {**{key: bundle.facts[key] for key in kept}, "sha256": bundle.sha256}
+
+
+def _scan(case: Case) -> dict:
+    """What ingest says of a CT, where it came so far."""
+    path = case.file("volumes", "json")
+    known = files.read_json(path) if path.is_file() else {}
+    return {key: known[key] for key in ("format", "size", "spacing_mm") if key in known}
+
+
+def _spacing(case: Case) -> dict[str, float]:
+    slice_mm, pixel_mm, _ = files.read_json(case.file("volumes", "json"))["spacing_mm"]
+    return {"slice_mm": slice_mm, "pixel_mm": pixel_mm}
+
+
+def _far(distances: Sequence[tuple[float, float]]) -> list[str]:
+    beyond = [(far, limit) for far, limit in distances if far > limit]
+    if not beyond:
+        return []
+    far, limit = beyond[0]
+    return [
+        f"to the network the CT is unlike those it knows: distance {far:.1f}, and of known "
+        f"patients {applicability.SHARE:.0%} lie within {limit:.1f}"
+    ]
+
+
+def _answer(facts: Mapping, several: Sequence[Sequence[float]]) -> dict:
+    """The probability and what follows from it.
+
+    Args:
+        facts: Metadata of the bundle.
+        several: Of each member the probability, then those by the models of its folds.
+    """
+    probability = float(np.mean([one[0] for one in several]))
+    every = [odds for one in several for odds in (one[1:] or one)]
+    names = [facts["classes"][side]["name"] for side in SIDES]
+    cut = facts["threshold"]["value"]
+    limits = [conformal.Limit(**facts["conformal"][side]) for side in SIDES]
+    held = conformal.classes(probability, limits)
+    return {
+        "probability": probability,
+        "range": [min(every), max(every)] if len(every) > 1 else None,
+        "models": len(every),
+        "threshold": cut,
+        "class": names[int(probability >= cut)],
+        "coverage": facts["conformal"]["coverage"],
+        "set": names[held[0]] if len(held) == 1 else CANNOT_TELL,
+    }
+
+
+def _explained(
+    member: Member, cached: data.Slices, case: Case, answer: Mapping
+) -> explain.Explanation:
+    """The map of the slice that speaks most for the answer."""
+    logit = member.logit().cpu()
+    with torch.inference_mode():
+        odds = torch.cat([logit(chunk) for chunk in cached.chunks(explain.AT_ONCE)]).numpy()
+    speaks_for = 1 if answer["probability"] >= answer["threshold"] else -1
+    place = int(np.argmax(speaks_for * odds))
+    image = cached.fetch(np.array([place]))
+    ct, liver = (volumes.load(case.file(kind, "nii.gz")) for kind in ("volumes", "livers"))
+    kept = slices.read(case.file("slices", "csv"))[place].index
+    shape = ct.array.shape[1:]
+    found = explain.class_activation(logit, member.network.backbone, image)
+    maps = {"activation": tensors.to_ct_pixels(found[None], shape)[0]}
+    facts = {"slice": kept, "logit": float(odds[place])}
+    return explain.Explanation(facts, ct.array[kept], liver.array[kept] > 0, ct.spacing[1:], maps)
+
+
+def run(
+    path: str | Path,
+    images: Sequence[str | Path],
+    output: str | Path,
+    called: Sequence[str],
+    *,
+    livers: Sequence[str | Path] | None = None,
+    **options,
+) -> list[Mapping]:
+    """Predict some CT by a bundle; write a page, a picture and a JSON file of each.
+
+    Args:
+        path: The bundle.
+        images: The CT.
+        output: Folder to write to.
+        called: What each is called, see `named`.
+        livers: A mask of each.
+        **options: See `predict`.
+
+    Returns:
+        What was written of each.
+
+    Raises:
+        UserError: See `bundles.unpacked` and `prepare`; masks are not as many as CT.
+    """
+    from hepatoclr.prediction import page
+
+    if livers and len(livers) != len(images):
+        raise UserError(f"{len(livers)} masks for {len(images)} CT; give one of each, or none")
+    written = []
+    with bundles.unpacked(path) as bundle:
+        for image, name, liver in zip(images, called, livers or [None] * len(called), strict=True):
+            with tempfile.TemporaryDirectory(prefix="hepatoclr-") as folder:
+                found = predict(bundle, image, Path(folder), name, liver=liver, **options)
+                page.write(found, bundle, Path(output))
+            files.write_json(dict(found.facts), Path(output) / f"{names.encode(name)}.json")
+            written.append(found.facts)
+    return written
+
+
+def named(images: Sequence[object], given: Sequence[str] | None) -> list[str]:
+    """What each CT is called: as given, or case-1, case-2, ..., since paths may hold names.
+
+    Raises:
+        UserError: Names are not as many as CT, one is empty or too long, or two are the same.
+    """
+    if not given:
+        return [f"case-{number}" for number in range(1, len(images) + 1)]
+    if len(given) != len(images):
+        raise UserError(f"{len(given)} names for {len(images)} CT; give one of each, or none")
+    for name in given:
+        if not 0 < len(names.encode(name)) <= LONGEST or texts.invalid_reason(name):
+            raise UserError(f"a CT cannot be called {name!r}; give a short name")
+    if len(set(given)) < len(given):
+        raise UserError("two CT have the same name; each needs its own")
+    return list(given)
+
+
+def summary(facts: Mapping) -> str:
+    """A line about a CT."""
+    if "refused" in facts:
+        return f"{facts['case']}: no prediction ({facts['stage']}): {facts['refused']}"
+    warned = f"; {len(facts['warnings'])} warnings" * bool(facts["warnings"])
+    return (
+        f"{facts['case']}: probability {facts['probability']:.2f}, {facts['class']}; at "
+        f"{facts['coverage']:.0%} coverage: {facts['set']}{warned}"
+    )
