@@ -45,6 +45,7 @@ def test_each_hospital_has_its_rows_beside_the_own_cohort(hospitals):
         assert set(rows["protocol"]) == {"linear", "linear_nested", "finetune"}
         assert {"none", "weak_simclr-0.5", "weak_simclr-nested"} <= set(rows["encoder"])
         assert rows["note"].str.contains("fewer than 10 patients").all()
+        assert (rows[["low", "high", "drop_low", "drop_high", "brier_low"]] == "").all(axis=None)
     (unread,) = by_cohort.get_group("unread").to_dict("records")
     assert unread["note"] == "no patient has a label: there are probabilities only"
     inside = pd.read_csv(result(hospitals, "tables/table1.csv"), keep_default_na=False)
@@ -116,7 +117,7 @@ def test_a_patient_of_two_hospitals_stops_before_any_prediction(project):
     table["pixel_sha256"] = own["pixel_sha256"].iloc[0]
     table.to_csv(path, index=False)
     wanted = "results/tiny/predictions/external/again/linear/none/seed1.csv"
-    given = ("--cores", "2", "--rerun-triggers", "input", wanted)
+    given = ("--cores", "2", "--rerun-triggers=input", wanted)
     text = project.snakemake(*given, cohorts=copied, check=False)
     assert "The same image stands under several patients" in text
     assert not result(project, "predictions/external/again/linear/none/seed1.csv").exists()

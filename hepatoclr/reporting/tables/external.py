@@ -19,6 +19,7 @@ COLUMNS = [
     *(f"{name}{end}" for name in (*SHOWN, *CALIBRATION) for end in ("", "_low", "_high")),
     *("observed_expected", "note"),
 ]
+INTERVALS = [name for name in COLUMNS if name.endswith(("low", "high")) and "inside" not in name]
 FEW = 10  # patients of a class, below which no interval can be trusted
 
 
@@ -78,7 +79,7 @@ def external(
     Returns:
         A row per cohort, protocol and encoder: `COLUMNS`. `inside` is the AUC of Table 1, `drop` it
         less that outside; see `transport.drop` and `measures.measures`. A cohort that cannot be
-        compared has one row, whose `note` says why.
+        compared has one row, whose `note` says why; one of few patients has no intervals.
     """
     aucs, rows = _inside(inside), []
     for cohort, table in outside.items():
@@ -98,7 +99,7 @@ def external(
             label, probability = means.loc[(protocol, encoder)]
             row["observed_expected"] = label / probability
             row |= _drop(aucs.get((protocol, encoder)), variances[protocol, encoder])
-            rows.append(row)
+            rows.append({key: row[key] for key in row if not (note and key in INTERVALS)})
     return pd.DataFrame(rows, columns=COLUMNS).astype({"positive": int})
 
 
@@ -221,11 +222,14 @@ def recalibration(
 
 
 def compared(outside: Mapping[str, pd.DataFrame], methods: Mapping[str, str]) -> pd.DataFrame:
-    """Compare methods within each external cohort, as `comparisons.comparisons` does inside."""
+    """Compare methods within each external cohort, as `comparisons.comparisons` does inside.
+
+    Cohorts of few patients, in which no interval can be trusted, have no rows.
+    """
     found = []
     for cohort, table in outside.items():
-        known, _ = of_cohort(table)
-        if len(known):
+        known, note = of_cohort(table)
+        if len(known) and not note:
             rows = comparisons.comparisons(shown(known, methods), methods)
             found.append(rows.assign(cohort=cohort))
     if not found:
