@@ -21,7 +21,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from captum.attr import LayerAttribution, LayerGradCam, NoiseTunnel, Occlusion, Saliency
+from captum.attr import LayerAttribution, LayerGradientXActivation, NoiseTunnel, Occlusion, Saliency
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap
@@ -48,6 +48,7 @@ WORDS = {0: "negative", 1: "positive"}
 WINDOWS = 10  # side of the painted square: this part of the slice's; the next starts half a side on
 SAMPLES = 25
 NOISE = 0.04  # of the window: 20 HU in the paper's, about what a CT has; more would hide texture
+COARSEST = 12  # pixels of a side of a map of class activation
 AT_ONCE = 8  # slices in the network at a time, which bounds memory
 SIGNED = LinearSegmentedColormap.from_list("signed", [colours.BLUE, "#FFFFFF", colours.VERMILLION])
 COLOURS = {"gradient": "viridis", "occlusion": SIGNED, "activation": SIGNED}
@@ -167,10 +168,11 @@ def occlusion(model: nn.Module, image: Tensor) -> np.ndarray:
 
 
 def class_activation(model: nn.Module, network: backbone.Backbone, image: Tensor) -> np.ndarray:
-    """Where in a slice the logit comes from, by Grad-CAM on the last maps of the backbone.
+    """Where in a slice the logit comes from: gradient times activation of a block (HiResCAM).
 
-    Of a regression on the averaged maps it is exact: before it is made larger its sum is the logit
-    but for the intercept. It costs one pass, and is as coarse as those maps.
+    Of the last block under a regression on averaged maps this is the logit itself, place by place,
+    but for the intercept. Where the last maps are smaller than `COARSEST` pixels an earlier block
+    is taken. It costs one pass.
 
     Args:
         model: Maps slices to logits, shape (n,), by the network.
@@ -180,9 +182,14 @@ def class_activation(model: nn.Module, network: backbone.Backbone, image: Tensor
     Returns:
         Shape (size, size): positive where what is there speaks for the positive class.
 
-    Source: Zhou et al. 2016, arXiv 1512.04150; Selvaraju et al. 2017, arXiv 1610.02391.
+    Source: Draelos, Carin 2020, arXiv 2011.08891; Zhou et al. 2016, arXiv 1512.04150.
     """
-    found = LayerGradCam(model, network.blocks).attribute(image)
+    with torch.inference_mode():
+        maps, fine = image - network.centre, network.blocks[0]
+        for block in network.blocks:
+            maps = block(maps)
+            fine = block if maps.shape[-1] >= COARSEST else fine
+    found = LayerGradientXActivation(model, fine).attribute(image).sum(dim=1, keepdim=True)
     larger = LayerAttribution.interpolate(found, image.shape[-2:], "bilinear")
     return larger[0, 0].detach().numpy()
 

@@ -65,9 +65,11 @@ def how(facts: Mapping) -> str:
         "linear_nested": "a logistic regression with a chosen penalty reads its features",
     }[facts["protocol"]]
     seeds = len(facts["members"])
+    backend, model = way["segment"]["backend"], way["segment"]["model"]
+    liver = "Liver from given masks" if backend == "provided" else f"Liver by {backend} ({model})"
     several = f"; the mean over {seeds} trainings" if seeds > 1 else ""
     return (
-        f"Liver by {way['segment']['backend']}; the central {way['slices']['fraction']:.0%} of the "
+        f"{liver}; the central {way['slices']['fraction']:.0%} of the "
         f"axial slices that hold liver, by {way['slices']['by']}, clipped to {low} to {high} HU, "
         f"{way['tensors']['size']} by {way['tensors']['size']} pixels. Pretraining {encoder}; "
         f"{regression}{several}. The probability of a patient is the mean over slices."

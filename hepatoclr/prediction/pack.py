@@ -77,8 +77,7 @@ def pack(
         member = {"seed": seed, "weights": f"models/seed{seed}.safetensors"}
         contents[member["weights"]] = Path(weights[number]).read_bytes()
         if protocol == "finetune":
-            member["threshold"] = files.read_json(models[number])["threshold"]
-            cuts.append(member["threshold"])
+            cuts.append(files.read_json(models[number])["threshold"])
         else:
             member |= {key: f"models/{key}-seed{seed}.json" for key in ("regression", "folds")}
             (final,) = linear.load(models[number])[protocol]

@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hepatoclr.base import files, names
+from hepatoclr.base import files
 from hepatoclr.imaging import slices
 from hepatoclr.interpretation import explain
 from hepatoclr.prediction import bundles, card
@@ -34,15 +34,14 @@ SCAN = {  # fact: words, with its unit
 }
 
 
-def write(found: Prediction, bundle: bundles.Bundle, folder: Path) -> None:
-    """Write `<case>.html` and `<case>.png`.
+def write(found: Prediction, bundle: bundles.Bundle, place: Path) -> None:
+    """Write the page, `.html`, and the picture of it, `.png`.
 
     Args:
         found: What is shown; the files of its stages are read.
         bundle: By which it was made.
-        folder: Where to.
+        place: Path of both, without the ending.
     """
-    name = names.encode(found.facts["case"])
     quality = _quality(found.case, bundle.facts["preprocessing"]["tensors"]["window"])
     figure = _map(found, bundle.facts) if found.explanation else None
     pictures = {"quality": _png(quality)} | ({"map": _saved(figure)} if figure else {})
@@ -63,8 +62,8 @@ def write(found: Prediction, bundle: bundles.Bundle, folder: Path) -> None:
             "Has seen": list(card.limits(bundle.facts)),
         },
     )
-    files.write_text(page, folder / f"{name}.html")
-    _picture(found.facts, quality, pictures.get("map"), folder / f"{name}.png")
+    files.write_text(page, place.with_suffix(".html"))
+    _picture(found.facts, quality, pictures.get("map"), place.with_suffix(".png"))
 
 
 def sentences(facts: Mapping) -> list[str]:

@@ -241,11 +241,9 @@ def predict(
     seen = {**_spacing(case), **liver_facts}
     warnings = [*found["flags"].values(), *applicability.outside(seen, facts["limits"]["ranges"])]
     warnings += _far(distances)
-    if liver or backend:
-        warnings.append(
-            "the liver is from another source than those of the models: "
-            f"{PROVIDED if liver else backend}, not {facts['preprocessing']['segment']['backend']}"
-        )
+    source, own = PROVIDED if liver else backend, facts["preprocessing"]["segment"]["backend"]
+    if source and source != own:
+        warnings.append(f"the liver is by {source}, those the models were trained on by {own}")
     answer = _answer(facts, several)
     shown = _explained(trained[0], cached, case, answer)
     more = {**scan, **liver_facts, "slices": len(cached), "warnings": warnings}
@@ -332,7 +330,9 @@ def run(
     livers: Sequence[str | Path] | None = None,
     **options,
 ) -> list[Mapping]:
-    """Predict some CT by a bundle; write a page, a picture and a JSON file of each.
+    """Predict some CT by a bundle; write a page, a picture, and numbers as JSON of each.
+
+    Of DICOM a structured report is written too.
 
     Args:
         path: The bundle.
@@ -348,17 +348,21 @@ def run(
     Raises:
         UserError: See `bundles.unpacked` and `prepare`; masks are not as many as CT.
     """
-    from hepatoclr.prediction import page
+    from hepatoclr.prediction import page, structured_report
 
     if livers and len(livers) != len(images):
         raise UserError(f"{len(livers)} masks for {len(images)} CT; give one of each, or none")
     written = []
     with bundles.unpacked(path) as bundle:
         for image, name, liver in zip(images, called, livers or [None] * len(called), strict=True):
+            place = Path(output) / names.encode(name)
             with tempfile.TemporaryDirectory(prefix="hepatoclr-") as folder:
                 found = predict(bundle, image, Path(folder), name, liver=liver, **options)
-                page.write(found, bundle, Path(output))
-            files.write_json(dict(found.facts), Path(output) / f"{names.encode(name)}.json")
+                page.write(found, bundle, place)
+                if found.facts.get("format") == "dicom" and found.explanation:
+                    voxels = files.read_json(found.case.file("volumes", "json"))["pixel_sha256"]
+                    structured_report.write(found.facts, voxels, place.with_suffix(".dcm"))
+            files.write_json(dict(found.facts), place.with_suffix(".json"))
             written.append(found.facts)
     return written
 
@@ -385,7 +389,7 @@ def summary(facts: Mapping) -> str:
     """A line about a CT."""
     if "refused" in facts:
         return f"{facts['case']}: no prediction ({facts['stage']}): {facts['refused']}"
-    warned = f"; {len(facts['warnings'])} warnings" * bool(facts["warnings"])
+    warned = f"; warnings: {len(facts['warnings'])}" * bool(facts["warnings"])
     return (
         f"{facts['case']}: probability {facts['probability']:.2f}, {facts['class']}; at "
         f"{facts['coverage']:.0%} coverage: {facts['set']}{warned}"

@@ -114,6 +114,37 @@ def test_regression_and_network_are_one(scale):
     assert logits == pytest.approx(model.logits(vectors), abs=1e-4)
 
 
+def test_class_activation_is_the_logit_place_by_place():
+    settings = {"padding": 2, "hidden": 4, "projection": 2}
+    network = backbone.initialise(3, channels=[4, 8], **settings).backbone
+    shown = image(7)
+    with torch.inference_mode():
+        vectors = torch.cat([network(image(seed)) for seed in range(20)]).double().numpy()
+        maps = network.feature_map(shown)
+    model = regression(vectors, np.arange(20) % 2, False)
+    logit = explain.composed(network, model)
+    found = explain.class_activation(logit, network, shown)
+    places = torch.einsum("nchw,c->nhw", maps, torch.tensor(model.weights).float())[:, None]
+    with torch.inference_mode():
+        assert places.mean().item() + model.intercept == pytest.approx(
+            logit(shown).item(), abs=1e-4
+        )
+    larger = torch.nn.functional.interpolate(
+        places / maps[0, 0].numel(), (SIZE, SIZE), mode="bilinear"
+    )
+    assert found == pytest.approx(larger[0, 0].numpy(), abs=1e-6)
+    assert found.shape == (SIZE, SIZE)
+
+
+def test_class_activation_of_small_slices_is_finer_than_the_last_maps():
+    settings = {"padding": 2, "hidden": 4, "projection": 2}
+    network = backbone.initialise(3, channels=[4, 4, 4, 4, 8], **settings).backbone
+    model = regression(np.random.default_rng(1).normal(size=(20, 8)), np.arange(20) % 2, False)
+    found = explain.class_activation(explain.composed(network, model), network, image(7))
+    assert len(np.unique(found.round(9))) > SIZE
+    assert np.abs(found).max() > 0
+
+
 def test_the_most_confident_of_each_kind():
     rows = pd.DataFrame(
         [
