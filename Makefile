@@ -4,7 +4,7 @@
 # make compare PREDICTIONS=mine.csv: tables, figures and report of your own predictions.
 # make verify RUN=results/study: check an archived run against its provenance.json.
 # make bundle RUN=results/study ENCODER=weak_simclr-0.5 PROTOCOL=linear: the models of a run in one file, to hand on.
-# make predict BUNDLE=... IMAGE=...: what a bundle says of one CT, as a page; LIVER, NAME and OUTPUT where they are known.
+# make predict BUNDLE=... IMAGE=...: what a bundle says of one CT, as a page; LIVER, LABEL, NAME and OUTPUT where there is need.
 # make faults: every fault on every rule and kind of file, in copies; fills docs/faults.md.
 # make bench: measurements beside peers, in an environment of their own; BENCH holds more options.
 PYTHON ?= python3
@@ -40,7 +40,7 @@ bundle: env
 
 predict: env
 	@: $(if $(and $(BUNDLE),$(IMAGE)),,$(error name bundle and CT: make predict BUNDLE=bundle.zip IMAGE=ct.nii.gz))
-	@hepatoclr predict "$$BUNDLE" "$$IMAGE" $${LIVER:+--liver "$$LIVER"} $${NAME:+--name "$$NAME"} --output "$${OUTPUT:-results/predict}"
+	@hepatoclr predict "$$BUNDLE" "$$IMAGE" $${LIVER:+--liver "$$LIVER"} $${LABEL:+--liver-label "$$LABEL"} $${NAME:+--name "$$NAME"} --output "$${OUTPUT:-results/predict}"
 
 # Snakemake imports all plugins that it finds, at each start: those few need stay out of .venv
 engines: env

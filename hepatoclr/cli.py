@@ -1,5 +1,6 @@
 """The command `hepatoclr`: what is done beside a run of Snakemake, or without one."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ def predict(
     output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/predict"),
     name: Annotated[list[str] | None, typer.Option(help="What each CT is called.")] = None,
     liver: Annotated[list[Path] | None, typer.Option(help="Mask of each CT's liver.")] = None,
+    liver_label: Annotated[int | None, typer.Option(help="The liver's label in the masks.")] = None,
     segment: Annotated[str | None, typer.Option(help="Another backend than the bundle's.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Where that backend's weights lie.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -71,12 +73,16 @@ def predict(
     from hepatoclr.prediction import predict as prediction
 
     with _user_errors("predict"):
+        output.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=output / "predict.log")
+        logging.getLogger("hepatoclr").setLevel(logging.INFO)
         found = prediction.run(
             bundle,
             images,
             output,
             prediction.named(images, name),
             livers=liver,
+            label=liver_label,
             backend=segment,
             weights=weights,
             device=device,

@@ -25,8 +25,8 @@ MAP_NOTE = (
     "Where the model's answer comes from in this slice (class activation): orange speaks for {}, "
     "blue for {}. It shows what a model reacts to, not what causes disease."
 )
+FORMATS = {"dicom": "DICOM", "zip": "zip archive", "nifti": "NIfTI"}
 SCAN = {  # fact: words, with its unit
-    "format": "{}",
     "spacing_mm": "slices {0:.2f} mm apart, pixels {1:.2f} x {2:.2f} mm",
     "liver_ml": "liver {:.0f} ml",
     "liver_hu": "mean {:.0f} HU",
@@ -92,11 +92,12 @@ def sentences(facts: Mapping) -> list[str]:
 
 def scan(facts: Mapping) -> str:
     """The numbers of a CT in one line."""
-    return ", ".join(
+    known = [
         text.format(*facts[key]) if isinstance(facts[key], list) else text.format(facts[key])
         for key, text in SCAN.items()
         if facts.get(key) is not None
-    )
+    ]
+    return ", ".join([FORMATS[facts["format"]], *known] if "format" in facts else known)
 
 
 def _plain(lines: object) -> list[str]:

@@ -68,6 +68,7 @@ def prepare(
     facts: Mapping,
     *,
     liver: str | Path | None = None,
+    label: int | None = None,
     backend: str | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
@@ -79,6 +80,7 @@ def prepare(
         image: DICOM folder, zip or NIfTI file.
         facts: Metadata of the bundle.
         liver: Mask that exists already, in place of the bundle's backend.
+        label: The liver's label in it.
         backend: Another one than the bundle's.
         weights: Where its weights lie.
         device: See `devices.choose`.
@@ -109,7 +111,7 @@ def prepare(
     guard = {"outputs": outputs["livers"], "facts": str(known["livers"])}
     with cases.exclude_on_error("segment", **guarded, **guard):
         places = (volume, known["volumes"], outputs["livers"][0], known["livers"])
-        segment.segment(*places, **chosen, device=device, mask=liver)
+        segment.segment(*places, **chosen, device=device, mask=liver, label=label)
     with cases.exclude_on_error("slices", **guarded, outputs=[], facts=str(known["slices"])):
         mask, found = measures.assess(outputs["livers"][0], known["livers"], volume)
         slices.write(slices.central(mask, **way["slices"]), case.file("slices", "csv"))
@@ -200,6 +202,7 @@ def predict(
     name: str,
     *,
     liver: str | Path | None = None,
+    label: int | None = None,
     backend: str | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
@@ -209,7 +212,7 @@ def predict(
 
     Args:
         bundle: See `bundles.unpacked`.
-        image, liver, backend, weights, device: See `prepare`.
+        image, liver, label, backend, weights, device: See `prepare`.
         folder: Where the files of the stages go.
         name: What the case is called in the results.
         threads: CPU threads; as many as there are cores where none is named.
@@ -219,11 +222,11 @@ def predict(
     """
     case, facts = Case(folder, name), bundle.facts
     said = {"case": name, "bundle": _identity(bundle)}
-    options = {"liver": liver, "backend": backend, "weights": weights, "device": device}
+    options = {"liver": liver, "label": label, "backend": backend, "weights": weights}
     try:
-        found = prepare(case, image, facts, **options)
+        found = prepare(case, image, facts, **options, device=device)
     except BadCase as error:
-        refusal = {"refused": str(error), "stage": error.stage}
+        refusal = {"refused": str(error), "stage": error.stage, "warnings": []}
         return Prediction({**said, **refusal, **_scan(case)}, case)
     place = devices.prepare(device, threads or os.cpu_count() or 1)
     cached = data.collect(
