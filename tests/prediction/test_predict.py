@@ -1,4 +1,4 @@
-"""Predictions of a CT: the way of a run, its refusals, and nothing of a patient in what is written."""
+"""Predictions of a CT: the way of a run, its refusals, nothing of a patient in what is written."""
 
 import json
 
@@ -103,7 +103,8 @@ def ct(tmp_path):
     mask = np.zeros(SHAPE, np.uint8)
     mask[2:10, 10:30, 8:28] = 1
     hu[mask > 0] += 70
-    folder = write_series(tmp_path / "doe_jane", hu, PatientName="Doe^Jane", PatientID="4711")
+    names = {"PatientID": "Sentinel-7", "StudyDescription": "Sentinel", "StudyID": "Sentinel"}
+    folder = write_series(tmp_path / "sentinel_ct", hu, **names)
     return folder, write_nifti(tmp_path / "liver.nii.gz", mask.transpose(2, 1, 0))
 
 
@@ -143,7 +144,7 @@ def test_nothing_of_the_patient_is_written_but_the_name_given(bundle, ct, tmp_pa
     assert [path.suffix for path in written] == [".dcm", ".html", ".json", ".png"]
     for path in written:
         content = path.read_bytes().lower()
-        assert not [word for word in (b"doe", b"jane", b"4711", b"1.2.3.4") if word in content]
+        assert b"sentinel" not in content
         assert b"diagnos" not in content
     assert "Case A 1" in (tmp_path / "out/+a_201.html").read_text()
 
@@ -151,9 +152,7 @@ def test_nothing_of_the_patient_is_written_but_the_name_given(bundle, ct, tmp_pa
 def test_what_lies_beyond_the_models_is_warned_of(bundle, ct, tmp_path):
     path = bundle(limit=1e-6, limits={"ranges": {"slice_mm": [3.0, 5.0]}})
     texts = answer(path, ct, tmp_path)["warnings"]
-    assert any(
-        "slice spacing 2.50 mm: the models have seen 3.00 to 5.00 mm" in one for one in texts
-    )
+    assert "slice spacing 2.50 mm: the models have seen 3.00 to 5.00 mm" in texts
     assert any("unlike those it knows" in one for one in texts)
     page = (tmp_path / "out/+a_201.html").read_text()
     assert "Slice spacing 2.50 mm" in page
@@ -189,9 +188,10 @@ def test_a_flag_that_excludes_is_refused_and_another_is_a_warning(bundle, ct, tm
     low = {**checks, "liver_ml": [100, 6000], "exclude": ["volume"]}
     found = answer(bundle(checks=low), ct, tmp_path)
     assert found["stage"] == "volume"
-    assert "outside" in found["refused"] or "100" in found["refused"]
+    reason = found["refused"].removesuffix(".")
     found = answer(bundle(checks={**low, "exclude": []}), ct, tmp_path)
-    assert found["refused"] if "refused" in found else found["warnings"]
+    assert reason in found["warnings"]
+    assert 0 < found["probability"] < 1
 
 
 def test_an_empty_mask_is_refused(bundle, ct, tmp_path):
