@@ -3,6 +3,8 @@ rule baselines:
     input:
         cohort=results(f"cohorts/{EVALUATION}.csv"),
         manifest=manifest(EVALUATION),
+        external=expand(results("cohorts/{cohort}.csv"), cohort=EXTERNAL),
+        manifests=list(map(manifest, EXTERNAL)),
         splits=expand(results("splits/repeat{repeat}.csv"), repeat=REPEATS),
         predictions=expand(
             results("predictions/linear/{encoder}/{seed}/{split}.csv"),
@@ -24,6 +26,7 @@ rule baselines:
     params:
         code=code("baselines"),
         aliases=ALIASES,
+        external=EXTERNAL,
         covariates=config["covariates"],
         disclaimers=DISCLAIMERS,
     script:

@@ -13,6 +13,13 @@ with logs.to_file(snakemake.log[0]):
     learned = common.learned(map(files.read_json, given.trainings))
     able = images[images["encoder"].map(lambda encoder: learned.get(encoder, True))]
     found = baselines.table(known, cohort, list(map(splits.read, given.splits)), able)
+    for name, table, listed in zip(params.external, given.external, given.manifests, strict=True):
+        other, kinds = cohort_table.read(table), params.covariates
+        beside = covariates.read(listed, kinds)
+        kinds = {key: kinds[key] for key in beside}
+        elsewhere = baselines.known(other, manifests.read(listed, params.aliases), beside, kinds)
+        outside = baselines.outside(known, cohort, elsewhere, other).add_prefix(f"{name}_")
+        found = found.join(outside, on="baseline")
     marked = found.assign(data=formatting.data(params.disclaimers))
     paths = [snakemake.output[key] for key in ("baselines", "baselines_md", "baselines_tex")]
     tables.write(marked, *paths, tables.BASELINES, metrics.counts(images))

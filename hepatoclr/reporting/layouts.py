@@ -394,6 +394,8 @@ def _baselines(table: pd.DataFrame) -> Layout:
     """A row per baseline, the best in bold, then the best image method, alone and with it."""
     columns = [("Label told", name) for name in ("AUC", "p")] + [("Patients", "unknown")]
     columns += [("Image added", name) for name in ("gain of AUC", "p")]
+    hospitals = [name.removesuffix("_auc") for name in table if name.endswith("_auc")]
+    columns += [("AUC outside", name) for name in hospitals]
     best = table["auc"].where(table["encoder"].isna()).idxmax() if table["auc"].any() else None
     rows = []
     for place, row in table.iterrows():
@@ -402,6 +404,10 @@ def _baselines(table: pd.DataFrame) -> Layout:
         gain = _with_interval(row["gain"], row["gain_low"], row["gain_high"])
         told, gained = map(formatting.p_value, (row["p_holm"], row["p_likelihood_ratio"]))
         cells = [replace(auc, best=place == best), Cell(told), Cell(unknown), gain, Cell(gained)]
+        cells += [
+            _with_interval(*(row[f"{name}_{end}"] for end in ("auc", "low", "high")))
+            for name in hospitals
+        ]
         rows.append((formatting.baseline_label(row["baseline"], row["encoder"]), cells))
     notes = [
         "Out-of-fold logistic regressions; AUC within folds, as in Table 1, with DeLong's 95 % "
@@ -411,6 +417,7 @@ def _baselines(table: pd.DataFrame) -> Layout:
         "linear evaluation and the best baseline together, less that of the baseline (DeLong, "
         "paired), with p of the likelihood-ratio test on out-of-fold log odds. An image method "
         "tells something only where it adds to the best baseline.",
+        *["Outside: fitted on all patients of the evaluation cohort."] * bool(hospitals),
     ]
     return Layout("Known of the patient", columns, rows, notes)
 

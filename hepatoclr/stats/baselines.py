@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from hepatoclr.cohorts import covariates, splits
+from hepatoclr.cohorts import cohort_table, covariates, splits
 from hepatoclr.cohorts.cohort_table import patients
 from hepatoclr.stats import calibration, comparison_tests, liver_scores
 
@@ -35,6 +35,8 @@ NUMBERS = {
 CATEGORIES = {"site": "site", "scanner": "scanner"}
 ACQUISITION = ("row order", "slice spacing", "pixel spacing", "folder", *CATEGORIES)
 AGE_AND_SEX = ("age", "sex")
+GROUPS = ("category", SEVERAL)  # kinds whose columns are values, or stand for several baselines
+ONLY_HERE = ("row order", "folder")  # mean another thing in another hospital
 ALPHA = 0.05
 PERMUTATIONS = 10_000
 SEED = 1
@@ -191,6 +193,54 @@ def table(
     counts = dict.fromkeys(("values", "missing"), "Int64")
     found = found.astype(counts | dict.fromkeys(COLUMNS[5:], float))
     return found.assign(p_holm=comparison_tests.holm(found["p_holm"]))
+
+
+def outside(
+    baselines: Mapping[str, Baseline],
+    cohort: pd.DataFrame,
+    elsewhere: Mapping[str, Baseline],
+    external: pd.DataFrame,
+) -> pd.DataFrame:
+    """Predict the label in an external cohort by each baseline, fitted on all evaluation patients.
+
+    Args:
+        baselines, cohort: As in `table`.
+        elsewhere: What `known` returns of the external cohort; it may lack covariates.
+        external: Its table.
+
+    Returns:
+        A row per baseline: auc, low, high. They are missing of what means nothing elsewhere or is
+        not known there, and everywhere without patients of both classes.
+    """
+    targets = patients(cohort).set_index("patient_id")["target"].astype(int)
+    labels = cohort_table.targets(external[external["included"]]).dropna().astype(int)
+    found = pd.DataFrame(index=list(baselines), columns=["auc", "low", "high"], dtype=float)
+    if labels.nunique() < 2:
+        return found
+    one_fold = np.zeros((1, len(labels)), int)
+    for name, (here, there) in _shared(baselines, elsewhere).items():
+        fitted = model().fit(here.loc[targets.index].to_numpy(), targets)
+        odds = fitted.decision_function(there.loc[labels.index].to_numpy())
+        found.loc[name] = _auc(labels.to_numpy(), odds[None], one_fold)
+    return found
+
+
+def _shared(
+    baselines: Mapping[str, Baseline], elsewhere: Mapping[str, Baseline]
+) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """The columns of each baseline here and elsewhere; a value that is not there is of nobody."""
+    only_here = tuple(f"{name} " for name in ONLY_HERE)
+    numbers = tuple(f"{name} " for name, one in baselines.items() if one.kind not in GROUPS)
+    found = {}
+    for name, one in baselines.items():
+        if name not in elsewhere or name in ONLY_HERE or one.values < 2:
+            continue
+        several, there = one.kind == SEVERAL, elsewhere[name].columns
+        kept = [column for column in one.columns if not (several and column.startswith(only_here))]
+        lacking = [column for column in kept if column not in there]
+        if kept and not (several and any(column.startswith(numbers) for column in lacking)):
+            found[name] = one.columns[kept], there.reindex(columns=kept, fill_value=0.0)
+    return found
 
 
 def telling(found: pd.DataFrame) -> pd.DataFrame:

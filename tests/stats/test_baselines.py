@@ -375,3 +375,28 @@ def test_site_and_platelets_tell_the_public_label(tmp_path):
     assert found.loc["platelets", "auc"] == pytest.approx(0.715, abs=0.01)
     assert (found["p_holm"] < 0.05).all()
     assert found.loc["platelets", "missing"] == 1
+
+
+def test_what_tells_elsewhere_is_what_told_here_and_means_the_same_there():
+    here, rows = evaluated(80, seed=3)
+    there, others = evaluated(60, seed=4)
+    for table in (here, there):
+        table["liver_ml"] = table["target"] * 10.0 + np.arange(len(table)) % 7
+        table["site"] = np.where(table["target"] == 1, "A", "B")
+    there.loc[:9, "site"] = "C"  # of nobody here
+    kinds = {"age": "number"}
+    ages = given(here, kinds, 5), given(there, kinds, 6)
+    known = baselines.known(here, rows, ages[0], kinds)
+    elsewhere = baselines.known(there, others, ages[1], kinds)
+    found = baselines.outside(known, here, elsewhere, there)
+    assert found.index.tolist() == list(known)
+    assert found.loc["liver volume", "auc"] == 1
+    assert found.loc["site", "auc"] > 0.9
+    assert found.loc["all", "auc"] > 0.9
+    assert found.loc[["row order", "folder"], "auc"].isna().all()
+    assert 0.2 < found.loc["age", "auc"] < 0.8
+    without = baselines.outside(known, here, baselines.known(there, others), there)
+    assert without.loc[["age", "all"], "auc"].isna().all()
+    assert without.loc["liver volume", "auc"] == 1
+    for odd in (there.assign(target=1), there.assign(target=pd.NA), there.assign(included=False)):
+        assert baselines.outside(known, here, elsewhere, odd)["auc"].isna().all()
