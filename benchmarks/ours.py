@@ -158,7 +158,7 @@ def _demo_case(row: Mapping, cohort: str, path: Path) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch, names.case(row["patient_id"]))
         raw.mkdir()
-        simulate.write_case(row, raw, cohort, confounding=0, **scan)
+        simulate.write_case(row, raw, cohort, **scan)
         image, mask = (raw.parent / row[key] for key in ("image", "liver_mask"))
         ct = ingest.read_ct(image)
         liver = segment.liver(ct, "provided", mask=mask)

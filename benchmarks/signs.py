@@ -101,7 +101,8 @@ def measured(count: int) -> pd.DataFrame:
 
 
 def _row(index: int, stage: int, noise: float) -> dict:
-    who = patients.patient((17, index), stage)
+    key = (17, index)
+    who = patients.patient(key, stage, site=patients.site(key, stage))
     grade = signs.reading(who.signs, noise, who.rng("reader"))
     known = {"radiologist": signs.GRADES.index(grade), "site": who.site, "age": who.sizes["age"]}
     return {"stage": stage, **measure(who), **known}

@@ -27,7 +27,6 @@ rule simulate:
     params:
         code=code("simulate"),
         patient=lambda wildcards: simulate.pictured(SIMULATED[wildcards.cohort][wildcards.case]),
-        confounding=lambda wildcards: config["cohorts"][wildcards.cohort]["simulate"]["confounding"],
         settings=section("simulate", "seed", "effect", "matrix", "slice_mm"),
     script:
         "../scripts/simulate.py"

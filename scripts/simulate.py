@@ -5,5 +5,4 @@ from hepatoclr.simulation import simulate
 
 with logs.to_file(snakemake.log[0]):
     folder, params = Path(snakemake.output[0]), snakemake.params
-    drawn = {"confounding": params.confounding, **params.settings}
-    simulate.write_case(params.patient, folder, snakemake.wildcards.cohort, **drawn)
+    simulate.write_case(params.patient, folder, snakemake.wildcards.cohort, **params.settings)

@@ -34,7 +34,8 @@ def drawn(config: Mapping, cohort: str) -> dict[str, patients.Patient]:
         cohort: Its name.
     """
     shared = {key: config["simulate"][key] for key in ("seed", "effect")}
-    shared["confounding"] = config["cohorts"][cohort]["simulate"]["confounding"]
+    given = config["cohorts"][cohort]["simulate"]
+    shared |= {key: given[key] for key in ("confounding", "hospital")}
     stages = rows(config, cohort).set_index("patient_id")["stage"]
     return {
         name: simulate.person(cohort, index, int(stage), **shared)

@@ -11,7 +11,7 @@ from hepatoclr.simulation.shapes import Grid, field
 
 @dataclass(frozen=True)
 class Site:
-    """How a hospital scans; factors of what `scanner` draws, and chances.
+    """How a hospital scans, factors of what `scanner` draws, and who comes to it.
 
     Attributes:
         sharpness: Of the reconstruction kernel.
@@ -20,6 +20,9 @@ class Site:
         delay: Mean time after the portal-venous peak, standard deviations of the delay.
         oral: Chance of positive oral contrast medium.
         table: Chance that the field of view shows the table.
+        fat: Thickness of the fat below the skin, mm, from and to.
+        age: Years, from and to.
+        chances: Of steatosis, congestion, splenomegaly of other cause, and resection.
     """
 
     sharpness: float
@@ -28,13 +31,22 @@ class Site:
     delay: float
     oral: float
     table: float
+    fat: tuple[float, float] = (4, 34)
+    age: tuple[float, float] = (25, 85)
+    chances: tuple[float, float, float, float] = (0.25, 0.04, 0.05, 0.02)
 
 
 SITES = {
     "A": Site(sharpness=1.1, noise=1.1, thickness=0.9, delay=-0.3, oral=0.1, table=0.8),
     "B": Site(sharpness=1.0, noise=1.0, thickness=1.0, delay=0.0, oral=0.2, table=0.5),
     "C": Site(sharpness=0.9, noise=0.9, thickness=1.1, delay=0.3, oral=0.4, table=0.2),
+    # another hospital: another scanner and protocol, older and fatter patients, more other disease
+    "D": Site(
+        **{"sharpness": 1.3, "noise": 1.4, "thickness": 0.7, "delay": -0.8, "oral": 0.6},
+        **{"table": 1.0, "fat": (14, 46), "age": (50, 90), "chances": (0.45, 0.20, 0.30, 0.06)},
+    ),
 }
+HOSPITALS = {"own": ("A", "B", "C"), "other": ("D",)}
 ADVANCED = 3  # the least stage of advanced fibrosis
 TUMOUR = (0.005, 0.005, 0.01, 0.03, 0.08)  # chance of a hepatocellular carcinoma at F0..F4
 ATTENUATION = 8.0  # HU of a standard deviation of the liver's enhancement
@@ -70,7 +82,10 @@ def _stream(key: tuple[int, ...], name: str) -> np.random.Generator:
 
 
 def patient(
-    key: tuple[int, ...], stage: int, effect: float = 1.0, confounding: float = 0.0
+    key: tuple[int, ...],
+    stage: int,
+    effect: float = 1.0,
+    site: str = "B",
 ) -> Patient:
     """Draw a patient.
 
@@ -78,32 +93,39 @@ def patient(
         key: Integers that seed everything random about the patient.
         stage: METAVIR stage, 0..4.
         effect: Multiple of the effect of fibrosis on its signs.
-        confounding: Chance that the site follows the stage: F3-F4 to the first, others to the
-            last. Else every site is equally likely.
+        site: Of `SITES`.
     """
-    where = _site(_stream(key, "site"), stage, confounding)
+    where = SITES[site]
     scale = _stream(key, "scale").normal(1.0, (0.05, 0.07, 0.055)).clip(0.88, 1.12)
-    sizes = _habitus(_stream(key, "habitus"))
-    disease, other = _other_disease(_stream(key, "disease"), stage, effect)
+    sizes = _habitus(_stream(key, "habitus"), where)
+    disease, other = _other_disease(_stream(key, "disease"), stage, effect, where)
     found = signs.draw(_stream(key, "signs"), stage, sizes["age"], effect, other)
     sizes |= disease | _sizes(_stream(key, "sizes"), found, disease)
-    hu = _densities(_stream(key, "densities"), SITES[where], sizes["age"])
+    hu = _densities(_stream(key, "densities"), where, sizes["age"])
     hu["liver"] += ATTENUATION * found["attenuation"]
-    sizes["oral"] = _oral(_stream(key, "oral"), SITES[where])
-    return Patient(key, tuple(map(float, scale)), sizes, hu, found, where)
+    sizes["oral"] = _oral(_stream(key, "oral"), where)
+    return Patient(key, tuple(map(float, scale)), sizes, hu, found, site)
 
 
-def _site(rng: np.random.Generator, stage: int, confounding: float) -> str:
-    names = list(SITES)
+def site(key: tuple[int, ...], stage: int, confounding: float = 0.0, hospital: str = "own") -> str:
+    """Draw the site to which a patient comes.
+
+    Args:
+        key, stage: As in `patient`.
+        confounding: Chance that the site follows the stage: F3-F4 to the first, others to the
+            last. Else every site is equally likely.
+        hospital: Which sites there are, of `HOSPITALS`.
+    """
+    rng, names = _stream(key, "site"), HOSPITALS[hospital]
     if rng.random() < confounding:
         return names[0] if stage >= ADVANCED else names[-1]
     return names[rng.integers(len(names))]
 
 
-def _habitus(rng: np.random.Generator) -> dict[str, float]:
+def _habitus(rng: np.random.Generator, where: Site) -> dict[str, float]:
     """Draw what differs between patients whatever their liver: years, sizes in mm, or factors."""
     uniform = {
-        "fat": (4, 34),
+        "fat": where.fat,
         "gap": (1.5, 5.0),
         "stomach": (0.6, 1.1),
         "gas": (-0.9, 0.9),
@@ -113,7 +135,7 @@ def _habitus(rng: np.random.Generator) -> dict[str, float]:
         "rib_phase": (0, 29),
         "disc_phase": (0, 34),
         "left_dome": (12, 26),
-        "age": (25, 85),
+        "age": where.age,
     }
     drawn = {name: float(rng.uniform(low, high)) for name, (low, high) in uniform.items()}
     arms = float(rng.random() < 0.07)  # at the side, where they could not be raised
@@ -121,11 +143,10 @@ def _habitus(rng: np.random.Generator) -> dict[str, float]:
 
 
 def _other_disease(
-    rng: np.random.Generator, stage: int, effect: float
+    rng: np.random.Generator, stage: int, effect: float, where: Site
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Draw disease and surgery that is no fibrosis, and what it adds to the signs."""
-    chances = (0.25, 0.04, 0.05, 0.02)
-    steatosis, congestion, splenomegaly, resection = (rng.random(4) < chances).astype(float)
+    steatosis, congestion, splenomegaly, resection = (rng.random(4) < where.chances).astype(float)
     other = {
         "attenuation": -steatosis * rng.uniform(0.5, 3.5) - congestion,
         "spleen": splenomegaly * rng.uniform(1.0, 3.5),

@@ -19,7 +19,7 @@ from hepatoclr.base import files, imports, names
 from hepatoclr.base.errors import UserError
 from hepatoclr.imaging.volumes import AIR, Volume, nib
 from hepatoclr.simulation import scanner, signs
-from hepatoclr.simulation.patients import Patient, patient
+from hepatoclr.simulation.patients import Patient, patient, site
 from hepatoclr.simulation.signs import STAGES
 
 IMAGES = ("ct.nii.gz", "dicom", "dicom.zip")
@@ -54,6 +54,7 @@ def cohort(
     reader: str,
     labelled: float,
     confounding: float,
+    hospital: str,
     confusion: Mapping[str, Sequence[float]],
     reader_noise: float,
     effect: float,
@@ -67,7 +68,8 @@ def cohort(
         stages: Share of F0..F4 among the patients, adding to 1.
         reader: "histology" writes the stage, "radiologist" a grade.
         labelled: Share of the patients whose CT was read; the label of others is `UNREAD`.
-        confounding, effect: See `patients.patient`.
+        effect: See `patients.patient`.
+        confounding, hospital: See `patients.site`.
         confusion: For each label of the radiologist, its probability at F0..F4; with none the
             radiologist goes by the signs, see `signs.reading`.
         reader_noise: The radiologist's error.
@@ -89,7 +91,7 @@ def cohort(
     rows = []
     for index in range(patients):
         stage = _stage(name, index, stages, seed)
-        who = person(name, index, stage, seed, effect, confounding)
+        who = person(name, index, stage, seed, effect, confounding, hospital)
         rng = who.rng("reader")
         if confusion:
             reading = _pick_label(stage, confusion, rng)
@@ -109,7 +111,13 @@ def cohort(
 
 
 def person(
-    cohort: str, index: int, stage: int, seed: int, effect: float, confounding: float
+    cohort: str,
+    index: int,
+    stage: int,
+    seed: int,
+    effect: float,
+    confounding: float,
+    hospital: str = "own",
 ) -> Patient:
     """Draw a patient of a cohort.
 
@@ -118,14 +126,20 @@ def person(
         index: Number of the patient in it, from 0.
         stage: METAVIR stage, 0..4.
         seed: Seed of the demo.
-        effect, confounding: See `patients.patient`.
+        effect: See `patients.patient`.
+        confounding, hospital: See `patients.site`.
     """
-    return patient((seed, zlib.crc32(cohort.encode()), index), stage, effect, confounding)
+    key = _key(cohort, index, seed)
+    return patient(key, stage, effect, site(key, stage, confounding, hospital))
+
+
+def _key(cohort: str, index: int, seed: int) -> tuple[int, ...]:
+    return seed, zlib.crc32(cohort.encode()), index
 
 
 def pictured(row: Mapping) -> dict:
     """What a patient's CT depends on of its manifest row: not on what a reader wrote."""
-    return {key: row[key] for key in ("patient_id", "image", "liver_mask", "stage")}
+    return {key: row[key] for key in ("patient_id", "image", "liver_mask", "site", "stage")}
 
 
 def _check_shares(what: str, shares: Sequence[float]) -> None:
@@ -181,7 +195,6 @@ def write_case(
     row: Mapping,
     folder: Path,
     cohort: str,
-    confounding: float,
     seed: int,
     effect: float,
     matrix: int,
@@ -194,12 +207,12 @@ def write_case(
         folder: The case's folder.
         cohort: Name of the cohort.
         seed: Seed of the demo.
-        confounding, effect: See `patients.patient`.
+        effect: See `patients.patient`.
         matrix: Pixels along a side of a slice.
         slice_mm: Nominal distance between slices; each patient's is 0.7 to 1.4 times this.
     """
     index = int(row["patient_id"].rsplit("-", 1)[1]) - 1
-    who = person(cohort, index, int(row["stage"]), seed, effect, confounding)
+    who = patient(_key(cohort, index, seed), int(row["stage"]), effect, row["site"])
     ct, liver = scanner.scan(who, matrix, slice_mm)
     rng = who.rng("files")
     image, mask = (Path(folder) / Path(row[name]).name for name in ("image", "liver_mask"))

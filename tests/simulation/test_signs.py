@@ -24,7 +24,9 @@ TELLING = {
 
 @cache
 def people(effect=1.0):
-    drawn = [patients.patient((5, i), i % 5, effect) for i in range(2500)]
+    drawn = [
+        patients.patient((5, i), i % 5, effect, patients.site((5, i), i % 5)) for i in range(2500)
+    ]
     told = [{"stage": i % 5, "age": one.sizes["age"], **one.signs} for i, one in enumerate(drawn)]
     return pd.DataFrame(told).assign(who=drawn, ill=[i % 5 >= 3 for i in range(2500)])
 
@@ -77,7 +79,7 @@ def test_livers_without_fibrosis_may_look_ill_and_cirrhotic_ones_healthy():
 def test_no_site_has_more_fibrosis():
     table = people()
     share = table.groupby(table["who"].map(lambda one: one.site))["ill"].mean()
-    assert set(share.index) == set(patients.SITES)
+    assert set(share.index) == set(patients.HOSPITALS["own"])
     assert share.max() - share.min() < 0.08
 
 

@@ -58,6 +58,7 @@ def rows(count=3, name="histo", stages=EVEN, reader="histology", confusion=CONFU
     drawn = {
         "labelled": 1,
         "confounding": 0,
+        "hospital": "own",
         "reader_noise": 0.7,
         "effect": 1,
         "seed": SEED,
@@ -68,7 +69,7 @@ def rows(count=3, name="histo", stages=EVEN, reader="histology", confusion=CONFU
 
 def write(row, folder):
     image = {"seed": SEED, "effect": 1.0, "matrix": MATRIX, "slice_mm": SLICE_MM}
-    simulate.write_case(row, folder, "histo", confounding=0.0, **image)
+    simulate.write_case(row, folder, "histo", **image)
     return folder
 
 
@@ -283,7 +284,7 @@ def test_without_effect_a_patient_does_not_depend_on_the_stage():
 
 def test_sites_are_chance_unless_they_are_to_follow_the_stage():
     def share(confounding, stage):
-        drawn = [patients.patient((SEED, 3, i), stage, 1, confounding).site for i in range(300)]
+        drawn = [patients.site((SEED, 3, i), stage, confounding) for i in range(300)]
         return Counter(drawn)["A"] / 300
 
     assert share(0, 0) == share(0, 4) == pytest.approx(1 / 3, abs=0.08)

@@ -113,7 +113,7 @@ def site_baseline(seed, confounding):
     drawn = simulate.cohort(
         *("histo", 106, stages, "histology"),
         **{"labelled": 1, "confounding": confounding, "confusion": {}, "reader_noise": 1},
-        **{"effect": 0, "seed": seed},
+        **{"effect": 0, "seed": seed, "hospital": "own"},
     )
     rows = manifests.rows(enumerate(drawn, 2), "data/histo.csv")
     found = pd.DataFrame({"case": [row.case for row in rows], "site": [row.site for row in rows]})

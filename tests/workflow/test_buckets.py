@@ -62,11 +62,12 @@ def cohort(folder):
     """Four CTs with masks, NIfTI, a DICOM folder and a zip; their manifest beside them."""
     preset = yaml.safe_load((ROOT / "presets/tiny.yaml").read_text())
     size = {key: preset["simulate"][key] for key in ("matrix", "slice_mm")}
-    drawn = {"labelled": 1, "confounding": 0, "confusion": {}, "reader_noise": 1, "effect": 1}
+    drawn = {"labelled": 1, "confounding": 0, "hospital": "own"}
+    drawn |= {"confusion": {}, "reader_noise": 1, "effect": 1}
     rows = simulate.cohort("real", 4, [0.2] * 5, "radiologist", **drawn, seed=0)
     for row in rows:
         place = folder / row["patient_id"]
-        simulate.write_case(row, place, "real", 0, seed=0, effect=1, **size)
+        simulate.write_case(row, place, "real", seed=0, effect=1, **size)
     records = [{key: row[key] for key in ("patient_id", "image", "liver_mask")} for row in rows]
     manifests.write(records, folder / "real.csv")
     return records
