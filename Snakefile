@@ -22,26 +22,34 @@ include: "rules/segment.smk"
 include: "rules/slices.smk"
 include: "rules/tensors.smk"
 include: "rules/cohort.smk"
-include: "rules/leakage.smk"
-include: "rules/pretrain.smk"
-include: "rules/features.smk"
-include: "rules/linear.smk"
-include: "rules/finetune.smk"
-include: "rules/select_beta.smk"
-include: "rules/external.smk"
-include: "rules/tables.smk"
-include: "rules/figures.smk"
-include: "rules/patient_flow.smk"
-include: "rules/explain.smk"
-include: "rules/feature_space.smk"
-include: "rules/baselines.smk"
-include: "rules/agreement.smk"
 include: "rules/qc.smk"
-include: "rules/benchmark_summary.smk"
-include: "rules/bundle.smk"
-include: "rules/report.smk"
-include: "rules/manuscript.smk"
-include: "rules/provenance.smk"
+
+
+if config["bundle"]["apply"]:  # finished models predict; nothing is trained
+
+    include: "rules/predict.smk"
+
+else:
+
+    include: "rules/leakage.smk"
+    include: "rules/pretrain.smk"
+    include: "rules/features.smk"
+    include: "rules/linear.smk"
+    include: "rules/finetune.smk"
+    include: "rules/select_beta.smk"
+    include: "rules/external.smk"
+    include: "rules/tables.smk"
+    include: "rules/figures.smk"
+    include: "rules/patient_flow.smk"
+    include: "rules/explain.smk"
+    include: "rules/feature_space.smk"
+    include: "rules/baselines.smk"
+    include: "rules/agreement.smk"
+    include: "rules/benchmark_summary.smk"
+    include: "rules/bundle.smk"
+    include: "rules/report.smk"
+    include: "rules/manuscript.smk"
+    include: "rules/provenance.smk"
 
 
 # minutes at most: on a cluster these run where Snakemake does
@@ -74,12 +82,8 @@ rule all:
     default_target: True
     input:
         of_cases("livers/{cohort}/{case}.nii.gz", *COHORTS),
-        list(ARCHIVED.values()),
-        expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
-        INTERPRETATION,
         expand(results("qc/{cohort}.html"), cohort=COHORTS),
-        results("report.html"),
-        results("provenance.json"),
+        TARGETS,
 
 
 onstart:

@@ -14,6 +14,7 @@ from hepatoclr.base import files, fingerprint, logs, names, settings, slurm
 from hepatoclr.cohorts import id_checks, manifest_checks, manifests
 from hepatoclr.imaging.segmentation import backends
 from hepatoclr.learning import experiment
+from hepatoclr.prediction import bundles
 from hepatoclr.simulation import simulate
 
 SCHEMAS = {name: settings.read(ROOT / f"rules/{name}.schema.yaml") for name in ("config", "cohort")}
@@ -63,6 +64,7 @@ try:
     # not by `configfile:`, which runs expressions in the file
     chosen = settings.layers(sys.argv, workflow.config_settings)
     config = settings.resolve(chosen, SCHEMAS["config"], ROOT / "presets")
+    config = bundles.in_force(config)
     manifest_checks.check_simulated(config)
     SIMULATED = simulate.by_cohort(config["cohorts"], **section("simulate", *simulate.DRAWN))
     experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")
@@ -81,7 +83,7 @@ def with_role(role):
 
 
 PRETRAINING = with_role("pretraining")
-EVALUATION = with_role("evaluation")[0]
+EVALUATION = next(iter(with_role("evaluation")), "")  # none where a bundle is applied
 EXTERNAL = with_role("external")
 STUDIED = [cohort for cohort in COHORTS if cohort not in EXTERNAL]
 
@@ -191,6 +193,8 @@ def summary():
         for cohort, table in tables.items()
     ]
     places = ("tables/", "figures/", "manuscript/", "report.html")
+    if config["bundle"]["apply"]:
+        places = ("answers/", "qc/")
     return "\n".join([*lines, *map(results, places)])
 
 

@@ -50,3 +50,12 @@ rule provenance:
         pins=PINS,
     script:
         "../scripts/provenance.py"
+
+
+TARGETS = [
+    list(ARCHIVED.values()),
+    expand(results("figures/{figure}.{format}"), figure=FIGURES, format=["svg", "png"]),
+    INTERPRETATION,
+    results("report.html"),
+    results("provenance.json"),
+]

@@ -112,7 +112,8 @@ def check(
     Raises:
         UserError: Everything that is wrong, one line each.
     """
-    wrong = [*_role_problems(config["cohorts"]), *_covariate_problems(config, known or {})]
+    roles = _only_external if config["bundle"]["apply"] else _role_problems
+    wrong = [*roles(config["cohorts"]), *_covariate_problems(config, known or {})]
     for name, rows in cohorts.items():
         lines = [
             *_series_problems(config["cohorts"][name]["series"]),
@@ -157,6 +158,12 @@ def _role_problems(cohorts: Mapping) -> Iterator[str]:
     for name, cohort in cohorts.items():
         if ("manifest" in cohort) == ("simulate" in cohort):
             yield f"cohorts.{name}: give either a manifest or simulate"
+
+
+def _only_external(cohorts: Mapping) -> Iterator[str]:
+    for name, cohort in cohorts.items():
+        if cohort["role"] != "external":
+            yield f"cohorts.{name}: where bundle.apply predicts, the role is external"
 
 
 def _unlabelled(cohort: Mapping) -> bool:

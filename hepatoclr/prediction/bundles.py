@@ -95,6 +95,43 @@ def write(facts: Mapping, contents: Mapping[str, bytes], card: str, path: str | 
             archive.writestr(info, data)
 
 
+def metadata(path: str | Path) -> dict:
+    """Read what a bundle says of itself.
+
+    Raises:
+        UserError: As `unpacked`, but for damage to other files in it.
+    """
+    with _opened(path) as archive:
+        return _metadata(path, archive)
+
+
+def in_force(config: Mapping) -> dict:
+    """The configuration of a run that applies a bundle, if it does: the bundle says how.
+
+    Raises:
+        UserError: As `metadata`.
+    """
+    if not (path := config["bundle"]["apply"]):
+        return dict(config)
+    facts = metadata(path)
+    way = facts["preprocessing"]
+    found = {part: {**config[part], **way[part]} for part in ("segment", "slices", "tensors")}
+    fill = {"fill_slices": way["ingest"]["fill_slices"]}
+    return {**config, **found, "checks": facts["checks"], "ingest": {**config["ingest"], **fill}}
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    """The zip file of a bundle."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: there is no such file. Give a bundle, as made by make bundle.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except DAMAGED as error:
+        raise UserError(f"{path}: this is no bundle, or a damaged one ({error}). {ASK}") from None
+
+
 @contextmanager
 def unpacked(path: str | Path) -> Iterator[Bundle]:
     """Unpack a bundle into a folder that goes at the end, and check it.
@@ -112,15 +149,10 @@ def read(path: str | Path, folder: Path) -> Bundle:
     Raises:
         UserError: As `unpacked`.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: there is no such file. Give a bundle, as made by make bundle.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            facts = _metadata(path, archive)
-            for name, digest in facts["files"].items():
-                _unpack(path, archive, name, digest, folder)
-    except DAMAGED as error:
-        raise UserError(f"{path}: this is no bundle, or a damaged one ({error}). {ASK}") from None
+    with _opened(path) as archive:
+        facts = _metadata(path, archive)
+        for name, digest in facts["files"].items():
+            _unpack(path, archive, name, digest, folder)
     return Bundle(folder, facts, files.sha256(path))
 
 

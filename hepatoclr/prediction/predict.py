@@ -14,7 +14,7 @@ from torch import nn
 
 from hepatoclr.base import cases, devices, files, names, texts
 from hepatoclr.base.errors import BadCase, UserError
-from hepatoclr.cohorts import quality_flags
+from hepatoclr.cohorts import cohort_table, quality_flags
 from hepatoclr.imaging import ingest, measures, segment, slices, tensors, volumes
 from hepatoclr.interpretation import explain
 from hepatoclr.learning import backbone, data, features, linear, module
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 SIDES = ("negative", "positive")
 CANNOT_TELL = "cannot tell"
 PROVIDED = "provided"
+COHORT_COLUMNS = [
+    *("case", "patient_id", "label", "probability", "low", "high", "models", "threshold", "class"),
+    *("coverage", "set", "warnings", "refused"),
+]
 LONGEST = 200  # bytes of a name as a file has it
 
 
@@ -229,28 +233,91 @@ def predict(
         refusal = {"refused": str(error), "stage": error.stage, "warnings": []}
         return Prediction({**said, **refusal, **_scan(case)}, case)
     place = devices.prepare(device, threads or os.cpu_count() or 1)
-    cached = data.collect(
-        [str(case.file("tensors", "b2nd"))], facts["preprocessing"]["tensors"]["window"]
-    )
-    several, distances = [], []
+    cached = _collected(facts, case.file("tensors", "b2nd"))
     trained = members(bundle)
+    scan = _scan(case)
+    slice_mm, pixel_mm, _ = scan["spacing_mm"]
+    liver_facts = {"liver_ml": found["volume_ml"], "liver_hu": found["liver_hu"]}
+    seen = {"slice_mm": slice_mm, "pixel_mm": pixel_mm, **liver_facts}
+    said |= answer(facts, trained, cached, place, seen, list(found["flags"].values()))
+    source, own = PROVIDED if liver else backend, facts["preprocessing"]["segment"]["backend"]
+    if source and source != own:
+        said["warnings"].append(f"the liver is by {source}, those of the training by {own}")
+    shown = _explained(trained[0], cached, case, said)
+    return Prediction({**said, **scan, **liver_facts, "slices": len(cached)}, case, shown)
+
+
+def _collected(facts: Mapping, cache: str | Path) -> data.Slices:
+    return data.collect([str(cache)], facts["preprocessing"]["tensors"]["window"])
+
+
+def answer(
+    facts: Mapping,
+    trained: Sequence[Member],
+    cached: data.Slices,
+    device: torch.device,
+    seen: Mapping[str, float | None],
+    remarks: Sequence[str],
+) -> dict:
+    """What the models of a bundle say of the cached slices of a CT.
+
+    Args:
+        facts: Metadata of the bundle.
+        trained: Its trainings, see `members`.
+        cached: The slices.
+        device: Where the networks run.
+        seen: What is known of the CT, of `applicability.RANGES`.
+        remarks: Sentences of its flags.
+
+    Returns:
+        probability; range of the probabilities over the models of folds and trainings, and
+        how many these are; threshold, class, coverage, set, and warnings.
+    """
+    several, distances = [], []
     for one in trained:
-        odds, far = one.probabilities(cached, place)
+        odds, far = one.probabilities(cached, device)
         several.append(odds)
         if far is not None:
             distances.append((far, one.space.limit))
-    scan = _scan(case)
-    liver_facts = {"liver_ml": found["volume_ml"], "liver_hu": found["liver_hu"]}
-    seen = {**_spacing(case), **liver_facts}
-    warnings = [*found["flags"].values(), *applicability.outside(seen, facts["limits"]["ranges"])]
-    warnings += _far(distances)
-    source, own = PROVIDED if liver else backend, facts["preprocessing"]["segment"]["backend"]
-    if source and source != own:
-        warnings.append(f"the liver is by {source}, those the models were trained on by {own}")
-    answer = _answer(facts, several)
-    shown = _explained(trained[0], cached, case, answer)
-    more = {**scan, **liver_facts, "slices": len(cached), "warnings": warnings}
-    return Prediction({**said, **answer, **more}, case, shown)
+    beyond = applicability.outside(seen, facts["limits"]["ranges"])
+    return {**_answer(facts, several), "warnings": [*remarks, *beyond, *_far(distances)]}
+
+
+def predict_cohort(
+    path: str | Path,
+    table: str | Path,
+    caches: Sequence[str | Path],
+    output: str | Path,
+    *,
+    device: str,
+    threads: int,
+) -> None:
+    """Predict every used case of a cohort by a bundle.
+
+    Args:
+        path: The bundle.
+        table: The cohort's table.
+        caches: The cached slices of its cases, in their order.
+        output: CSV to write, a row per case: case, patient_id, label, then what `answer` gives,
+            or the reason why it was refused.
+        device, threads: See `devices.prepare`.
+    """
+    known, rows = cohort_table.read(table), []
+    with bundles.unpacked(path) as bundle:
+        place, trained = devices.prepare(device, threads), members(bundle)
+        for row, cache in zip(known.to_dict("records"), caches, strict=True):
+            said = {key: row[key] for key in ("case", "patient_id", "label")}
+            if not row["included"]:
+                rows.append({**said, "refused": row["reason"]})
+                continue
+            seen = {name: row[name] for name in applicability.RANGES}
+            remarks = row["remarks"].split("; ") if row["remarks"] else []
+            cached = _collected(bundle.facts, cache)
+            found = answer(bundle.facts, trained, cached, place, seen, remarks)
+            low, high = found.pop("range") or (np.nan, np.nan)
+            found["warnings"] = "; ".join(found["warnings"])
+            rows.append({**said, **found, "low": low, "high": high})
+    files.write_csv(pd.DataFrame(rows, columns=COHORT_COLUMNS), output)
 
 
 def _identity(bundle: Bundle) -> dict:
@@ -263,11 +330,6 @@ def _scan(case: Case) -> dict:
     path = case.file("volumes", "json")
     known = files.read_json(path) if path.is_file() else {}
     return {key: known[key] for key in ("format", "size", "spacing_mm") if key in known}
-
-
-def _spacing(case: Case) -> dict[str, float]:
-    slice_mm, pixel_mm, _ = files.read_json(case.file("volumes", "json"))["spacing_mm"]
-    return {"slice_mm": slice_mm, "pixel_mm": pixel_mm}
 
 
 def _far(distances: Sequence[tuple[float, float]]) -> list[str]:

@@ -108,6 +108,29 @@ def test_a_bundle_is_equal_when_it_is_made_again_and_verified(hospitals):
     assert "tiny-weak_simclr-0.5-linear" in lines[1]
 
 
+def test_a_run_with_a_bundle_predicts_and_trains_nothing(hospitals):
+    bundle = f"results/tiny/bundles/{BUNDLES[0]}.zip"
+    config = {"preset": "paper", "run": "applied", "bundle": f"{{apply: {bundle}}}"}
+    config["simulate"] = "{matrix: 48, slice_mm: 12}"
+    config["cohorts"] = f"{{north: {{role: external, {SIMULATED % 5}, {LABELS}}}}}"
+    jobs, _ = hospitals.plan(**config)
+    assert jobs["predict"] == 1
+    assert not {"pretrain", "features", "splits", "report"} & set(jobs)
+    hospitals.snakemake("--cores", "2", **config)
+    with open(hospitals.folder / "results/applied/answers/north.csv") as file:
+        found = {row["patient_id"]: row["probability"] for row in csv.DictReader(file)}
+    with open(result(hospitals, f"predictions/external/north/{BUNDLES[0]}/seed1.csv")) as file:
+        assert found == {row["patient_id"]: row["probability"] for row in csv.DictReader(file)}
+
+
+def test_a_bundle_predicts_external_cohorts_alone(hospitals):
+    bundle = f"{{apply: results/tiny/bundles/{BUNDLES[0]}.zip}}"
+    text = hospitals.snakemake("-n", bundle=bundle, check=False)
+    assert "cohorts.radio: where bundle.apply predicts, the role is external" in text
+    text = hospitals.snakemake("-n", bundle="{apply: gone.zip}", check=False)
+    assert "gone.zip: there is no such file" in text
+
+
 def test_a_patient_of_two_hospitals_stops_before_any_prediction(project):
     copied = f"{{again: {{role: external, {SIMULATED % 1}, {LABELS}}}}}"
     project.snakemake("--cores", "2", "results/tiny/cohorts/again.csv", cohorts=copied)
