@@ -14,7 +14,8 @@ from hepatoclr.base import files
 from hepatoclr.imaging import slices
 from hepatoclr.interpretation import explain
 from hepatoclr.prediction import bundles, card
-from hepatoclr.prediction.predict import CANNOT_TELL, Case, Prediction
+from hepatoclr.prediction.answers import CANNOT_TELL
+from hepatoclr.prediction.predict import Case, Prediction
 from hepatoclr.quality import qc_image
 from hepatoclr.reporting import formatting, html
 from hepatoclr.reporting.colours import VERMILLION

@@ -1,6 +1,5 @@
 """What a bundle says of a CT: the stages of a run, one after another, for one case."""
 
-import logging
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -9,23 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
 from hepatoclr.base import cases, devices, files, names, texts
 from hepatoclr.base.errors import BadCase, UserError
 from hepatoclr.cohorts import cohort_table, quality_flags
 from hepatoclr.imaging import ingest, measures, segment, slices, tensors, volumes
 from hepatoclr.interpretation import explain
-from hepatoclr.learning import backbone, data, features, linear, module
-from hepatoclr.prediction import applicability, bundles
+from hepatoclr.learning import data
+from hepatoclr.prediction import answers, applicability, bundles, members
 from hepatoclr.prediction.bundles import Bundle
-from hepatoclr.stats import conformal, predictions
+from hepatoclr.prediction.members import Member, Reading
 
-log = logging.getLogger(__name__)
-
-SIDES = ("negative", "positive")
-CANNOT_TELL = "cannot tell"
 PROVIDED = "provided"
 COHORT_COLUMNS = [
     *("case", "patient_id", "label", "probability", "low", "high", "models", "threshold", "class"),
@@ -131,74 +124,6 @@ def prepare(
     return {**found, "flags": flags}
 
 
-@dataclass(frozen=True)
-class Member:
-    """One training of a bundle, ready to predict.
-
-    Attributes:
-        network: Its network.
-        models: The regression on its features, and those of the folds; none of fine-tuned ones.
-        space: The features of known patients, where they are known.
-        threshold: Of the probability.
-    """
-
-    network: backbone.Network
-    models: Sequence[linear.Model]
-    space: applicability.Space | None
-
-    def probabilities(
-        self, cached: data.Slices, device: torch.device
-    ) -> tuple[list[float], float | None]:
-        """Probabilities by the final model, then by those of the folds; and the distance."""
-        patient = pd.Series([""] * len(cached))
-        if not self.models:
-            odds = module.probabilities(self.network, cached, device)
-            return [float(predictions.per_patient(patient, odds)["probability"].iloc[0])], None
-        vectors = features.extract(self.network, cached, device).astype(np.float64)
-        odds = [model.predict(patient, vectors)["probability"].iloc[0] for model in self.models]
-        far = self.space and self.space.distance(vectors.mean(axis=0))
-        return list(map(float, odds)), far
-
-    def logit(self) -> nn.Module:
-        """Maps slices to the log odds of the positive class, shape (n,)."""
-        if self.models:
-            return explain.composed(self.network.backbone, self.models[0])
-        return Difference(self.network).eval()
-
-
-class Difference(nn.Module):
-    """The log odds of a network with two classes."""
-
-    def __init__(self, network: backbone.Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map slices (n, 1, rows, columns) to log odds, shape (n,)."""
-        negative, positive = self.network.classify(images).unbind(1)
-        return positive - negative
-
-
-def members(bundle: Bundle) -> list[Member]:
-    """Read the trainings of a bundle."""
-    found = []
-    for one in bundle.facts["members"]:
-        network = backbone.read(bundle.file(one["weights"]), bundle.facts["network"])
-        models = [
-            linear.Model(**model)
-            for key in ("regression", "folds")
-            if key in one
-            for model in files.read_json(bundle.file(one[key]))["models"]
-        ]
-        space = None
-        if "space" in one:
-            known = files.read_json(bundle.file(one["space"]))
-            arrays = (np.array(known[key]) for key in ("mean", "precision"))
-            space = applicability.Space(*arrays, known["limit"])
-        found.append(Member(network, models, space))
-    return found
-
-
 def predict(
     bundle: Bundle,
     image: str | Path,
@@ -234,53 +159,22 @@ def predict(
         return Prediction({**said, **refusal, **_scan(case)}, case)
     place = devices.prepare(device, threads or os.cpu_count() or 1)
     cached = _collected(facts, case.file("tensors", "b2nd"))
-    trained = members(bundle)
+    trained = members.load(bundle)
+    readings = [one.read(cached, place) for one in trained]
     scan = _scan(case)
     slice_mm, pixel_mm, _ = scan["spacing_mm"]
     liver_facts = {"liver_ml": found["volume_ml"], "liver_hu": found["liver_hu"]}
     seen = {"slice_mm": slice_mm, "pixel_mm": pixel_mm, **liver_facts}
-    said |= answer(facts, trained, cached, place, seen, list(found["flags"].values()))
+    said |= answers.answer(facts, readings, seen, list(found["flags"].values()))
     source, own = PROVIDED if liver else backend, facts["preprocessing"]["segment"]["backend"]
     if source and source != own:
         said["warnings"].append(f"the liver is by {source}, those of the training by {own}")
-    shown = _explained(trained[0], cached, case, said)
+    shown = _explained(trained[0], readings[0], cached, case, said)
     return Prediction({**said, **scan, **liver_facts, "slices": len(cached)}, case, shown)
 
 
 def _collected(facts: Mapping, cache: str | Path) -> data.Slices:
     return data.collect([str(cache)], facts["preprocessing"]["tensors"]["window"])
-
-
-def answer(
-    facts: Mapping,
-    trained: Sequence[Member],
-    cached: data.Slices,
-    device: torch.device,
-    seen: Mapping[str, float | None],
-    remarks: Sequence[str],
-) -> dict:
-    """What the models of a bundle say of the cached slices of a CT.
-
-    Args:
-        facts: Metadata of the bundle.
-        trained: Its trainings, see `members`.
-        cached: The slices.
-        device: Where the networks run.
-        seen: What is known of the CT, of `applicability.RANGES`.
-        remarks: Sentences of its flags.
-
-    Returns:
-        probability; range of the probabilities over the models of folds and trainings, and
-        how many these are; threshold, class, coverage, set, and warnings.
-    """
-    several, distances = [], []
-    for one in trained:
-        odds, far = one.probabilities(cached, device)
-        several.append(odds)
-        if far is not None:
-            distances.append((far, one.space.limit))
-    beyond = applicability.outside(seen, facts["limits"]["ranges"])
-    return {**_answer(facts, several), "warnings": [*remarks, *beyond, *_far(distances)]}
 
 
 def predict_cohort(
@@ -298,13 +192,14 @@ def predict_cohort(
         path: The bundle.
         table: The cohort's table.
         caches: The cached slices of its cases, in their order.
-        output: CSV to write, a row per case: case, patient_id, label, then what `answer` gives,
+        output: CSV to write, a row per case: case, patient_id, label, then what `answers.answer`
+            gives,
             or the reason why it was refused.
         device, threads: See `devices.prepare`.
     """
     known, rows = cohort_table.read(table), []
     with bundles.unpacked(path) as bundle:
-        place, trained = devices.prepare(device, threads), members(bundle)
+        place, trained = devices.prepare(device, threads), members.load(bundle)
         for row, cache in zip(known.to_dict("records"), caches, strict=True):
             said = {key: row[key] for key in ("case", "patient_id", "label")}
             if not row["included"]:
@@ -313,7 +208,8 @@ def predict_cohort(
             seen = {name: row[name] for name in applicability.RANGES}
             remarks = row["remarks"].split("; ") if row["remarks"] else []
             cached = _collected(bundle.facts, cache)
-            found = answer(bundle.facts, trained, cached, place, seen, remarks)
+            readings = [one.read(cached, place) for one in trained]
+            found = answers.answer(bundle.facts, readings, seen, remarks)
             low, high = found.pop("range") or (np.nan, np.nan)
             found["warnings"] = "; ".join(found["warnings"])
             rows.append({**said, **found, "low": low, "high": high})
@@ -332,57 +228,19 @@ def _scan(case: Case) -> dict:
     return {key: known[key] for key in ("format", "size", "spacing_mm") if key in known}
 
 
-def _far(distances: Sequence[tuple[float, float]]) -> list[str]:
-    beyond = [(far, limit) for far, limit in distances if far > limit]
-    if not beyond:
-        return []
-    far, limit = beyond[0]
-    return [
-        f"to the network the CT is unlike those it knows: distance {far:.1f}, and of known "
-        f"patients {applicability.SHARE:.0%} lie within {limit:.1f}"
-    ]
-
-
-def _answer(facts: Mapping, several: Sequence[Sequence[float]]) -> dict:
-    """The probability and what follows from it.
-
-    Args:
-        facts: Metadata of the bundle.
-        several: Of each member the probability, then those by the models of its folds.
-    """
-    probability = float(np.mean([one[0] for one in several]))
-    every = [odds for one in several for odds in (one[1:] or one)]
-    names = [facts["classes"][side]["name"] for side in SIDES]
-    cut = facts["threshold"]["value"]
-    limits = [conformal.Limit(**facts["conformal"][side]) for side in SIDES]
-    held = conformal.classes(probability, limits)
-    return {
-        "probability": probability,
-        "range": [min(every), max(every)] if len(every) > 1 else None,
-        "models": len(every),
-        "threshold": cut,
-        "class": names[int(probability >= cut)],
-        "coverage": facts["conformal"]["coverage"],
-        "set": names[held[0]] if len(held) == 1 else CANNOT_TELL,
-    }
-
-
 def _explained(
-    member: Member, cached: data.Slices, case: Case, answer: Mapping
+    member: Member, reading: Reading, cached: data.Slices, case: Case, answer: Mapping
 ) -> explain.Explanation:
     """The map of the slice that speaks most for the answer."""
-    logit = member.logit().cpu()
-    with torch.inference_mode():
-        odds = torch.cat([logit(chunk) for chunk in cached.chunks(explain.AT_ONCE)]).numpy()
     speaks_for = 1 if answer["probability"] >= answer["threshold"] else -1
-    place = int(np.argmax(speaks_for * odds))
+    place = int(np.argmax(speaks_for * reading.logits))
     image = cached.fetch(np.array([place]))
     ct, liver = (volumes.load(case.file(kind, "nii.gz")) for kind in ("volumes", "livers"))
     kept = slices.read(case.file("slices", "csv"))[place].index
     shape = ct.array.shape[1:]
-    found = explain.class_activation(logit, member.network.backbone, image)
+    found = explain.class_activation(member.logit(), member.network.backbone, image)
     maps = {"activation": tensors.to_ct_pixels(found[None], shape)[0]}
-    facts = {"slice": kept, "logit": float(odds[place])}
+    facts = {"slice": kept, "logit": float(reading.logits[place])}
     return explain.Explanation(facts, ct.array[kept], liver.array[kept] > 0, ct.spacing[1:], maps)
 
 
