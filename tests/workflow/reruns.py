@@ -206,6 +206,8 @@ OTHER = {  # where the schema alone does not say what would fit the tiny run
     "experiment.beta": 0,
     "experiment.seeds": [1, 7],
     "experiment.fractions": [0.5, 0.7, 1],
+    "bundle.licence": "CC-BY-4.0",
+    "bundle.apply": None,  # another run
     "evaluation.folds": None,  # a class has too few patients for three
     "evaluation.scheme": "balanced-leave-one-out",
 }
