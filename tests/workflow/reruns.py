@@ -1,7 +1,7 @@
 """What runs again after a change: Snakemake's plans after a finished run, of changes and of pairs.
 
-    python tests/workflow/reruns.py                          # each change, then all pairs
-    python tests/workflow/reruns.py --fill docs/reruns.md
+    PYTHONPATH=tests python tests/workflow/reruns.py         # each change, then all pairs
+    PYTHONPATH=tests python tests/workflow/reruns.py --fill docs/reruns.md
 
 A plan is what `snakemake --summary` says is pending. The project is a tiny run of a clinic's
 files. A change of files is made in a copy by hard links, so the finished run stays as it is.
