@@ -7,11 +7,13 @@ import json
 import platform
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import pandas as pd
 
 from hepatoclr import provenance
 from hepatoclr.base import files, fingerprint, messages, settings
@@ -19,7 +21,7 @@ from hepatoclr.base.errors import UserError
 from hepatoclr.learning import experiment
 from hepatoclr.prediction import bundles, card
 from hepatoclr.reporting import consistency, formatting
-from hepatoclr.reporting.tables import common, tables
+from hepatoclr.reporting.tables import common, external, tables
 from hepatoclr.stats import metrics, predictions
 
 TABLES = "hepatoclr/reporting/tables/tables.py"
@@ -154,7 +156,27 @@ def recompute(folder: Path, record: Mapping) -> dict[str, str]:
         for name, table in computed.items():
             forms = [Path(place, f"{name}.{suffix}") for suffix in ("csv", "md", "tex")]
             tables.write(table, *forms, tables.TITLES[name], metrics.counts(found))
+        if outside := record["files"].get("external"):
+            table = _external(folder, outside, found, methods, threshold)
+            marked = table.assign(data=formatting.data(record["disclaimers"]))
+            forms = [Path(place, f"external.{suffix}") for suffix in ("csv", "md", "tex")]
+            tables.write(marked, *forms, tables.EXTERNAL)
         return {f"tables/{path.name}": _text(path) for path in sorted(Path(place).iterdir())}
+
+
+def _external(
+    folder: Path,
+    paths: Iterable[str],
+    inside: pd.DataFrame,
+    methods: Mapping[str, str],
+    threshold: float | str,
+) -> pd.DataFrame:
+    """The table of external cohorts, from their predictions."""
+    if missing := sum(not (folder / path).is_file() for path in paths):
+        raise UserError(f"predictions of external cohorts are missing ({missing} files)")
+    cohorts = list(dict.fromkeys((folder / path).parents[2].name for path in paths))
+    outside = external.read([folder / path for path in paths], cohorts)
+    return external.external(inside, outside, methods, threshold)
 
 
 def _trainings(folder: Path, record: Mapping) -> list[Path]:

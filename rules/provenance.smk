@@ -14,7 +14,11 @@ ARCHIVED = {
             table=[*TABLES, "separability"],
             format=["csv", "md", "tex"],
         ),
-        *expand(results("tables/baselines.{format}"), format=["md", "tex"]),
+        *expand(
+            results("tables/{table}.{format}"),
+            table=["baselines", *["external"] * bool(EXTERNAL)],
+            format=["md", "tex"],
+        ),
         *expand(results("tables/{table}.csv"), table=["neighbours", *CSV_TABLES, *EXTERNAL_TABLES]),
     ],
     "figures": rules.report.input.figures,

@@ -108,6 +108,17 @@ def test_a_bundle_is_equal_when_it_is_made_again_and_verified(hospitals):
     assert "tiny-weak_simclr-0.5-linear" in lines[1]
 
 
+def test_the_table_of_hospitals_is_computed_again_from_the_predictions(hospitals):
+    lines, problems = verify.run(result(hospitals, ""))
+    assert problems == []
+    table = result(hospitals, "tables/external.csv")
+    written = table.read_text()
+    table.write_text(written.replace("north,linear,none,5", "north,linear,none,6"))
+    _, problems = verify.run(result(hospitals, ""))
+    table.write_text(written)
+    assert any("tables/external.csv: the table is not what" in one for one in problems)
+
+
 def test_a_run_with_a_bundle_predicts_and_trains_nothing(hospitals):
     bundle = f"results/tiny/bundles/{BUNDLES[0]}.zip"
     config = {"preset": "paper", "run": "applied", "bundle": f"{{apply: {bundle}}}"}
