@@ -69,9 +69,8 @@ class FinalTuning:
         device = devices.prepare(trainers.device(self.trainer, self.device), self.threads)
         slices = data.collect(used, self.window, self.cache, device, self.memory_mb)
         split = splits.read(self.split)
-        fold = finetune.Fold(
-            cases, slices, split, final_models.WHOLE, 1.0, self.settings, self.seed
-        )
+        chosen = in_force["finetune"]
+        fold = finetune.Fold(cases, slices, split, final_models.WHOLE, 1.0, chosen, self.seed)
         log.info("%s on %d patients, %s", self.encoder, len(fold.train), device)
         net = finetune.start(self.weights, self.network, self.seed, self.settings["last_layer"])
         with checkpoints.beside(self.model, key) as folder:
@@ -86,6 +85,11 @@ class FinalTuning:
         made = {"settings": in_force, **cutoff.record(key, [self.model])}
         files.write_json({**facts, **made}, self.metadata)
 
+    @property
+    def epoch(self) -> str:
+        """The epoch that is kept: nobody is tested here on whom the best one could be chosen."""
+        return "last" if self.settings["epoch"] == "best-on-validation" else self.settings["epoch"]
+
     def in_force(self) -> dict:
         """The settings that make the network what it is."""
         return {
@@ -93,7 +97,7 @@ class FinalTuning:
             "window": list(self.window),
             "network": dict(self.network),
             "augmentation": dict(self.augmentation),
-            "finetune": dict(self.settings),
+            "finetune": {**self.settings, "epoch": self.epoch},
             "trainer": trainers.decisive({**self.trainer, **trainers.ONE_PROCESS}),
             "seed": self.seed,
         }

@@ -6,7 +6,7 @@ import torch
 from hepatoclr.base import files
 from hepatoclr.cohorts import cohort_table, splits
 from hepatoclr.imaging import tensors
-from hepatoclr.learning import backbone, data, finetune, trainers
+from hepatoclr.learning import backbone, data, final_finetune, finetune, trainers
 from hepatoclr.learning.augment import Augmentation
 from hepatoclr.stats import metrics
 
@@ -90,6 +90,48 @@ def test_it_learns_what_can_be_seen(material, tmp_path):
         assert ending["learned"]
         assert ending["loss"] < 0.5 < ending["chance"] == pytest.approx(np.log(2))
         assert ending["training_balanced_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("last", "last"), ("inner", "inner"), ("best-on-validation", "last")]
+)
+def test_a_final_network_is_trained_on_all_and_predicts_another_cohort(
+    material, tmp_path, given, kept
+):
+    folder, caches = material
+    model, metadata, output = (tmp_path / f"final.{end}" for end in ("safetensors", "json", "csv"))
+    final_finetune.FinalTuning(
+        encoder="none",
+        weights=folder / "none.safetensors",
+        table=folder / "histo.csv",
+        caches=caches,
+        split=folder / "split.csv",
+        code=["code@1"],
+        window=(-100, 400),
+        network=NETWORK,
+        augmentation={},
+        settings={**SETTINGS, "epochs": 12, "learning_rate": 3e-3, "epoch": given},
+        trainer=trainers.DEFAULTS,
+        seed=1,
+        device="cpu",
+        threads=1,
+        cache="auto",
+        memory_mb=100,
+        model=model,
+        metadata=metadata,
+    ).run()
+    facts = files.read_json(metadata)
+    assert (facts["patients"], facts["positive"], facts["learned"]) == (20, 10, True)
+    assert facts["settings"]["finetune"]["epoch"] == kept
+    assert 0 < facts["threshold"] < 1
+    where = {"network": NETWORK, "window": (-100, 400), "device": "cpu", "threads": 1}
+    final_finetune.apply_finetuned(
+        "none", 1, model, metadata, folder / "histo.csv", caches, output, **where
+    )
+    found = pd.read_csv(output, dtype={"patient_id": "str"})
+    assert len(found) == 20
+    assert metrics.auc(found["label"], found["probability"]) > 0.9
+    assert found["threshold"].eq(facts["threshold"]).all()
 
 
 @pytest.mark.parametrize("epoch", ["last", "inner"])
