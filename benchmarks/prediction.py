@@ -18,7 +18,7 @@ import numpy as np
 from hepatoclr.base import fingerprint, settings
 from hepatoclr.imaging import volumes
 from hepatoclr.learning import backbone, linear
-from hepatoclr.prediction import applicability, bundles, members, pack, predict
+from hepatoclr.prediction import applicability, bundles, by_hand, members, pack
 from hepatoclr.simulation import patients, scanner
 
 SLICES, PIXELS = 200, 512
@@ -92,7 +92,7 @@ def main() -> None:
         found = []
         for _ in range(given.rounds):
             start = time.monotonic()
-            (said,) = predict.run(
+            (said,) = by_hand.run(
                 folder / "bundle.zip",
                 [folder / "ct.nii.gz"],
                 folder / "out",

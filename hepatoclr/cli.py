@@ -70,17 +70,17 @@ def predict(
 
     Results hold nothing of a patient but the name that you give; without one a CT is case-1, ...
     """
-    from hepatoclr.prediction import predict as prediction
+    from hepatoclr.prediction import by_hand
 
     with _user_errors("predict"):
         output.mkdir(parents=True, exist_ok=True)
         logging.basicConfig(filename=output / "predict.log")
         logging.getLogger("hepatoclr").setLevel(logging.INFO)
-        found = prediction.run(
+        found = by_hand.run(
             bundle,
             images,
             output,
-            prediction.named(images, name),
+            by_hand.named(images, name),
             livers=liver,
             label=liver_label,
             backend=segment,
@@ -88,7 +88,7 @@ def predict(
             device=device,
         )
     for one in found:
-        print(messages.escape_control_characters(prediction.summary(one)))
+        print(messages.escape_control_characters(by_hand.summary(one)))
     print(f"pages, pictures and numbers: {output}/")
     if any("refused" in one for one in found):
         sys.exit(1)

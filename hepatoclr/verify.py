@@ -19,7 +19,7 @@ from hepatoclr import provenance
 from hepatoclr.base import files, fingerprint, messages, settings
 from hepatoclr.base.errors import UserError
 from hepatoclr.learning import experiment
-from hepatoclr.prediction import bundles, card
+from hepatoclr.prediction import bundle_checks, bundles, card
 from hepatoclr.reporting import consistency, formatting
 from hepatoclr.reporting.tables import common, external, tables
 from hepatoclr.stats import metrics, predictions
@@ -96,6 +96,7 @@ def bundle(path: str | Path) -> tuple[list[str], list[str]]:
         UserError: It is no whole bundle, see `bundles.unpacked`.
     """
     with bundles.unpacked(path) as found:
+        bundle_checks.check(path, found.facts)
         lines = [
             f"{path}, sha256 {found.sha256}",
             f"{found.facts['name']}: {card.how(found.facts)}",

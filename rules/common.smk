@@ -14,7 +14,7 @@ from hepatoclr.base import files, fingerprint, logs, names, settings, slurm
 from hepatoclr.cohorts import id_checks, manifest_checks, manifests
 from hepatoclr.imaging.segmentation import backends
 from hepatoclr.learning import experiment
-from hepatoclr.prediction import bundles
+from hepatoclr.prediction import bundle_checks
 from hepatoclr.simulation import simulate
 
 SCHEMAS = {name: settings.read(ROOT / f"rules/{name}.schema.yaml") for name in ("config", "cohort")}
@@ -64,7 +64,7 @@ try:
     # not by `configfile:`, which runs expressions in the file
     chosen = settings.layers(sys.argv, workflow.config_settings)
     config = settings.resolve(chosen, SCHEMAS["config"], ROOT / "presets")
-    config = bundles.in_force(config)
+    config = bundle_checks.in_force(config)
     manifest_checks.check_simulated(config)
     SIMULATED = simulate.by_cohort(config["cohorts"], **section("simulate", *simulate.DRAWN))
     experiment.check(config["experiment"]["methods"], ROOT / "hepatoclr/learning/methods")

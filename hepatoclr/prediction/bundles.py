@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from hepatoclr.base import files, messages, settings
+from hepatoclr.base import files
 from hepatoclr.base.errors import UserError
 
 FORMAT, FORMAT_VERSION = "hepatoclr-bundle", 1
@@ -25,35 +25,6 @@ LARGEST = 2**31  # bytes of a file in it
 TIME = (1980, 1, 1, 0, 0, 0)  # of all its files, so that equal bundles are equal files
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 ASK = "Ask whoever gave it to you for it once more."
-
-
-def _objects(**properties: Mapping) -> dict:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-NUMBER, TEXT, OBJECT = {"type": "number"}, {"type": "string"}, {"type": "object"}
-PAIR = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
-CLASS = _objects(name=TEXT, labels={"type": "array", "items": TEXT})
-SCHEMA = _objects(
-    name=TEXT,
-    encoder=TEXT,
-    protocol={"enum": ["linear", "linear_nested", "finetune"]},
-    intended_use=TEXT,
-    licence=TEXT,
-    members={"type": "array", "items": _objects(seed=NUMBER, weights=TEXT), "minItems": 1},
-    preprocessing=_objects(ingest=OBJECT, segment=OBJECT, slices=OBJECT, tensors=OBJECT),
-    checks=OBJECT,
-    network=OBJECT,
-    classes=_objects(negative=CLASS, positive=CLASS),
-    threshold=_objects(value=NUMBER, rule=TEXT),
-    conformal=_objects(coverage=NUMBER, negative=OBJECT, positive=OBJECT),
-    limits=_objects(ranges={"type": "object", "additionalProperties": PAIR}),
-    trained_on=OBJECT,
-    performance=OBJECT,
-    disclaimers={"type": "array", "items": TEXT},
-    made_by=OBJECT,
-    files={"type": "object", "additionalProperties": TEXT},
-)
 
 
 @dataclass(frozen=True)
@@ -105,21 +76,6 @@ def metadata(path: str | Path) -> dict:
         return _metadata(path, archive)
 
 
-def in_force(config: Mapping) -> dict:
-    """The configuration of a run that applies a bundle, if it does: the bundle says how.
-
-    Raises:
-        UserError: As `metadata`.
-    """
-    if not (path := config["bundle"]["apply"]):
-        return dict(config)
-    facts = metadata(path)
-    way = facts["preprocessing"]
-    found = {part: {**config[part], **way[part]} for part in ("segment", "slices", "tensors")}
-    fill = {"fill_slices": way["ingest"]["fill_slices"]}
-    return {**config, **found, "checks": facts["checks"], "ingest": {**config["ingest"], **fill}}
-
-
 @contextmanager
 def _opened(path: str | Path) -> Iterator[zipfile.ZipFile]:
     """The zip file of a bundle."""
@@ -162,7 +118,7 @@ def _metadata(path: str | Path, archive: zipfile.ZipFile) -> dict:
     if METADATA not in archive.namelist():
         raise UserError(f"{foreign}: it has no {METADATA}. Give a file made by make bundle.")
     try:
-        facts = json.loads(_content(archive, METADATA), object_pairs_hook=settings.unique)
+        facts = json.loads(_content(archive, METADATA))
     except (ValueError, RecursionError, OSError) as error:
         raise UserError(f"{path}: {METADATA} cannot be read ({error}). {ASK}") from None
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
@@ -172,11 +128,6 @@ def _metadata(path: str | Path, archive: zipfile.ZipFile) -> dict:
             f"{path}: the bundle is of format {version}, and this version of HepatoCLR reads "
             f"{FORMAT_VERSION}. Install the version that made it, or a newer one."
         )
-    if wrong := settings.problems(facts, SCHEMA):
-        raise UserError(f"{messages.listing(f'{path}: {METADATA} has', wrong)}\n{ASK}")
-    named = [member[key] for member in facts["members"] for key in member if key != "seed"]
-    if missing := sorted({*named} - {*facts["files"]}):
-        raise UserError(f"{path}: {METADATA} does not list {', '.join(missing)}. {ASK}")
     return facts
 
 

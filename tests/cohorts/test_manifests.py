@@ -32,6 +32,7 @@ def config(backend="totalsegmentator", folds=2, **cohorts):
     return {
         "cohorts": {name: {**blank, **given} for name, given in cohorts.items()},
         "covariates": {},
+        "bundle": {"apply": ""},
         "segment": {"backend": backend},
         "evaluation": {"scheme": "stratified", "folds": folds},
         "experiment": {"fractions": [0.5, 1]},

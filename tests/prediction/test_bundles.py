@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hepatoclr.base.errors import UserError
-from hepatoclr.prediction import applicability, bundles, pack
+from hepatoclr.prediction import applicability, bundle_checks, bundles, pack
 
 CLASS = {"name": "F3-F4", "labels": ["F3", "F4"]}
 FACTS = {
@@ -93,8 +93,8 @@ def outside(found):
 )
 def test_what_is_no_whole_bundle_is_refused_by_name(path, tmp_path, change, message):
     rewritten(path, change)
-    with pytest.raises(UserError, match=message) as refusal, bundles.unpacked(path):
-        pass
+    with pytest.raises(UserError, match=message) as refusal, bundles.unpacked(path) as found:
+        bundle_checks.check(path, found.facts)
     assert str(path) in str(refusal.value)
     assert not (tmp_path.parent / "evil").exists()
 

@@ -11,7 +11,7 @@ from example_ct import write_nifti, write_series
 from hepatoclr.base.errors import BadCase, UserError
 from hepatoclr.imaging import ingest
 from hepatoclr.learning import backbone, linear
-from hepatoclr.prediction import applicability, bundles, pack, predict
+from hepatoclr.prediction import applicability, bundles, by_hand, pack, predict
 
 NETWORK = {"channels": [4, 8], "padding": 2, "hidden": 4, "projection": 2}
 SHAPE = (12, 40, 36)
@@ -110,7 +110,7 @@ def ct(tmp_path):
 
 def answer(path, ct, tmp_path, **options):
     image, liver = ct
-    (found,) = predict.run(path, [image], tmp_path / "out", ["A 1"], livers=[liver], **options)
+    (found,) = by_hand.run(path, [image], tmp_path / "out", ["A 1"], livers=[liver], **options)
     return found
 
 
@@ -202,7 +202,7 @@ def test_an_empty_mask_is_refused(bundle, ct, tmp_path):
 
 def test_models_of_given_masks_need_one(bundle, ct, tmp_path):
     with pytest.raises(UserError, match="--liver"):
-        predict.run(bundle(), [ct[0]], tmp_path / "out", ["A"])
+        by_hand.run(bundle(), [ct[0]], tmp_path / "out", ["A"])
 
 
 @pytest.mark.parametrize(
@@ -212,11 +212,11 @@ def test_models_of_given_masks_need_one(bundle, ct, tmp_path):
 )
 def test_names_that_cannot_be_are_refused(given, message):
     with pytest.raises(UserError, match=message):
-        predict.named(["x", "y"], given)
+        by_hand.named(["x", "y"], given)
 
 
 def test_without_names_cases_are_counted():
-    assert predict.named(["x", "y"], None) == ["case-1", "case-2"]
+    assert by_hand.named(["x", "y"], None) == ["case-1", "case-2"]
 
 
 def test_ranges_are_those_of_used_cases():

@@ -8,7 +8,7 @@ import pytest
 from tiny_project import result
 
 from hepatoclr import verify
-from hepatoclr.prediction import predict
+from hepatoclr.prediction import by_hand
 
 LABELS = "labels: {positive: [F3, F4], negative: [F0, F1, F2]}"
 SIMULATED = "simulate: {patients: %d, reader: histology, stages: [0.2, 0.2, 0.2, 0.2, 0.2]}"
@@ -81,7 +81,7 @@ def test_a_bundle_says_of_a_ct_what_the_run_says_to_the_last_bit(hospitals, tmp_
     masks = [(simulated / image).parent / "liver.nii.gz" for image in IMAGES]
     names = [mask.parent.name for mask in masks]
     images = [simulated / image for image in IMAGES]
-    found = predict.run(
+    found = by_hand.run(
         result(hospitals, f"bundles/{bundle}.zip"), images, tmp_path, names, livers=masks
     )
     assert {one["case"]: one["probability"] for one in found} == {
