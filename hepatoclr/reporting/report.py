@@ -83,6 +83,10 @@ SECTIONS = [
         "external_calibration",
         external="The final models in other hospitals, beside the evaluation cohort",
         hospitals="AUC over hospitals, and what to expect of the next one",
+    ),
+    _section(
+        "Within each hospital",
+        folded=True,
         external_comparisons="Differences in AUC between methods, within each hospital",
         recalibration="Calibration, before and after recalibrating on some patients",
     ),
