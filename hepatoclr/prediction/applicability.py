@@ -36,7 +36,7 @@ def outside(facts: Mapping[str, float | None], limits: Mapping[str, Sequence[flo
     found = []
     for name, (low, high) in limits.items():
         value, (words, unit, decimals) = facts.get(name), RANGES[name]
-        if value is not None and not low <= value <= high:
+        if pd.notna(value) and not low <= value <= high:
             ends = f"{low:.{decimals}f} to {high:.{decimals}f}"
             found.append(f"{words} {value:.{decimals}f} {unit}: the models have seen {ends} {unit}")
     return found

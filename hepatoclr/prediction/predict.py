@@ -191,8 +191,7 @@ def predict_cohort(
         table: The cohort's table.
         caches: The cached slices of its cases, in their order.
         output: CSV to write, a row per case: case, patient_id, label, then what `answers.answer`
-            gives,
-            or the reason why it was refused.
+            gives, or the reason why it was refused.
         device, threads: See `devices.prepare`.
     """
     known, rows = cohort_table.read(table), []

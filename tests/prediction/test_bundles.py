@@ -147,6 +147,7 @@ def test_a_class_is_named_by_its_labels(labels, name):
 def test_what_lies_beyond_what_was_seen_is_said():
     limits = {"slice_mm": [1.0, 5.0], "liver_ml": [600.0, 3000.0]}
     assert applicability.outside({"slice_mm": 5.0, "liver_ml": None}, limits) == []
+    assert applicability.outside({"slice_mm": np.nan}, limits) == []
     assert applicability.outside({"slice_mm": 7.5, "liver_ml": 300.0}, limits) == [
         "slice spacing 7.50 mm: the models have seen 1.00 to 5.00 mm",
         "liver volume 300 ml: the models have seen 600 to 3000 ml",
