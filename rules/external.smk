@@ -1,7 +1,9 @@
 EXTERNAL_TABLES = ["external", "hospitals", "recalibration", "external_comparisons"] * bool(
     EXTERNAL
 )
-FIGURES += ["external_drop", "external_roc", "external_calibration"] * bool(EXTERNAL)
+FIGURES += [
+    *("external_drop", "external_roc", "external_calibration", "external_recalibration")
+] * bool(EXTERNAL)
 EXTERNAL_PREDICTIONS = expand(
     results("predictions/external/{cohort}/{evaluation}/{seed}.csv"),
     cohort=EXTERNAL,
@@ -167,6 +169,7 @@ rule external:
         **figure("external_drop"),
         **figure("external_roc"),
         **figure("external_calibration"),
+        **figure("external_recalibration"),
         hospitals=captioned("tables/hospitals.csv", "hospitals", "Tables"),
         recalibration=captioned("tables/recalibration.csv", "recalibration", "Tables"),
         comparisons=captioned("tables/external_comparisons.csv", "external_comparisons", "Tables"),

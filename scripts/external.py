@@ -12,9 +12,6 @@ with logs.to_file(snakemake.log[0]):
     found = external.external(inside, outside, params.methods, params.threshold).assign(data=data)
     paths = [out[name] for name in ("external", "external_md", "external_tex")]
     tables.write(found, *paths, tables.EXTERNAL)
-    figures = {name: [out[name], out[f"{name}_png"]] for name in plots.NAMES}
-    together, measured = external.side_by_side(inside, outside, params.methods)
-    plots.all(found, together, measured.assign(data=data), params.methods, figures)
     beside = {
         "hospitals": external.hospitals(outside, params.methods),
         "recalibration": external.recalibration(
@@ -24,3 +21,7 @@ with logs.to_file(snakemake.log[0]):
     }
     for name, table in beside.items():
         files.write_csv(table.assign(data=data).round(6), out[name])
+    figures = {name: [out[name], out[f"{name}_png"]] for name in plots.NAMES}
+    together, measured = external.side_by_side(inside, outside, params.methods)
+    measured = measured.assign(data=data)
+    plots.all(found, together, measured, beside["recalibration"], params.methods, figures)

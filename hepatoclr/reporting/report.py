@@ -81,6 +81,7 @@ SECTIONS = [
         "external_drop",
         "external_roc",
         "external_calibration",
+        "external_recalibration",
         external="The final models in other hospitals, beside the evaluation cohort",
         hospitals="AUC over hospitals, and what to expect of the next one",
     ),

@@ -6,7 +6,8 @@ import pytest
 from example_predictions import predictions as made
 from scipy.special import expit
 
-from hepatoclr.reporting import layouts, markup
+from hepatoclr.reporting import formatting, layouts, markup
+from hepatoclr.reporting.plots import external as plots
 from hepatoclr.reporting.tables import external, tables
 
 METHODS = {"none": "none", "simclr": "simclr"}
@@ -105,3 +106,22 @@ def test_recalibration_is_of_each_hospital():
         "intercept",
         "intercept and slope",
     ]
+
+
+def test_the_cost_of_recalibration_is_drawn_of_the_best_inside(inside, tmp_path):
+    others = {"far": outside(90), "near": outside(60, seed=2)}
+    table = external.external(inside, others, METHODS).assign(data="synthetic")
+    found = external.recalibration(others, METHODS, [20, 40], 5, 1)
+    figure = plots.recalibration(table, found, [tmp_path / "one.svg"])
+    best = table.loc[table["inside"].idxmax(), "encoder"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["far", "near"]
+    legend = figure.axes[0].get_legend()
+    assert legend.get_title().get_text() == formatting.short_label(best)
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("as it is", "intercept", "intercept and slope")
+    ]
+    own = found.query("cohort == 'far' and encoder == @best and update == 'intercept'")
+    bars = figure.axes[0].containers[0]
+    assert bars.lines[0].get_ydata() == pytest.approx(own["brier"].to_numpy())
+    empty = plots.recalibration(table, external.recalibration({}, METHODS, [20], 5, 1), [])
+    assert "Nothing to draw" in empty.texts[0].get_text()

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from hepatoclr.reporting import formatting
 from hepatoclr.reporting.colours import BLACK, GREY
 from hepatoclr.reporting.plots import common, curves
+from hepatoclr.stats import transport
 
-NAMES = ("external_drop", "external_roc", "external_calibration")
+NAMES = ("external_drop", "external_roc", "external_calibration", "external_recalibration")
 SHOWN = ("linear", "finetune")
+UPDATES = dict(zip(transport.UPDATES, common.STYLES[2:5:2], strict=True))
 NOTHING = "Nothing to draw: no external cohort can be compared with labels."
 
 
@@ -88,16 +90,59 @@ def beside(
     }
 
 
+@matplotlib.rc_context(common.SETTINGS)
+def recalibration(table: pd.DataFrame, found: pd.DataFrame, paths: Sequence[str | Path]) -> Figure:
+    """Draw what recalibrating costs: Brier score over patients, of the best linear models inside.
+
+    Args:
+        table: What `external.external` of the tables returns.
+        found: What `external.recalibration` of the tables returns.
+        paths: Files to write.
+    """
+    linear = table[(table["protocol"] == "linear") & table["inside"].notna()]
+    known = found[found["protocol"].eq("linear")] if len(found) else found
+    if linear.empty or known.empty:
+        return common.only_text(NOTHING, paths)
+    best = linear.loc[linear["inside"].idxmax(), "encoder"]
+    known = known[known["encoder"] == best]
+    cohorts = known["cohort"].unique()
+    figure = Figure(figsize=(1.2 + 2.7 * len(cohorts), 2.9))
+    panels = figure.subplots(1, len(cohorts), squeeze=False, sharey=True)[0]
+    for axes, cohort in zip(panels, cohorts, strict=True):
+        rows = known[known["cohort"] == cohort]
+        before = rows.loc[rows["update"] == "none", "brier"].iloc[0]
+        axes.axhline(before, color=GREY, linewidth=1.2, label="as it is")
+        sizes = sorted(set(rows["patients"]) - {0})
+        for number, (update, style) in enumerate(UPDATES.items()):
+            own = rows[rows["update"] == update].set_index("patients").reindex(sizes)
+            colour, line, marker = style
+            places = [place + 0.12 * number for place in range(len(sizes))]
+            arms = [own["brier"] - own["brier_low"], own["brier_high"] - own["brier"]]
+            look = {"color": colour, "linestyle": line, "marker": marker, "capsize": 2.5}
+            axes.errorbar(places, own["brier"], yerr=arms, label=update, elinewidth=1, **look)
+        axes.set_xticks(range(len(sizes)), sizes)
+        axes.set_xlabel("Patients recalibrated on")
+        axes.set_title(cohort)
+        axes.grid(True, axis="y")
+    panels[0].set_ylabel("Brier score of the others")
+    panels[0].legend(title=formatting.short_label(best))
+    return common.finish(figure, formatting.disclaimers(table), paths)
+
+
 def all(
     table: pd.DataFrame,
     predictions: pd.DataFrame,
     measured: pd.DataFrame,
+    recalibrated: pd.DataFrame,
     methods: Mapping[str, str],
     paths: Mapping[str, Sequence[str | Path]],
 ) -> dict[str, Figure]:
-    """Draw all of `NAMES`; arguments as of `drop` and `beside`."""
-    others = {name: to for name, to in paths.items() if name != "external_drop"}
+    """Draw all of `NAMES`; arguments as of `drop`, `beside` and `recalibration`."""
+    sides = {name: paths[name] for name in ("external_roc", "external_calibration")}
     return {
         "external_drop": drop(table, paths["external_drop"]),
-        **beside(predictions, measured, methods, others),
+        **beside(predictions, measured, methods, sides),
+        "external_recalibration": recalibration(
+            table, recalibrated, paths["external_recalibration"]
+        ),
     }
