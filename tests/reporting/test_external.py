@@ -115,7 +115,7 @@ def test_the_cost_of_recalibration_is_drawn_of_the_best_inside(inside, tmp_path)
     figure = plots.recalibration(table, found, [tmp_path / "one.svg"])
     best = table.loc[table["inside"].idxmax(), "encoder"]
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["far", "near"]
-    legend = figure.axes[0].get_legend()
+    (legend,) = figure.legends
     assert legend.get_title().get_text() == formatting.short_label(best)
     assert [text.get_text() for text in legend.get_texts()] == [
         *("as it is", "intercept", "intercept and slope")

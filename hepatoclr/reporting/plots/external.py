@@ -106,7 +106,7 @@ def recalibration(table: pd.DataFrame, found: pd.DataFrame, paths: Sequence[str 
     best = linear.loc[linear["inside"].idxmax(), "encoder"]
     known = known[known["encoder"] == best]
     cohorts = known["cohort"].unique()
-    figure = Figure(figsize=(1.2 + 2.7 * len(cohorts), 2.9))
+    figure = Figure(figsize=(2.2 + 2.4 * len(cohorts), 3.2))
     panels = figure.subplots(1, len(cohorts), squeeze=False, sharey=True)[0]
     for axes, cohort in zip(panels, cohorts, strict=True):
         rows = known[known["cohort"] == cohort]
@@ -121,11 +121,14 @@ def recalibration(table: pd.DataFrame, found: pd.DataFrame, paths: Sequence[str 
             look = {"color": colour, "linestyle": line, "marker": marker, "capsize": 2.5}
             axes.errorbar(places, own["brier"], yerr=arms, label=update, elinewidth=1, **look)
         axes.set_xticks(range(len(sizes)), sizes)
+        axes.set_xlim(-0.5, len(sizes) - 0.4)
         axes.set_xlabel("Patients recalibrated on")
         axes.set_title(cohort)
         axes.grid(True, axis="y")
     panels[0].set_ylabel("Brier score of the others")
-    panels[0].legend(title=formatting.short_label(best))
+    handles = panels[0].get_legend_handles_labels()
+    title = formatting.short_label(best)
+    figure.legend(*handles, loc="outside upper left", ncols=3, title=title, alignment="left")
     return common.finish(figure, formatting.disclaimers(table), paths)
 
 
