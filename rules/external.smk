@@ -10,6 +10,15 @@ EXTERNAL_PREDICTIONS = expand(
     evaluation=experiment.final(EVALUATED, BETAS),
     seed=SEEDS,
 )
+FINAL_MODELS = expand(
+    [
+        results("models/linear/{encoder}/{seed}.json"),
+        results("models/finetune/{encoder}/{seed}.safetensors"),
+        results("models/finetune/{encoder}/{seed}.json"),
+    ],
+    encoder=EVALUATED * bool(EXTERNAL),
+    seed=SEEDS,
+)
 LINEAR_MODELS = {
     "final": [results("models/linear/{encoder}/seed{seed}.json")],
     "folds": expand(results("models/folds/{{encoder}}/seed{{seed}}/{split}.json"), split=SPLITS),

@@ -7,6 +7,7 @@ ARCHIVED = {
     ),
     "metadata": TRAININGS,
     "predictions": PREDICTIONS,
+    "models": FINAL_MODELS,
     "external": EXTERNAL_PREDICTIONS,
     "tables": [
         *expand(

@@ -71,6 +71,7 @@ def test_the_record_holds_models_and_predictions(hospitals):
     files = record["files"]["external"]
     assert "predictions/external/north/finetune/simclr/seed1.csv" in files
     assert "tables/external.csv" in record["files"]["tables"]
+    assert "models/finetune/simclr/seed1.safetensors" in record["files"]["models"]
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
