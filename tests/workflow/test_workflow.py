@@ -291,14 +291,17 @@ for rule in workflow.rules:
 """
 
 
+TUNING = dict.fromkeys(("finetune", "learning_curve", "final_finetune", "external_finetune"), 1)
+
+
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({}, {"pretrain": 1, "features": 1, "finetune": 1, "learning_curve": 1}),
+        ({}, {"pretrain": 1, "features": 1, **TUNING}),
         ({"device": "cpu"}, {}),
         (
             {"trainer": "{devices: 2}", "segment": "{backend: totalsegmentator}"},
-            {"pretrain": 2, "features": 1, "finetune": 1, "learning_curve": 1, "segment": 1},
+            {"pretrain": 2, "features": 1, "segment": 1, **TUNING},
         ),
     ],
 )
