@@ -1,33 +1,30 @@
-def packed(wildcards):
-    """The models of an encoder, and what the evaluation said of them."""
-    found = {
-        "predictions": expand(
-            results("predictions/{{protocol}}/{{encoder}}/{seed}/{split}.csv"),
-            seed=SEEDS,
-            split=SPLITS,
-        )
-    }
-    if wildcards.protocol == "finetune":
-        found["weights"] = expand(
-            results("models/finetune/{{encoder}}/{seed}.safetensors"), seed=SEEDS
-        )
-        found["models"] = expand(results("models/finetune/{{encoder}}/{seed}.json"), seed=SEEDS)
-        return found
-    weights = results("encoders/{{encoder}}/{seed}/encoder.safetensors")
-    features = results(f"features/{EVALUATION}/{{{{encoder}}}}/{{seed}}.parquet")
-    folds = results("models/folds/{{encoder}}/{seed}/{split}.json")
-    return found | {
-        "weights": expand(weights, seed=SEEDS),
+PACKED = {
+    "finetune": {
+        "weights": expand(results("models/finetune/{{encoder}}/{seed}.safetensors"), seed=SEEDS),
+        "models": expand(results("models/finetune/{{encoder}}/{seed}.json"), seed=SEEDS),
+    },
+    "linear": {
+        "weights": expand(results("encoders/{{encoder}}/{seed}/encoder.safetensors"), seed=SEEDS),
         "models": expand(results("models/linear/{{encoder}}/{seed}.json"), seed=SEEDS),
-        "folds": expand(folds, seed=SEEDS, split=SPLITS),
-        "features": expand(features, seed=SEEDS),
-    }
+        "folds": expand(
+            results("models/folds/{{encoder}}/{seed}/{split}.json"), seed=SEEDS, split=SPLITS
+        ),
+        "features": expand(
+            results(f"features/{EVALUATION}/{{{{encoder}}}}/{{seed}}.parquet"), seed=SEEDS
+        ),
+    },
+}
 
 
 rule bundle:
     """Pack what a prediction of a new CT needs, and what is known of it."""
     input:
-        unpack(packed),
+        unpack(lambda wildcards: PACKED[wildcards.protocol.removesuffix("_nested")]),
+        predictions=expand(
+            results("predictions/{{protocol}}/{{encoder}}/{seed}/{split}.csv"),
+            seed=SEEDS,
+            split=SPLITS,
+        ),
         cohorts=expand(results("cohorts/{cohort}.csv"), cohort=STUDIED),
         measures=results("tables/measures.csv"),
         external=results("tables/external.csv") if EXTERNAL else [],

@@ -72,7 +72,8 @@ def of_layout(given: layouts.Layout) -> Grid:
         for name, cells in given.rows
     ]
     heads = [given.heading, *(name for _, name in given.columns)]
-    columns = zip(*(cells for _, cells in given.rows), strict=True)
+    places = range(len(given.columns))
+    columns = [[cells[place] for _, cells in given.rows] for place in places]
     numbers = [False, *(all(map(_is_number, column)) for column in columns)]
     # the page says its disclaimers once, at the top
     notes = [note for note in given.notes if note not in formatting.DISCLAIMERS.values()]

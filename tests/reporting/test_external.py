@@ -6,7 +6,7 @@ import pytest
 from example_predictions import predictions as made
 from scipy.special import expit
 
-from hepatoclr.reporting import formatting, layouts, markup
+from hepatoclr.reporting import formatting, html_tables, layouts, markup
 from hepatoclr.reporting.plots import external as plots
 from hepatoclr.reporting.tables import external, tables
 
@@ -69,6 +69,9 @@ def test_what_cannot_be_compared_has_a_sentence_and_no_number(inside, table, sai
     assert found["cohort"].tolist() == ["odd", "far", "far"]
     assert external.compared({"odd": table}, METHODS).empty
     assert external.recalibration({"odd": table}, METHODS, [3], 5, 1).empty
+    alone = html_tables.of_layout(layouts.of(found.iloc[:1]))
+    assert len(alone.numbers) == len(alone.heads)
+    assert not alone.rows
     text = markup.markdown(layouts.of(found), tables.EXTERNAL)
     assert f"odd: {row['note']}" in text
     assert "nan" not in text

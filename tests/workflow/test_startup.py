@@ -13,6 +13,7 @@ HEAVY = {
 }
 TRAINING = {"torch", "pytorch_lightning", "kornia", "matplotlib"}  # Lightning imports the last
 ALLOWED = {
+    "bundle": {"sklearn"},
     "diagrams": {"matplotlib"},
     "external": {"matplotlib"},
     "external_beta": {"sklearn"},
@@ -29,6 +30,7 @@ ALLOWED = {
     "linear": {"sklearn"},
     "preprocessing": {"matplotlib"},
     "patient_flow": {"matplotlib"},
+    "predict": TRAINING | {"sklearn"},
     "pretrain": TRAINING,
     "random_encoder": {"torch"},
 }
