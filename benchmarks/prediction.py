@@ -7,7 +7,6 @@ paper's network with random weights, in which nothing but the numbers differs fr
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -42,12 +41,11 @@ def bundle(chosen: dict, path: Path) -> None:
         for _ in range(1 + FOLDS)
     ]
     space = applicability.space(rng.normal(size=(100, channels)))
-    numbers = {"mean": space.mean.tolist(), "precision": space.precision.tolist()}
     contents = {
         "models/w.safetensors": weights.read_bytes(),
-        "models/r.json": _json([linear.record(model) for model in models[:1]]),
-        "models/f.json": _json([linear.record(model) for model in models[1:]]),
-        "models/s.json": json.dumps({**numbers, "limit": space.limit}).encode(),
+        "models/r.json": pack.models_json(models[:1]),
+        "models/f.json": pack.models_json(models[1:]),
+        "models/s.json": pack.space_json(space),
     }
     member = {"seed": 1, "weights": "models/w.safetensors", "regression": "models/r.json"}
     side = {"patients": 50, "least": 0.3}
@@ -70,10 +68,6 @@ def bundle(chosen: dict, path: Path) -> None:
         "performance": {"inside": {}, "external": []},
     }
     bundles.write(facts, contents, "# Random weights\n", path)
-
-
-def _json(models: list) -> bytes:
-    return json.dumps({"models": models}).encode()
 
 
 def main() -> None:

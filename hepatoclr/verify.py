@@ -30,30 +30,25 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 RESTORE = "Restore it from the archive."
 
 
-def _objects(**properties: Mapping) -> dict:
-    """The schema of an object that has at least these keys."""
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 # What is used of the record; there is more in it.
-SCHEMA = _objects(
-    code=_objects(fingerprints=TEXTS),
-    environment=_objects(
+SCHEMA = settings.objects(
+    code=settings.objects(fingerprints=TEXTS),
+    environment=settings.objects(
         python={"type": "string"}, platform={"type": "string"}, distributions=TEXTS
     ),
-    hardware=_objects(cpu={"type": "string"}),
-    config=_objects(
-        tensors=_objects(window={"type": "array"}),
-        evaluation=_objects(threshold={"enum": ["youden", 0.5]}),
-        experiment=_objects(
+    hardware=settings.objects(cpu={"type": "string"}),
+    config=settings.objects(
+        tensors=settings.objects(window={"type": "array"}),
+        evaluation=settings.objects(threshold={"enum": ["youden", 0.5]}),
+        experiment=settings.objects(
             methods={"type": "array", "items": {"type": "string"}},
             betas={"type": "array", "items": {"type": "number"}},
             beta={"type": "number"},
         ),
     ),
     disclaimers={"type": "array", "items": {"enum": list(formatting.DISCLAIMERS)}},
-    files=_objects(predictions=TEXTS, tables=TEXTS) | {"additionalProperties": TEXTS},
+    files=settings.objects(predictions=TEXTS, tables=TEXTS) | {"additionalProperties": TEXTS},
 )
 
 

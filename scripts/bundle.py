@@ -3,12 +3,6 @@ from hepatoclr.prediction import pack
 
 given, params, of = snakemake.input, snakemake.params, snakemake.wildcards
 with logs.to_file(snakemake.log[0]):
-    per_seed = len(given.get("folds", [])) // len(params.seeds)
-    folds = {
-        seed: given.folds[number * per_seed : (number + 1) * per_seed]
-        for number, seed in enumerate(params.seeds)
-        if per_seed
-    }
     pack.pack(
         snakemake.output[0],
         **{key: params[key] for key in ("run", "evaluation", "seeds", "settings", "checks")},
@@ -17,7 +11,7 @@ with logs.to_file(snakemake.log[0]):
         protocol=of.protocol,
         weights=given.weights,
         models=given.models,
-        folds=folds,
+        folds=given.get("folds", []),
         features=given.get("features", []),
         cohorts=dict(zip(params.cohorts, given.cohorts, strict=True)),
         inside=given.predictions,

@@ -156,6 +156,11 @@ def unique(pairs: Sequence[tuple[str, Any]]) -> dict:
     return dict(pairs)
 
 
+def objects(**properties: Mapping) -> dict:
+    """The schema of an object that has at least these keys."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
 def preset(name: str, presets: Path) -> dict:
     """Read a preset by name; one that names another in `preset` is laid over that."""
     known = sorted(file.stem for file in presets.glob("*.yaml"))

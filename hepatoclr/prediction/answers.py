@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hepatoclr.prediction import applicability
+from hepatoclr.prediction import applicability, bundles
 from hepatoclr.prediction.members import Reading
 from hepatoclr.stats import conformal
 
-SIDES = ("negative", "positive")
 CANNOT_TELL = "cannot tell"
 
 
@@ -32,8 +31,8 @@ def answer(
     """
     probability = float(np.mean([one.probability for one in readings]))
     every = [odds for one in readings for odds in (one.by_fold or [one.probability])]
-    names = [facts["classes"][side]["name"] for side in SIDES]
-    limits = [conformal.Limit(**facts["conformal"][side]) for side in SIDES]
+    names = [facts["classes"][side]["name"] for side in bundles.SIDES]
+    limits = [conformal.Limit(**facts["conformal"][side]) for side in bundles.SIDES]
     held = conformal.classes(probability, limits)
     threshold = facts["threshold"]["value"]
     beyond = applicability.outside(seen, facts["limits"]["ranges"])

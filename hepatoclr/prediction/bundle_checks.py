@@ -7,28 +7,23 @@ from hepatoclr.base import messages, settings
 from hepatoclr.base.errors import UserError
 from hepatoclr.prediction import bundles
 
-
-def _objects(**properties: Mapping) -> dict:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
 NUMBER, TEXT, OBJECT = {"type": "number"}, {"type": "string"}, {"type": "object"}
 PAIR = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
-CLASS = _objects(name=TEXT, labels={"type": "array", "items": TEXT})
-SCHEMA = _objects(
+CLASS = settings.objects(name=TEXT, labels={"type": "array", "items": TEXT})
+SCHEMA = settings.objects(
     name=TEXT,
     encoder=TEXT,
     protocol={"enum": ["linear", "linear_nested", "finetune"]},
     intended_use=TEXT,
     licence=TEXT,
-    members={"type": "array", "items": _objects(seed=NUMBER, weights=TEXT), "minItems": 1},
-    preprocessing=_objects(ingest=OBJECT, segment=OBJECT, slices=OBJECT, tensors=OBJECT),
+    members={"type": "array", "items": settings.objects(seed=NUMBER, weights=TEXT), "minItems": 1},
+    preprocessing=settings.objects(ingest=OBJECT, segment=OBJECT, slices=OBJECT, tensors=OBJECT),
     checks=OBJECT,
     network=OBJECT,
-    classes=_objects(negative=CLASS, positive=CLASS),
-    threshold=_objects(value=NUMBER, rule=TEXT),
-    conformal=_objects(coverage=NUMBER, negative=OBJECT, positive=OBJECT),
-    limits=_objects(ranges={"type": "object", "additionalProperties": PAIR}),
+    classes=settings.objects(negative=CLASS, positive=CLASS),
+    threshold=settings.objects(value=NUMBER, rule=TEXT),
+    conformal=settings.objects(coverage=NUMBER, negative=OBJECT, positive=OBJECT),
+    limits=settings.objects(ranges={"type": "object", "additionalProperties": PAIR}),
     trained_on=OBJECT,
     performance=OBJECT,
     disclaimers={"type": "array", "items": TEXT},

@@ -21,6 +21,7 @@ from hepatoclr.base.errors import UserError
 
 FORMAT, FORMAT_VERSION = "hepatoclr-bundle", 1
 METADATA, CARD = "configs/metadata.json", "docs/README.md"
+SIDES = ("negative", "positive")  # classes 0 and 1
 LARGEST = 2**31  # bytes of a file in it
 TIME = (1980, 1, 1, 0, 0, 0)  # of all its files, so that equal bundles are equal files
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)

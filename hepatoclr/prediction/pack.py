@@ -38,7 +38,7 @@ def pack(
     seeds: Sequence[int],
     weights: Sequence[str | Path],
     models: Sequence[str | Path],
-    folds: Mapping[int, Sequence[str | Path]],
+    folds: Sequence[str | Path],
     features: Sequence[str | Path],
     cohorts: Mapping[str, str | Path],
     evaluation: str,
@@ -60,7 +60,7 @@ def pack(
         seeds: Seeds of the trainings, each a member of the bundle.
         weights: Of the encoder, or of the fine-tuned network, by seed.
         models: What `final_linear` or `final_finetune` wrote, by seed.
-        folds: Seed to the linear models of its folds; empty of fine-tuned networks.
+        folds: Linear models of the folds, in any order; none of fine-tuned networks.
         features: Of the evaluation cohort, by seed; none of fine-tuned networks.
         cohorts: Cohort to its table, of pretraining and evaluation.
         evaluation: Name of the evaluation cohort.
@@ -81,9 +81,10 @@ def pack(
         else:
             member |= {key: f"models/{key}-seed{seed}.json" for key in ("regression", "folds")}
             (final,) = linear.load(models[number])[protocol]
-            of_folds = [one for path in folds[seed] for one in linear.load(path)[protocol]]
-            contents[member["regression"]] = _models([final])
-            contents[member["folds"]] = _models(of_folds)
+            own = [path for path in folds if files.read_json(path)["seed"] == seed]
+            of_folds = [one for path in own for one in linear.load(path)[protocol]]
+            contents[member["regression"]] = models_json([final])
+            contents[member["folds"]] = models_json(of_folds)
             cuts.append(final.threshold)
         if len(features):
             member["space"] = f"models/space-seed{seed}.json"
@@ -105,7 +106,7 @@ def pack(
         },
         "checks": dict(checks),
         "network": dict(settings["network"]),
-        "classes": {side: _class(given["labels"][side]) for side in ("negative", "positive")},
+        "classes": {side: _class(given["labels"][side]) for side in bundles.SIDES},
         "threshold": {
             "value": float(np.mean(cuts)) if chosen else 0.5,
             "rule": THRESHOLDS[protocol] if chosen else "fixed",
@@ -124,7 +125,8 @@ def _without(section: Mapping, keys: Sequence[str]) -> dict:
     return {key: value for key, value in section.items() if key not in keys}
 
 
-def _models(models: Sequence[linear.Model]) -> bytes:
+def models_json(models: Sequence[linear.Model]) -> bytes:
+    """Regressions as a file of a bundle."""
     return _json({"models": [linear.record(model) for model in models]})
 
 
@@ -136,7 +138,11 @@ def _space(features: str | Path) -> bytes:
     """The features of known patients, for the distance of a new one."""
     patient, vectors = linear.read(str(features))
     means = pd.DataFrame(vectors).groupby(patient.to_numpy()).mean().to_numpy()
-    found = applicability.space(means)
+    return space_json(applicability.space(means))
+
+
+def space_json(found: applicability.Space) -> bytes:
+    """The features of known patients as a file of a bundle."""
     numbers = {"mean": found.mean.tolist(), "precision": found.precision.tolist()}
     return _json({**numbers, "limit": found.limit})
 
@@ -162,7 +168,7 @@ def _conformal(inside: Sequence[str | Path]) -> dict:
     first = found[found["repeat"] == found["repeat"].min()]
     people = first.groupby("patient_id")[["label", "probability"]].mean()
     both = conformal.limits(people["label"], people["probability"], COVERAGE)
-    sides = {side: vars(limit) for side, limit in zip(("negative", "positive"), both, strict=True)}
+    sides = {side: vars(limit) for side, limit in zip(bundles.SIDES, both, strict=True)}
     return {"coverage": COVERAGE, **sides}
 
 

@@ -6,14 +6,14 @@ what it adds to the best of them (`added`).
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from hepatoclr.cohorts import cohort_table, covariates, splits
+from hepatoclr.cohorts import cohort_table, covariates, manifests, splits
 from hepatoclr.cohorts.cohort_table import patients
 from hepatoclr.stats import calibration, comparison_tests, liver_scores
 
@@ -114,6 +114,22 @@ def known(
     if set(AGE_AND_SEX) <= set(kinds):
         joined = {"age + sex": AGE_AND_SEX, **joined}
     return found | {name: _together(found, names) for name, names in joined.items()}
+
+
+def read(
+    table: str | Path, manifest: str | Path, aliases: Mapping, kinds: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, Baseline]]:
+    """Read a cohort and what is known of it; covariates that its manifest lacks are left out.
+
+    Args:
+        table: Table of the cohort.
+        manifest: Its manifest.
+        aliases: See `manifests.read`.
+        kinds: Covariate to its kind.
+    """
+    cohort, given = cohort_table.read(table), covariates.read(manifest, kinds)
+    there = {name: kinds[name] for name in given}
+    return cohort, known(cohort, manifests.read(manifest, aliases), given, there)
 
 
 def _number(values: Sequence[float], patient: pd.Series, kind: str = "number") -> Baseline:
