@@ -2,6 +2,7 @@
 
 import logging
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -57,11 +58,9 @@ def start(encoder: str, network: Mapping, seed: int, last_layer: str) -> backbon
     return net
 
 
-@dataclass(frozen=True)
-class FineTuning:
-    """One fine-tuning: the patients of some folds predicted, each by a network of the other folds.
-
-    It is one process, whatever `trainer` says of devices.
+@dataclass(frozen=True, kw_only=True)
+class Tuning(ABC):
+    """What every fine-tuning is made of; it is one process, whatever `trainer` says of devices.
 
     Attributes:
         encoder: Name of the encoder.
@@ -69,16 +68,14 @@ class FineTuning:
         table: Table of the evaluation cohort.
         caches: Slices of each of its cases.
         split: The split.
-        folds: Folds to test; all where none is named.
-        code: Fingerprints of the code that makes the predictions.
-        fraction: Share of the training patients to use.
+        code: Fingerprints of the code that makes the output.
         window: Lowest and highest HU of the caches.
         network, augmentation, settings, trainer: Sections of the configuration; `settings` is
             that of fine-tuning.
         seed: Seed of the last layer, draws and views.
         device, threads: See `devices.prepare`.
         cache, memory_mb: See `data.collect`.
-        predictions, metadata: Files to write.
+        metadata: JSON to write beside the output.
     """
 
     encoder: str
@@ -86,9 +83,7 @@ class FineTuning:
     table: str
     caches: Sequence[str]
     split: str
-    folds: Sequence[int]
     code: Sequence[str]
-    fraction: float
     window: tuple[int, int]
     network: Mapping
     augmentation: Mapping
@@ -99,34 +94,113 @@ class FineTuning:
     threads: int
     cache: str
     memory_mb: float
-    predictions: str
     metadata: str
 
     def run(self) -> None:
-        """Train and predict; predictions that are there already, made from the same, stay."""
+        """Train and write; an output that is there already, made from the same, stays."""
         cases, used = data.trainable_cases([cohort_table.read(self.table)], self.caches)
         in_force = self.in_force()
         contents = {"cases": data.identities(cases), "code": self.code, "device": self.device}
         key = cutoff.made_from([self.weights, self.split, *used], settings=in_force, **contents)
-        if cutoff.unchanged(self.metadata, key, [self.predictions]):
+        if cutoff.unchanged(self.metadata, key, [self.output]):
             return
         device = devices.prepare(trainers.device(self.trainer, self.device), self.threads)
         slices = data.collect(used, self.window, self.cache, device, self.memory_mb)
         log.info("%s on %d slices of %d cases, %s", self.encoder, len(slices), len(cases), device)
+        with checkpoints.beside(self.output, key) as folder:
+            facts = self.work(cases, slices, splits.read(self.split), device, folder)
+        made = {"settings": in_force, **cutoff.record(key, [self.output])}
+        said = {"protocol": "finetune", "encoder": self.encoder, "seed": self.seed}
+        files.write_json({**said, **facts, **made}, self.metadata)
+
+    @property
+    @abstractmethod
+    def output(self) -> str:
+        """The file that is written beside the metadata."""
+
+    @abstractmethod
+    def work(
+        self,
+        cases: pd.DataFrame,
+        slices: data.Slices,
+        split: pd.DataFrame,
+        device: torch.device,
+        folder: Path,
+    ) -> dict:
+        """Train and write the output.
+
+        Args:
+            cases: The labelled cases.
+            slices: Their slices.
+            split: The split.
+            device: Where to train.
+            folder: Of checkpoints.
+
+        Returns:
+            What the metadata say of it.
+        """
+
+    def trained(
+        self, fold: "Fold", name: str, device: torch.device, folder: Path
+    ) -> tuple[backbone.Network, dict]:
+        """Train a network on a fold; and say how it ended, see `module.ending`."""
+        net = start(self.weights, self.network, self.seed, self.settings["last_layer"])
+        trainer = {**self.trainer, **trainers.ONE_PROCESS}
+        history = fold.fit(net, Augmentation(**self.augmentation), device, trainer, folder)
+        chance = Classification().chance(self.settings["batch_size"])
+        return net, module.ending(f"{self.encoder}, {name},", history, chance)
+
+    def in_force(self) -> dict:
+        """The settings that make the output what it is."""
+        return {
+            "encoder": self.encoder,
+            "window": list(self.window),
+            "network": dict(self.network),
+            "augmentation": dict(self.augmentation),
+            "finetune": dict(self.settings),
+            "trainer": trainers.decisive({**self.trainer, **trainers.ONE_PROCESS}),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning(Tuning):
+    """One fine-tuning: the patients of some folds predicted, each by a network of the other folds.
+
+    Attributes:
+        folds: Folds to test; all where none is named.
+        fraction: Share of the training patients to use.
+        predictions: File to write.
+    """
+
+    folds: Sequence[int]
+    fraction: float
+    predictions: str
+
+    @property
+    def output(self) -> str:
+        """The predictions."""
+        return self.predictions
+
+    def work(
+        self,
+        cases: pd.DataFrame,
+        slices: data.Slices,
+        split: pd.DataFrame,
+        device: torch.device,
+        folder: Path,
+    ) -> dict:
+        """Train and predict each fold."""
         facts = {"protocol": "finetune", "encoder": self.encoder}
         facts |= {"fraction": self.fraction, "seed": self.seed}
         leaky = {"leaky": 1} if self.settings["epoch"] == "best-on-validation" else {}
-        split = splits.read(self.split)
-        with checkpoints.beside(self.predictions, key) as folder:
-            found = [
-                self.predict(cases, slices, split, fold, device, folder / f"fold{fold}")
-                for fold in self.folds or sorted(split["fold"].unique())
-            ]
-            rows = [fold.assign(**facts, **leaky) for fold, _ in found]
-            predictions.write(rows, self.predictions)
-        facts["folds"] = [ending for _, ending in found]
-        made = {"settings": in_force, **cutoff.record(key, [self.predictions])}
-        files.write_json({**facts, **made}, self.metadata)
+        found = [
+            self.predict(cases, slices, split, fold, device, folder / f"fold{fold}")
+            for fold in self.folds or sorted(split["fold"].unique())
+        ]
+        rows = [fold.assign(**facts, **leaky) for fold, _ in found]
+        predictions.write(rows, self.predictions)
+        return {"fraction": self.fraction, "folds": [ending for _, ending in found]}
 
     def predict(
         self,
@@ -140,27 +214,14 @@ class FineTuning:
         """Predict the patients of one fold, a row each; and say how its training ended."""
         fold = Fold(cases, slices, split, number, self.fraction, self.settings, self.seed)
         log.info("fold %d: %d training patients", number, len(fold.train))
-        net = start(self.weights, self.network, self.seed, self.settings["last_layer"])
-        trainer = {**self.trainer, **trainers.ONE_PROCESS}
-        history = fold.fit(net, Augmentation(**self.augmentation), device, trainer, folder)
+        net, ending = self.trained(fold, f"fold {number}", device, folder)
         found, own = fold.predict(net, device)
-        chance = Classification().chance(self.settings["batch_size"])
-        ending = module.ending(f"{self.encoder}, fold {number},", history, chance)
         return found, {"fold": int(number), **ending, **own}
 
     def in_force(self) -> dict:
         """The settings that make the predictions what they are."""
-        return {
-            "encoder": self.encoder,
-            "fraction": self.fraction,
-            "folds": list(map(int, self.folds)),
-            "window": list(self.window),
-            "network": dict(self.network),
-            "augmentation": dict(self.augmentation),
-            "finetune": dict(self.settings),
-            "trainer": trainers.decisive({**self.trainer, **trainers.ONE_PROCESS}),
-            "seed": self.seed,
-        }
+        folds = list(map(int, self.folds))
+        return {**super().in_force(), "fraction": self.fraction, "folds": folds}
 
 
 class Fold:

@@ -41,27 +41,30 @@ def material(tmp_path_factory):
     return folder, caches
 
 
-def predict(material, output, folds=(1,), fraction=1.0, **chosen):
+def tuning(material, **chosen):
+    """What both kinds of fine-tuning are made of."""
     folder, caches = material
+    return {
+        "encoder": "none",
+        "weights": folder / "none.safetensors",
+        "table": folder / "histo.csv",
+        "caches": caches,
+        "split": folder / "split.csv",
+        "code": ["code@1"],
+        "window": (-100, 400),
+        "network": NETWORK,
+        "augmentation": {},
+        "settings": {**SETTINGS, **chosen},
+        "trainer": trainers.DEFAULTS,
+        **{"seed": 1, "device": "cpu", "threads": 1, "cache": "auto", "memory_mb": 100},
+    }
+
+
+def predict(material, output, folds=(1,), fraction=1.0, **chosen):
     finetune.FineTuning(
-        encoder="none",
-        weights=folder / "none.safetensors",
-        table=folder / "histo.csv",
-        caches=caches,
-        split=folder / "split.csv",
+        **tuning(material, **chosen),
         folds=list(folds),
-        code=["code@1"],
         fraction=fraction,
-        window=(-100, 400),
-        network=NETWORK,
-        augmentation={},
-        settings={**SETTINGS, **chosen},
-        trainer=trainers.DEFAULTS,
-        seed=1,
-        device="cpu",
-        threads=1,
-        cache="auto",
-        memory_mb=100,
         predictions=output,
         metadata=output.with_suffix(".json"),
     ).run()
@@ -100,26 +103,8 @@ def test_a_final_network_is_trained_on_all_and_predicts_another_cohort(
 ):
     folder, caches = material
     model, metadata, output = (tmp_path / f"final.{end}" for end in ("safetensors", "json", "csv"))
-    final_finetune.FinalTuning(
-        encoder="none",
-        weights=folder / "none.safetensors",
-        table=folder / "histo.csv",
-        caches=caches,
-        split=folder / "split.csv",
-        code=["code@1"],
-        window=(-100, 400),
-        network=NETWORK,
-        augmentation={},
-        settings={**SETTINGS, "epochs": 12, "learning_rate": 3e-3, "epoch": given},
-        trainer=trainers.DEFAULTS,
-        seed=1,
-        device="cpu",
-        threads=1,
-        cache="auto",
-        memory_mb=100,
-        model=model,
-        metadata=metadata,
-    ).run()
+    chosen = {"epochs": 12, "learning_rate": 3e-3, "epoch": given}
+    final_finetune.FinalTuning(**tuning(material, **chosen), model=model, metadata=metadata).run()
     facts = files.read_json(metadata)
     assert (facts["patients"], facts["positive"], facts["learned"]) == (20, 10, True)
     assert facts["settings"]["finetune"]["epoch"] == kept
